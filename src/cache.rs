@@ -1,0 +1,63 @@
+//! What every cache here can do, be it one node, a cluster or the naive model in the tests.
+
+use crate::event::EventLog;
+use crate::time::Instant;
+
+/// A cache of byte strings, at instants that the caller names.
+///
+/// The instants of successive calls must not decrease. Every call first does what is due at its
+/// instant, so a value whose deadline has come cannot be read.
+pub trait Cache {
+    /// Stores `value` under `key`, in place of an older value and its deadline. At `deadline` the
+    /// key is gone; without one it stays.
+    ///
+    /// # Errors
+    /// [`PutError`]; nothing has changed then.
+    fn put(
+        &mut self,
+        now: Instant,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<(), PutError>;
+
+    /// The value under `key`. Counts as a hit or a miss.
+    fn get(&mut self, now: Instant, key: &[u8]) -> Option<&[u8]>;
+
+    /// Removes `key`; `true` if it was there.
+    fn delete(&mut self, now: Instant, key: &[u8]) -> bool;
+
+    /// Does what is due at `now`.
+    fn tick(&mut self, now: Instant);
+
+    /// When [`Cache::tick`] has something to do next: at or before the earliest deadline. `None`
+    /// as long as nothing is scheduled.
+    fn next_deadline(&self) -> Option<Instant>;
+
+    /// What happened so far.
+    fn events(&self) -> &EventLog;
+}
+
+/// Why a value was not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PutError {
+    /// The key is longer than the bound in the config.
+    #[error("the key is {len} bytes long; at most {max} are allowed")]
+    KeyTooLong {
+        /// Bytes of the key.
+        len: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The value is longer than the bound in the config.
+    #[error("the value is {len} bytes long; at most {max} are allowed")]
+    ValueTooLong {
+        /// Bytes of the value.
+        len: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The node's store is at the end of its address space: 16 GiB, or 2^32 - 1 entries.
+    #[error("the node is full: a store holds at most 16 GiB")]
+    NodeFull,
+}

@@ -1,0 +1,281 @@
+//! The in-process cluster: nodes, a placement, and one log of what happened, in order.
+
+use crate::cache::{Cache, PutError};
+use crate::config::{Config, ConfigError};
+use crate::event::EventLog;
+use crate::id::NodeId;
+use crate::node::{Entry, Node};
+use crate::placement::{Modulo, Placement};
+use crate::stats::Stats;
+use crate::time::Instant;
+
+/// A cluster of cache nodes in this process. Deterministic: the same calls give the same answers
+/// and the same log.
+///
+/// It is one [`Cache`]; the methods here are what a cluster knows beyond that.
+pub struct Cluster {
+    nodes: Vec<Node>,
+    placement: Box<dyn Placement>,
+    config: Config,
+    log: EventLog,
+    /// At or before the earliest deadline on any node.
+    next: Option<Instant>,
+}
+
+/// Why a counter was not increased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IncrError {
+    /// What is stored is no whole number in the range of an `i64`.
+    #[error("the value is not a whole number between -2^63 and 2^63-1")]
+    NotANumber,
+    /// The sum is out of the range of an `i64`.
+    #[error("the sum is out of range: it must lie between -2^63 and 2^63-1")]
+    Overflow,
+    /// The sum could not be stored.
+    #[error(transparent)]
+    Put(#[from] PutError),
+}
+
+impl Cluster {
+    /// An empty cluster.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a bound is broken.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let ids = (0..config.nodes).map(NodeId);
+        Ok(Self {
+            nodes: ids.clone().map(|id| Node::new(id, 0)).collect(),
+            placement: Box::new(Modulo::new(ids.collect())),
+            config,
+            log: EventLog::new(config.event_log),
+            next: None,
+        })
+    }
+
+    /// The numbers of the nodes, ascending.
+    pub fn node_ids(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
+        self.nodes.iter().map(Node::id)
+    }
+
+    /// How keys are placed.
+    #[must_use]
+    pub fn placement(&self) -> &dyn Placement {
+        &*self.placement
+    }
+
+    /// The node that owns `key`.
+    #[must_use]
+    pub fn owner(&self, key: &[u8]) -> NodeId {
+        self.placement.owner(self.placement.hash(key))
+    }
+
+    /// Like [`Cache::get`], and says which node answered.
+    pub fn get_from(&mut self, now: Instant, key: &[u8]) -> (NodeId, Option<&[u8]>) {
+        let node = self.owner_at(now, key);
+        (node.id(), node.get(now, key))
+    }
+
+    /// The entry under `key`, without counting or touching it.
+    pub fn peek(&mut self, now: Instant, key: &[u8]) -> Option<Entry<'_>> {
+        self.owner_at(now, key).peek(now, key)
+    }
+
+    /// Stores only if `key` is absent; `true` if it stored.
+    ///
+    /// # Errors
+    /// As for [`Cache::put`].
+    pub fn add(
+        &mut self,
+        now: Instant,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<bool, PutError> {
+        self.check(key, value)?;
+        if self.peek(now, key).is_some() {
+            return Ok(false);
+        }
+        self.put(now, key, value, deadline).map(|()| true)
+    }
+
+    /// Stores `new` only if the value under `key` is `expected`; `true` if it stored.
+    ///
+    /// # Errors
+    /// As for [`Cache::put`].
+    pub fn compare_and_set(
+        &mut self,
+        now: Instant,
+        key: &[u8],
+        expected: &[u8],
+        new: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<bool, PutError> {
+        self.check(key, new)?;
+        let entry = self.peek(now, key);
+        if entry.is_none_or(|entry| entry.value != expected) {
+            return Ok(false);
+        }
+        self.put(now, key, new, deadline).map(|()| true)
+    }
+
+    /// Adds `delta` to the number under `key`, where nothing counts as 0. The deadline stays.
+    ///
+    /// # Errors
+    /// [`IncrError`]; nothing has changed then.
+    pub fn incr(&mut self, now: Instant, key: &[u8], delta: i64) -> Result<i64, IncrError> {
+        let entry = self.peek(now, key);
+        let deadline = entry.and_then(|entry| entry.deadline);
+        let old = entry.map_or(Ok(0), |entry| number(entry.value))?;
+        let sum = old.checked_add(delta).ok_or(IncrError::Overflow)?;
+        self.put(now, key, sum.to_string().as_bytes(), deadline)?;
+        Ok(sum)
+    }
+
+    /// Gives the entry under `key` a new deadline, or with `None` takes it away; `false` if there
+    /// is no entry.
+    pub fn set_deadline(&mut self, now: Instant, key: &[u8], deadline: Option<Instant>) -> bool {
+        let changed = self.owner_at(now, key).set_deadline(now, key, deadline);
+        self.expect(deadline);
+        changed
+    }
+
+    /// Removes everything from all nodes; returns how many entries that were.
+    pub fn clear(&mut self, now: Instant) -> u64 {
+        self.tick(now);
+        self.nodes.iter_mut().map(|node| node.clear(now)).sum()
+    }
+
+    /// The keys on one node, or on all, in the order of their bytes. Cost: a sort of all keys that
+    /// `wanted` lets through.
+    pub fn keys(
+        &mut self,
+        now: Instant,
+        node: Option<NodeId>,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Vec<Vec<u8>> {
+        self.tick(now);
+        let nodes = self.nodes.iter_mut();
+        let nodes = nodes.filter(|it| node.is_none_or(|id| it.id() == id));
+        let mut keys: Vec<Vec<u8>> = nodes
+            .flat_map(|node| node.keys(now))
+            .filter(|key| wanted(key))
+            .map(<[u8]>::to_vec)
+            .collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// What each node holds and has counted, by ascending number.
+    pub fn node_stats(&mut self, now: Instant) -> Vec<(NodeId, Stats)> {
+        self.tick(now);
+        let nodes = self.nodes.iter_mut();
+        nodes.map(|node| (node.id(), node.stats(now))).collect()
+    }
+
+    /// What the whole cluster holds and has counted.
+    pub fn stats(&mut self, now: Instant) -> Stats {
+        let all = self.node_stats(now).into_iter();
+        all.fold(Stats::default(), |sum, (_, stats)| sum + stats)
+    }
+
+    /// Like [`Cache::tick`], but stops after `limit` events; `true` if more is due. For callers
+    /// that read the log as it grows, so that its bound loses them nothing.
+    pub fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
+        if self.next.is_none_or(|next| next > now) {
+            return false;
+        }
+        for _ in 0..limit {
+            if !self.expire_next(now) {
+                let nodes = self.nodes.iter();
+                self.next = nodes.filter_map(Node::next_deadline).min();
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Expires the entry that comes first by deadline, node and order of writing.
+    fn expire_next(&mut self, now: Instant) -> bool {
+        let nodes = self.nodes.iter_mut();
+        let due = nodes.filter_map(|node| Some((node.next_due(now)?, node)));
+        let first = due.min_by_key(|(deadline, node)| (*deadline, node.id()));
+        let Some(event) = first.and_then(|(_, node)| node.expire_next()) else {
+            return false;
+        };
+        self.log.push(event);
+        true
+    }
+
+    fn owner_at(&mut self, now: Instant, key: &[u8]) -> &mut Node {
+        self.tick(now);
+        let owner = self.owner(key);
+        &mut self.nodes[owner.0 as usize]
+    }
+
+    /// Notes that some node may have something to do at `deadline`.
+    fn expect(&mut self, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline {
+            self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
+        }
+    }
+
+    /// Whether the key and the value keep within the bounds of the config.
+    ///
+    /// # Errors
+    /// The bound that is broken.
+    pub fn check(&self, key: &[u8], value: &[u8]) -> Result<(), PutError> {
+        let (len, max) = (key.len(), self.config.max_key);
+        if len > max {
+            return Err(PutError::KeyTooLong { len, max });
+        }
+        let (len, max) = (value.len(), self.config.max_value);
+        if len > max {
+            return Err(PutError::ValueTooLong { len, max });
+        }
+        Ok(())
+    }
+}
+
+/// A stored value as the number it spells, as strictly as `i64` prints it.
+fn number(value: &[u8]) -> Result<i64, IncrError> {
+    let text = std::str::from_utf8(value).map_err(|_| IncrError::NotANumber)?;
+    let number: i64 = text.parse().map_err(|_| IncrError::NotANumber)?;
+    let canonical = number.to_string() == text;
+    canonical.then_some(number).ok_or(IncrError::NotANumber)
+}
+
+impl Cache for Cluster {
+    fn put(
+        &mut self,
+        now: Instant,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<(), PutError> {
+        self.check(key, value)?;
+        self.owner_at(now, key).put(now, key, value, deadline)?;
+        self.expect(deadline);
+        Ok(())
+    }
+
+    fn get(&mut self, now: Instant, key: &[u8]) -> Option<&[u8]> {
+        self.get_from(now, key).1
+    }
+
+    fn delete(&mut self, now: Instant, key: &[u8]) -> bool {
+        self.owner_at(now, key).delete(now, key)
+    }
+
+    fn tick(&mut self, now: Instant) {
+        while self.tick_some(now, usize::MAX) {}
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    fn events(&self) -> &EventLog {
+        &self.log
+    }
+}

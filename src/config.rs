@@ -1,0 +1,50 @@
+//! What a cluster is made of, and its bounds.
+
+/// How to build a [`Cluster`](crate::Cluster).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How many nodes: 1 to [`MAX_NODES`]. Default 3.
+    pub nodes: u32,
+    /// How many events the log keeps. Default 10,000.
+    pub event_log: usize,
+    /// The longest key, in bytes. Default 64 KiB.
+    pub max_key: usize,
+    /// The longest value, in bytes. Default 64 MiB.
+    pub max_value: usize,
+}
+
+/// The most nodes that a cluster can have.
+pub const MAX_NODES: u32 = 1024;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            nodes: 3,
+            event_log: 10_000,
+            max_key: 64 << 10,
+            max_value: 64 << 20,
+        }
+    }
+}
+
+/// A [`Config`] that no cluster can be built from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The number of nodes is out of bounds.
+    #[error("a cluster has 1 to {MAX_NODES} nodes, not {0}")]
+    Nodes(u32),
+}
+
+impl Config {
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// The first bound that is broken.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if (1..=MAX_NODES).contains(&self.nodes) {
+            Ok(())
+        } else {
+            Err(ConfigError::Nodes(self.nodes))
+        }
+    }
+}

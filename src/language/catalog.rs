@@ -1,0 +1,378 @@
+//! The one table of all commands. Parsing, arity errors, HELP, hints, completion and the README's
+//! table come from it.
+
+use std::fmt;
+
+use super::error::{Error, ErrorKind};
+
+/// Which command a row is about.
+#[allow(missing_docs, reason = "each row of the table documents its own")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Put,
+    Get,
+    Del,
+    MGet,
+    MSet,
+    Add,
+    Cas,
+    Incr,
+    Ttl,
+    Expire,
+    Persist,
+    Exists,
+    Keys,
+    Size,
+    Clear,
+    Sleep,
+    Time,
+    Clock,
+    Nodes,
+    Where,
+    Stats,
+    Events,
+    Monitor,
+    Watch,
+    Echo,
+    Source,
+    Repeat,
+    Help,
+    Quit,
+}
+
+/// What a command is for.
+#[allow(missing_docs, reason = "the words are those of HELP")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Data,
+    Time,
+    Cluster,
+    Seeing,
+    Script,
+}
+
+impl Group {
+    /// All groups, in the order in which HELP shows them.
+    pub const ALL: [Self; 5] = [
+        Self::Data,
+        Self::Time,
+        Self::Cluster,
+        Self::Seeing,
+        Self::Script,
+    ];
+
+    /// The group's rows of the table.
+    pub fn commands(self) -> impl Iterator<Item = &'static Spec> {
+        COMMANDS.iter().filter(move |spec| spec.group == self)
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Data => "data",
+            Self::Time => "time",
+            Self::Cluster => "cluster",
+            Self::Seeing => "seeing",
+            Self::Script => "script",
+        })
+    }
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Spec {
+    /// Which command this is.
+    pub verb: Verb,
+    /// The canonical name, in capitals.
+    pub name: &'static str,
+    /// Other names for the same.
+    pub aliases: &'static [&'static str],
+    /// What it is for.
+    pub group: Group,
+    /// The words that follow: `[optional]`, `repeated...`.
+    pub syntax: &'static str,
+    /// One line of what it does.
+    pub summary: &'static str,
+    /// Lines to type on a new cluster with the virtual clock, and what each prints.
+    pub example: &'static [(&'static str, &'static str)],
+    /// The fewest words that may follow.
+    pub min_words: usize,
+    /// The most.
+    pub max_words: usize,
+}
+
+impl Eq for Spec {}
+
+impl PartialEq for Spec {
+    fn eq(&self, other: &Self) -> bool {
+        self.verb == other.verb
+    }
+}
+
+impl Spec {
+    /// Name and syntax.
+    #[must_use]
+    pub fn usage(&self) -> String {
+        format!("{} {}", self.name, self.syntax).trim_end().into()
+    }
+
+    /// Every name that the command goes by, the canonical one first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// The parts of the syntax that are still open after `words` words: `value`, `[ttl]`.
+    pub fn parts_after(&self, words: usize) -> impl Iterator<Item = &'static str> {
+        let parts = parts(self.syntax);
+        let repeated = parts.iter().position(|part| part.ends_with("..."));
+        let done = repeated.map_or(words, |repeated| words.min(repeated));
+        parts.into_iter().skip(done)
+    }
+
+    /// # Errors
+    /// A usage error if the command can't have `words` words after its name.
+    pub fn check_words(&self, words: usize) -> Result<(), Error> {
+        let problem = if words < self.min_words {
+            "too few words"
+        } else if words > self.max_words {
+            "too many words"
+        } else {
+            return Ok(());
+        };
+        Err(self.usage_error(problem))
+    }
+
+    /// A usage error: what is wrong, and the usage line.
+    #[must_use]
+    pub fn usage_error(&self, problem: &str) -> Error {
+        let message = format!("{problem}; usage: {}", self.usage());
+        Error::new(ErrorKind::Usage, message)
+    }
+}
+
+struct Row {
+    verb: Verb,
+    names: &'static [&'static str],
+    group: Group,
+    syntax: &'static str,
+    summary: &'static str,
+    example: &'static [(&'static str, &'static str)],
+}
+
+const fn spec(row: &Row) -> Spec {
+    let (name, aliases) = row.names.split_at(1);
+    let (min_words, max_words) = words_in(row.syntax.as_bytes());
+    Spec {
+        verb: row.verb,
+        name: name[0],
+        aliases,
+        group: row.group,
+        syntax: row.syntax,
+        summary: row.summary,
+        example: row.example,
+        min_words,
+        max_words,
+    }
+}
+
+/// The fewest and the most words that a syntax line stands for.
+const fn words_in(syntax: &[u8]) -> (usize, usize) {
+    let (mut min, mut max, mut depth, mut at) = (0, 0, 0, 0);
+    let mut unbounded = false;
+    while at < syntax.len() {
+        let starts = at == 0 || matches!(syntax[at - 1], b' ' | b'[');
+        match syntax[at] {
+            b'[' => depth += 1,
+            b']' => depth -= 1,
+            b'.' => unbounded = true,
+            b' ' => {}
+            _ if starts && depth == 0 => (min, max) = (min + 1, max + 1),
+            _ if starts => max += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    (min, if unbounded { usize::MAX } else { max })
+}
+
+/// Splits a syntax line at the spaces outside of brackets.
+fn parts(syntax: &'static str) -> Vec<&'static str> {
+    let mut depth = 0;
+    let ends = move |char: char| {
+        depth += i32::from(char == '[') - i32::from(char == ']');
+        char == ' ' && depth == 0
+    };
+    syntax.split(ends).filter(|part| !part.is_empty()).collect()
+}
+
+/// The row of the command with this name, in whatever letter case.
+#[must_use]
+pub fn find(name: &[u8]) -> Option<&'static Spec> {
+    COMMANDS.iter().find(|spec| {
+        let same = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        same(spec.name) || spec.aliases.iter().any(|alias| same(alias))
+    })
+}
+
+/// The one name that is near to `name`, if there is one: a slip of a finger or two.
+#[must_use]
+pub fn suggest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_uppercase();
+    if name.len() > 12 {
+        return None;
+    }
+    let known = COMMANDS.iter().flat_map(Spec::names);
+    let near = known.map(|known| (strsim::damerau_levenshtein(&name, known), known));
+    let (distance, known) = near.min_by_key(|(distance, _)| *distance)?;
+    let bearable = if known.len() > 4 { 2 } else { 1 };
+    (distance <= bearable && known.len() > 1 && name.len() > 1).then_some(known)
+}
+
+macro_rules! commands {
+    ($($verb:ident $names:expr, $group:ident, $syntax:expr, $summary:expr, $example:expr;)*) => {
+        &[$(spec(&Row {
+            verb: Verb::$verb,
+            names: &$names,
+            group: Group::$group,
+            syntax: $syntax,
+            summary: $summary,
+            example: &$example,
+        })),*]
+    };
+}
+
+/// All commands, by group.
+pub static COMMANDS: &[Spec] = commands! {
+    Put ["PUT", "SET"], Data, "key value [ttl]",
+        "Store a value; with a TTL the key expires after that time, without one it stays.",
+        [("PUT apple red 2s", ""), ("GET apple", "apple -> red")];
+    Get ["GET"], Data, "key",
+        "Show the value of a key, or null if there is none.",
+        [("GET apple", "apple -> null")];
+    Del ["DEL", "REMOVE", "DELETE"], Data, "key...",
+        "Remove keys; one that is absent is no error.",
+        [("PUT apple red", ""), ("DEL apple pear", ""), ("GET apple", "apple -> null")];
+    MGet ["MGET"], Data, "key...",
+        "Show the values of several keys, in the order asked.",
+        [("PUT apple red", ""), ("MGET apple pear", "apple -> red\npear -> null")];
+    MSet ["MSET"], Data, "key value [key value]... [ttl]",
+        "Store several values; an odd last word is a TTL for all of them.",
+        [("MSET apple red banana yellow 5s", ""), ("TTL banana", "banana -> 5s")];
+    Add ["ADD"], Data, "key value [ttl]",
+        "Store a value only if the key is absent.",
+        [("ADD apple red", "apple -> stored"), ("ADD apple green", "apple -> not stored")];
+    Cas ["CAS"], Data, "key expected new [ttl]",
+        "Store a new value only if the present one is the one expected.",
+        [("PUT apple red", ""), ("CAS apple red green", "apple -> stored"),
+         ("CAS apple red blue", "apple -> not stored")];
+    Incr ["INCR"], Data, "key [delta]",
+        "Add to a whole number (1, or delta); an absent key counts as 0. The TTL stays.",
+        [("INCR visits", "visits -> 1"), ("INCR visits -5", "visits -> -4")];
+    Ttl ["TTL"], Data, "key",
+        "Show how long a key has left: a time, none if it has no deadline, null if it is absent.",
+        [("PUT apple red 2s", ""), ("TTL apple", "apple -> 2s"), ("TTL pear", "pear -> null")];
+    Expire ["EXPIRE"], Data, "key ttl",
+        "Give a key a new TTL, counted from now.",
+        [("PUT apple red", ""), ("EXPIRE apple 1500ms", ""), ("TTL apple", "apple -> 1s 500ms")];
+    Persist ["PERSIST"], Data, "key",
+        "Take a key's TTL away, so that it stays.",
+        [("PUT apple red 2s", ""), ("PERSIST apple", ""), ("TTL apple", "apple -> none")];
+    Exists ["EXISTS"], Data, "key...",
+        "Count how many of the keys are there.",
+        [("PUT apple red", ""), ("EXISTS apple pear", "1")];
+    Keys ["KEYS"], Data, "[glob] [NODE n]",
+        "List the keys that match a pattern (* ? [a-z] [^a] \\x), all or those on one node.",
+        [("MSET apple red avocado green banana yellow", ""), ("KEYS a*", "apple\navocado")];
+    Size ["SIZE"], Data, "",
+        "Count the keys of the whole cluster.",
+        [("MSET apple red banana yellow", ""), ("SIZE", "2")];
+    Clear ["CLEAR"], Data, "",
+        "Remove every key.",
+        [("PUT apple red", ""), ("CLEAR", ""), ("SIZE", "0")];
+    Sleep ["SLEEP"], Time, "time",
+        "Let time pass; what expires meanwhile is told when it happens.",
+        [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple")];
+    Time ["TIME"], Time, "",
+        "Show the time since the start.",
+        [("SLEEP 90", ""), ("TIME", "1m 30s")];
+    Clock ["CLOCK"], Time, "[real|virtual]",
+        "Show or choose the clock: on the virtual one SLEEP jumps. Only before the first deadline.",
+        [("CLOCK", "virtual")];
+    Nodes ["NODES"], Cluster, "",
+        "Show each node: its state, what it holds and what it has counted.",
+        [];
+    Where ["WHERE"], Cluster, "key",
+        "Show the key's hash and which node owns it.",
+        [("WHERE apple", "apple -> server 2 (hash 0x280c4c71, modulo)")];
+    Stats ["STATS"], Seeing, "[n]",
+        "Show the counts of the whole cluster, or of one node.",
+        [];
+    Events ["EVENTS"], Seeing, "[count] [NODE n]",
+        "Show the latest events (10, or count), of all nodes or of one.",
+        [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple"),
+         ("EVENTS", "2s Server 2 expired key: apple")];
+    Monitor ["MONITOR"], Seeing, "[on|off]",
+        "Print events of every kind as they happen, with --quiet too, until Ctrl-C or MONITOR off.",
+        [("MONITOR", ""), ("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple")];
+    Watch ["WATCH"], Seeing, "[time] command",
+        "Run a command again every second (or time) until Ctrl-C; in a batch, until no key has a deadline left.",
+        [("PUT apple red 2s", ""),
+         ("WATCH 1s GET apple",
+          "apple -> red\napple -> red\nServer 2 expired key: apple\napple -> null")];
+    Echo ["ECHO"], Script, "[text]",
+        "Print the rest of the line as it stands.",
+        [("ECHO It's # no comment", "It's # no comment")];
+    Source ["SOURCE"], Script, "file",
+        "Run the lines of a file.",
+        [];
+    Repeat ["REPEAT"], Script, "n command",
+        "Run a command n times; stops at the first that fails.",
+        [("REPEAT 2 INCR visits", "visits -> 1\nvisits -> 2")];
+    Help ["HELP", "?"], Script, "[command|@group]",
+        "Show all commands, a group of them, or one with an example.",
+        [];
+    Quit ["QUIT", "EXIT"], Script, "",
+        "Leave.",
+        [("QUIT", "")];
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syntax_lines_count_words() {
+        let words = |name: &str| {
+            let spec = find(name.as_bytes()).expect(name);
+            (spec.min_words, spec.max_words)
+        };
+        assert_eq!(words("put"), (2, 3));
+        assert_eq!(words("REMOVE"), (1, usize::MAX));
+        assert_eq!(words("mset"), (2, usize::MAX));
+        assert_eq!(words("keys"), (0, 3));
+        assert_eq!(words("size"), (0, 0));
+        assert_eq!(words("watch"), (1, 2));
+        assert_eq!(words("help"), (0, 1));
+    }
+
+    #[test]
+    fn names_are_unique_capitals() {
+        let mut names: Vec<&str> = COMMANDS.iter().flat_map(Spec::names).collect();
+        assert!(names.iter().all(|name| *name == name.to_ascii_uppercase()));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn one_suggestion_and_only_a_near_one() {
+        assert_eq!(suggest("gte"), Some("GET"));
+        assert_eq!(suggest("PUTT"), Some("PUT"));
+        assert_eq!(suggest("persits"), Some("PERSIST"));
+        assert_eq!(suggest("frobnicate"), None);
+        assert_eq!(suggest("x"), None);
+        assert_eq!(suggest(&"x".repeat(1_000_000)), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! TTLs and times: a bare whole number of seconds, or humantime.
+
+use std::time::Duration;
+
+use crate::time::MAX_DURATION;
+
+/// What is accepted, for error messages.
+pub const ACCEPTED: &str =
+    r#"seconds as a whole number (3), or a time such as 3s, 1500ms or "1h 30m""#;
+
+/// Why a word is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// Not a time at all.
+    #[error("is not a time: use {ACCEPTED}")]
+    Malformed,
+    /// Nothing.
+    #[error("is no time at all: it must be longer than zero")]
+    Zero,
+    /// Beyond [`MAX_DURATION`].
+    #[error("is too long: at most 100 years")]
+    TooLong,
+}
+
+/// Reads a TTL or a time, longer than zero and at most [`MAX_DURATION`].
+///
+/// # Errors
+/// [`DurationError`].
+pub fn parse(word: &[u8]) -> Result<Duration, DurationError> {
+    let total = parse_any(word)?;
+    match total {
+        Duration::ZERO => Err(DurationError::Zero),
+        _ if total > MAX_DURATION => Err(DurationError::TooLong),
+        _ => Ok(total),
+    }
+}
+
+fn parse_any(word: &[u8]) -> Result<Duration, DurationError> {
+    let text = std::str::from_utf8(word).map_err(|_| DurationError::Malformed)?;
+    if text.is_empty() {
+        return Err(DurationError::Malformed);
+    }
+    // Nearly all that are ever typed: `3` and `3s`.
+    let seconds = text.strip_suffix('s').unwrap_or(text);
+    if !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds = seconds.parse().map_err(|_| DurationError::TooLong)?;
+        return Ok(Duration::from_secs(seconds));
+    }
+    // humantime panics on some sums ("18446744073709551615s 1000000000ns"), never on a
+    // single part. So the parts are read one by one, and added here.
+    let mut total = Duration::ZERO;
+    for part in parts(text) {
+        let part = match humantime::parse_duration(part) {
+            Ok(part) => part,
+            Err(humantime::DurationError::NumberOverflow) => return Err(DurationError::TooLong),
+            Err(_) => return Err(DurationError::Malformed),
+        };
+        total = total.checked_add(part).ok_or(DurationError::TooLong)?;
+    }
+    Ok(total)
+}
+
+/// Splits `1h 30m` and `1h30m` before each number that follows a unit.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut after_unit = false;
+        let starts_next = |byte: u8| {
+            after_unit |= byte.is_ascii_alphabetic();
+            after_unit && byte.is_ascii_digit()
+        };
+        let len = rest.bytes().position(starts_next).unwrap_or(rest.len());
+        let (part, tail) = rest.split_at(len);
+        rest = tail;
+        Some(part)
+    })
+}
+
+/// A duration as [`parse`] reads it back.
+#[must_use]
+pub fn show(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_a_time_and_what_is_not() {
+        use DurationError::{Malformed, TooLong, Zero};
+        let seconds = |n| Ok(Duration::from_secs(n));
+        let millis = |n| Ok(Duration::from_millis(n));
+        for (word, expected) in [
+            ("3", seconds(3)),
+            ("3s", seconds(3)),
+            ("1500ms", millis(1500)),
+            ("1h 30m", seconds(5400)),
+            ("1h30m", seconds(5400)),
+            ("1 s", seconds(1)),
+            ("100years", seconds(3_155_760_000)),
+            ("0", Err(Zero)),
+            ("0s", Err(Zero)),
+            ("-1", Err(Malformed)),
+            ("1.5", Err(Malformed)),
+            ("1e30", Err(Malformed)),
+            ("3S", Err(Malformed)),
+            ("", Err(Malformed)),
+            (" ", Err(Malformed)),
+            ("s", Err(Malformed)),
+            ("soon", Err(Malformed)),
+            ("3155760001", Err(TooLong)),
+            ("18446744073709551615", Err(TooLong)),
+            ("18446744073709551616", Err(TooLong)),
+            ("18446744073709551615s", Err(TooLong)),
+            ("18446744073709551616s", Err(TooLong)),
+            ("18446744073709551615s 1000000000ns", Err(TooLong)),
+            ("100years 1ns", Err(TooLong)),
+        ] {
+            assert_eq!(parse(word.as_bytes()), expected, "{word:?}");
+        }
+        assert_eq!(parse(b"\xff"), Err(Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_back(nanos in 1..3_155_760_000_000_000_000_u64) {
+            let duration = Duration::from_nanos(nanos);
+            prop_assert_eq!(parse(show(duration).as_bytes()), Ok(duration));
+        }
+
+        #[test]
+        fn nothing_panics(text in "[0-9]{0,22}(s|ns|h|years| |\\.|-|x)[0-9]{0,22}(s|ns|ms| |é)?[0-9]{0,22}(ns|s)?") {
+            let _ = parse(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! HELP, out of the catalog.
+
+use serde_json::{Value, json};
+
+use super::style::{Paint, Style};
+use crate::language::Topic;
+use crate::language::catalog::{COMMANDS, Group, Spec};
+
+pub fn topic(style: Style, topic: Topic, out: &mut Vec<u8>) {
+    let mut text = String::new();
+    match topic {
+        Topic::All => {
+            for group in Group::ALL {
+                text += &group_text(style, group);
+                text.push('\n');
+            }
+            text += "HELP PUT shows one command with an example, HELP @data one group.\n";
+            text += "A time is a whole number of seconds (3), or 3s, 1500ms, \"1h 30m\".\n";
+        }
+        Topic::Group(group) => text = group_text(style, group),
+        Topic::Command(spec) => text = command_text(style, spec),
+    }
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn group_text(style: Style, group: Group) -> String {
+    let width = COMMANDS.iter().map(|spec| spec.usage().len()).max();
+    let width = width.unwrap_or(0) + 2;
+    let mut text = style.painted(Paint::Heading, &format!("@{group}"));
+    text.push('\n');
+    for spec in group.commands() {
+        let space = " ".repeat(width - spec.usage().len());
+        text += &format!("  {}{space}{}\n", usage(style, spec), spec.summary);
+    }
+    text
+}
+
+fn command_text(style: Style, spec: &Spec) -> String {
+    let mut text = format!("{}\n  {}\n", usage(style, spec), spec.summary);
+    if !spec.aliases.is_empty() {
+        text += &format!("  Also: {}\n", spec.aliases.join(", "));
+    }
+    if !spec.example.is_empty() {
+        text += "  Example:\n";
+    }
+    for (line, output) in spec.example {
+        text += &format!("    {}\n", style.painted(Paint::Command, line));
+        for line in output.lines() {
+            text += &format!("      {line}\n");
+        }
+    }
+    text
+}
+
+fn usage(style: Style, spec: &Spec) -> String {
+    let name = style.painted(Paint::Command, spec.name);
+    format!("{name} {}", spec.syntax).trim_end().into()
+}
+
+pub fn json(topic: Topic) -> Value {
+    let wanted = |spec: &&Spec| match topic {
+        Topic::All => true,
+        Topic::Group(group) => spec.group == group,
+        Topic::Command(one) => *spec == one,
+    };
+    let object = |spec: &Spec| {
+        let example = spec
+            .example
+            .iter()
+            .map(|(line, output)| json!({ "line": line, "output": output }));
+        json!({
+            "name": spec.name,
+            "aliases": spec.aliases,
+            "group": spec.group.to_string(),
+            "syntax": spec.syntax,
+            "summary": spec.summary,
+            "example": example.collect::<Vec<_>>(),
+        })
+    };
+    COMMANDS.iter().filter(wanted).map(object).collect()
+}
+
+/// The table of all commands as Markdown, for the README.
+#[must_use]
+pub fn command_table() -> String {
+    let mut text = String::from("| group | command | what it does |\n| --- | --- | --- |\n");
+    for spec in COMMANDS {
+        let also = if spec.aliases.is_empty() {
+            String::new()
+        } else {
+            format!(" (also {})", spec.aliases.join(", "))
+        };
+        let cells = [
+            spec.group.to_string(),
+            format!("`{}`{also}", spec.usage()),
+            spec.summary.into(),
+        ];
+        text += &format!(
+            "| {} |\n",
+            cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
+        );
+    }
+    text
+}

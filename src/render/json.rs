@@ -1,0 +1,201 @@
+//! JSON, one object a line. The field names are a contract: scripts rely on them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+use super::{Answer, help};
+use crate::event::Event;
+use crate::reply::{Found, Left, Reply};
+use crate::stats::Stats;
+
+type Object = Map<String, Value>;
+
+pub fn answer(answer: Answer<'_>, out: &mut Vec<u8>) {
+    let mut object = Object::new();
+    let name = answer.spec.map_or(Value::Null, |spec| spec.name.into());
+    object.insert("command".into(), name);
+    object.insert("line".into(), answer.line.into());
+    match answer.outcome {
+        Ok(reply) => fields(reply, &mut object),
+        Err(error) => {
+            object.insert("error".into(), error.message.clone().into());
+            object.insert("kind".into(), error.kind.to_string().into());
+        }
+    }
+    line(&Value::Object(object), out);
+}
+
+pub fn event(event: &Event, out: &mut Vec<u8>) {
+    line(&Value::Object(event_object(event)), out);
+}
+
+fn event_object(event: &Event) -> Object {
+    let mut object = Object::new();
+    object.insert("event".into(), event.kind.to_string().into());
+    object.insert("node".into(), event.node.0.into());
+    put_bytes(&mut object, "key", &event.key);
+    object.insert("at_ms".into(), event.at.as_millis().into());
+    object
+}
+
+fn line(value: &Value, out: &mut Vec<u8>) {
+    out.extend_from_slice(value.to_string().as_bytes());
+    out.push(b'\n');
+}
+
+/// Text under `name`, or what is not UTF-8 under `name_base64`.
+fn put_bytes(object: &mut Object, name: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => object.insert(name.into(), text.into()),
+        Err(_) => object.insert(format!("{name}_base64"), STANDARD.encode(bytes).into()),
+    };
+}
+
+fn keyed(key: &[u8]) -> Object {
+    let mut object = Object::new();
+    put_bytes(&mut object, "key", key);
+    object
+}
+
+fn fields(reply: &Reply<'_>, object: &mut Object) {
+    let mut set = |name: &str, value: Value| {
+        object.insert(name.into(), value);
+    };
+    match reply {
+        Reply::Done => set("ok", true.into()),
+        Reply::StoredOne(key) => {
+            put_bytes(object, "key", key);
+            object.insert("ok".into(), true.into());
+        }
+        Reply::Stored(keys) => {
+            set("ok", true.into());
+            set("results", results(keys.iter().map(|key| stored(key))));
+        }
+        Reply::Value(found) => object.extend(found_object(found)),
+        Reply::Values(values) => set("results", results(values.iter().map(found_object))),
+        Reply::Removed(keys) => {
+            let count = keys.iter().filter(|(_, removed)| *removed).count();
+            if let [(key, _)] = keys.as_slice() {
+                put_bytes(object, "key", key);
+            } else {
+                set(
+                    "results",
+                    results(keys.iter().map(|(key, removed)| removal(key, *removed))),
+                );
+            }
+            object.insert("removed".into(), count.into());
+            object.insert("ok".into(), true.into());
+        }
+        Reply::Cleared(count) => {
+            set("removed", (*count).into());
+            set("ok", true.into());
+        }
+        Reply::Conditional { key, stored } => {
+            put_bytes(object, "key", key);
+            object.insert("stored".into(), (*stored).into());
+        }
+        Reply::Ttl { key, left } => {
+            put_bytes(object, "key", key);
+            object.insert("exists".into(), (*left != Left::Absent).into());
+            object.insert("ttl_ms".into(), ttl_ms(*left));
+        }
+        Reply::Changed { key, changed } => {
+            put_bytes(object, "key", key);
+            object.insert("changed".into(), (*changed).into());
+            object.insert("ok".into(), true.into());
+        }
+        Reply::Existing { exists, .. } => set("exists", (*exists).into()),
+        Reply::Keys(keys) => set("keys", keys.iter().map(|key| key_value(key)).collect()),
+        Reply::Size(size) => set("size", (*size).into()),
+        Reply::Time { elapsed, clock } => {
+            set("elapsed_ms", whole(elapsed.as_millis()));
+            set("clock", clock.to_string().into());
+        }
+        Reply::Clock(kind) => set("clock", kind.to_string().into()),
+        Reply::Nodes(rows) => {
+            let rows = rows.iter().map(|row| {
+                let mut object = Object::new();
+                object.insert("node".into(), row.node.0.into());
+                object.insert("state".into(), row.state.into());
+                put_stats(&mut object, &row.stats);
+                object
+            });
+            set("nodes", results(rows));
+        }
+        Reply::Where(place) => {
+            put_bytes(object, "key", &place.key);
+            object.insert("placement".into(), place.placement.into());
+            object.insert("hash".into(), place.hash.into());
+            let owners = place.owners.iter().map(|node| Value::from(node.0));
+            object.insert("owners".into(), owners.collect());
+        }
+        Reply::Stats { node, stats } => {
+            if let Some(node) = node {
+                set("node", node.0.into());
+            }
+            put_stats(object, stats);
+        }
+        Reply::Events(events) => set("events", results(events.iter().map(event_object))),
+        Reply::Text(text) => put_bytes(object, "text", text),
+        Reply::Help(topic) => set("commands", help::json(*topic)),
+    }
+}
+
+fn results(objects: impl Iterator<Item = Object>) -> Value {
+    objects.map(Value::Object).collect()
+}
+
+fn stored(key: &[u8]) -> Object {
+    let mut object = keyed(key);
+    object.insert("ok".into(), true.into());
+    object
+}
+
+fn removal(key: &[u8], removed: bool) -> Object {
+    let mut object = keyed(key);
+    object.insert("removed".into(), u8::from(removed).into());
+    object
+}
+
+fn found_object(found: &Found<'_>) -> Object {
+    let mut object = keyed(&found.key);
+    match &found.value {
+        Some(value) => put_bytes(&mut object, "value", value),
+        None => drop(object.insert("value".into(), Value::Null)),
+    }
+    object.insert("node".into(), found.node.0.into());
+    object
+}
+
+/// A key in a list: text, or an object with `key_base64` if it is not UTF-8.
+fn key_value(key: &[u8]) -> Value {
+    match std::str::from_utf8(key) {
+        Ok(text) => text.into(),
+        Err(_) => json!({ "key_base64": STANDARD.encode(key) }),
+    }
+}
+
+/// Rounded up, so that a key that is there never has 0 ms left.
+fn ttl_ms(left: Left) -> Value {
+    match left {
+        Left::For(left) => whole(left.as_nanos().div_ceil(1_000_000)),
+        Left::Absent | Left::Forever => Value::Null,
+    }
+}
+
+fn whole(number: u128) -> Value {
+    u64::try_from(number).unwrap_or(u64::MAX).into()
+}
+
+fn put_stats(object: &mut Object, stats: &Stats) {
+    let counts = [
+        ("keys", stats.keys),
+        ("bytes", stats.bytes),
+        ("hits", stats.hits),
+        ("misses", stats.misses),
+        ("evicted", stats.evicted),
+        ("expired", stats.expired),
+    ];
+    object.extend(counts.map(|(name, count)| (name.into(), count.into())));
+}

@@ -1,0 +1,153 @@
+//! Plain lines. In a batch, a command that only does something prints nothing, and one that
+//! answers prints just the answer; at the prompt, everything is acknowledged.
+
+use std::time::Duration;
+
+use super::style::{Paint, Style};
+use super::{help, table};
+use crate::event::{Event, EventKind};
+use crate::language::duration;
+use crate::language::word::{show, show_text};
+use crate::reply::{Found, Left, Reply, Whereabouts};
+
+#[inline]
+pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
+    match reply {
+        Reply::Done
+        | Reply::Stored(_)
+        | Reply::StoredOne(_)
+        | Reply::Changed { changed: true, .. } => said(style, "OK", out),
+        Reply::Value(value) => found(style, value, out),
+        Reply::Values(values) => values.iter().for_each(|value| found(style, value, out)),
+        Reply::Removed(keys) => {
+            let removed = keys.iter().filter(|(_, removed)| *removed).count();
+            removals(style, removed as u64, out);
+        }
+        Reply::Cleared(removed) => removals(style, *removed, out),
+        Reply::Conditional { key, stored } => {
+            let outcome = if *stored { "stored" } else { "not stored" };
+            arrow(style, key, Paint::Value, outcome.as_bytes(), out);
+        }
+        Reply::Ttl { key, left } => match left {
+            Left::Absent => arrow(style, key, Paint::Faint, b"null", out),
+            Left::Forever => arrow(style, key, Paint::Faint, b"none", out),
+            Left::For(left) => arrow(style, key, Paint::Value, time(*left).as_bytes(), out),
+        },
+        Reply::Changed { changed: false, .. } => said(style, "nothing to change", out),
+        Reply::Existing { exists, asked } if style.interactive => {
+            line(&format!("{exists} of {asked} exist"), out);
+        }
+        Reply::Existing { exists, .. } => line(&exists.to_string(), out),
+        Reply::Keys(keys) => {
+            for key in keys {
+                show(key, out);
+                out.push(b'\n');
+            }
+            if keys.is_empty() {
+                said(style, "no keys", out);
+            }
+        }
+        Reply::Size(1) if style.interactive => line("1 key", out),
+        Reply::Size(keys) if style.interactive => line(&format!("{keys} keys"), out),
+        Reply::Size(keys) => line(&keys.to_string(), out),
+        Reply::Time { elapsed, .. } => line(&time_since_start(*elapsed), out),
+        Reply::Clock(kind) => line(&kind.to_string(), out),
+        Reply::Nodes(_) | Reply::Stats { .. } => table::columns(style, reply, out),
+        Reply::Where(place) => whereabouts(style, place, out),
+        Reply::Events(events) => {
+            for event in events {
+                timed_event(style, event, out);
+            }
+            if events.is_empty() {
+                said(style, "no events", out);
+            }
+        }
+        Reply::Text(text) => {
+            show_text(text, out);
+            out.push(b'\n');
+        }
+        Reply::Help(topic) => help::topic(style, *topic, out),
+    }
+}
+
+/// What is said at a prompt, where silence would leave a person wondering.
+fn said(style: Style, text: &str, out: &mut Vec<u8>) {
+    if style.interactive {
+        style.paint(Paint::Faint, out, |out| {
+            out.extend_from_slice(text.as_bytes());
+        });
+        out.push(b'\n');
+    }
+}
+
+fn removals(style: Style, removed: u64, out: &mut Vec<u8>) {
+    said(style, &format!("{removed} removed"), out);
+}
+
+fn line(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'\n');
+}
+
+#[inline]
+fn found(style: Style, found: &Found<'_>, out: &mut Vec<u8>) {
+    show(&found.key, out);
+    style.paint(Paint::Faint, out, |out| out.extend_from_slice(b" -> "));
+    match &found.value {
+        Some(value) => style.paint(Paint::Value, out, |out| show(value, out)),
+        None => style.paint(Paint::Faint, out, |out| out.extend_from_slice(b"null")),
+    }
+    out.push(b'\n');
+}
+
+fn arrow(style: Style, key: &[u8], paint: Paint, outcome: &[u8], out: &mut Vec<u8>) {
+    show(key, out);
+    style.paint(Paint::Faint, out, |out| out.extend_from_slice(b" -> "));
+    style.paint(paint, out, |out| out.extend_from_slice(outcome));
+    out.push(b'\n');
+}
+
+fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
+    let owners = place.owners.iter().map(ToString::to_string);
+    let owners = owners.collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "server {owners} (hash {:#x}, {})",
+        place.hash, place.placement
+    );
+    arrow(style, &place.key, Paint::Value, text.as_bytes(), out);
+}
+
+/// An event's one sentence, without its time.
+pub fn event(event: &Event, out: &mut Vec<u8>) {
+    let what = match event.kind {
+        EventKind::Expired => "expired key",
+    };
+    out.extend_from_slice(format!("Server {} {what}: ", event.node).as_bytes());
+    show(&event.key, out);
+}
+
+fn timed_event(style: Style, it: &Event, out: &mut Vec<u8>) {
+    let at = time_since_start(Duration::from_millis(it.at.as_millis()));
+    style.paint(Paint::Faint, out, |out| {
+        out.extend_from_slice(at.as_bytes());
+    });
+    out.push(b' ');
+    style.paint(Paint::Notice, out, |out| event(it, out));
+    out.push(b'\n');
+}
+
+/// What is left, in whole milliseconds and never less than is true.
+fn time(left: Duration) -> String {
+    let millis = left.as_nanos().div_ceil(1_000_000);
+    duration::show(Duration::from_millis(
+        u64::try_from(millis).unwrap_or(u64::MAX),
+    ))
+}
+
+/// What has passed, in whole milliseconds.
+fn time_since_start(elapsed: Duration) -> String {
+    let millis = elapsed.as_millis();
+    duration::show(Duration::from_millis(
+        u64::try_from(millis).unwrap_or(u64::MAX),
+    ))
+}

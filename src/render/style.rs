@@ -1,0 +1,75 @@
+//! Colour, where it is wanted.
+
+use colored::{Color, Colorize, Styles};
+
+/// How text is to look on one stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// With colours.
+    pub color: bool,
+    /// For a person at a prompt: silent commands say OK, tables have bars.
+    pub interactive: bool,
+    /// Bars and boxes may be drawn with characters outside of ASCII.
+    pub unicode: bool,
+}
+
+/// What a piece of text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// A command's name.
+    Command,
+    /// A value.
+    Value,
+    /// An absent value, an acknowledgement, an arrow, a hint.
+    Faint,
+    /// Something that happened.
+    Notice,
+    /// Something that is wrong.
+    Error,
+    /// A heading.
+    Heading,
+    /// A quoted word.
+    Quoted,
+    /// A number.
+    Number,
+}
+
+impl Style {
+    /// Appends what `write` writes, in the colour of `paint`.
+    #[inline]
+    pub fn paint(self, paint: Paint, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.color {
+            return write(out);
+        }
+        let mut text = Vec::new();
+        write(&mut text);
+        let text = String::from_utf8_lossy(&text);
+        out.extend_from_slice(self.painted(paint, &text).as_bytes());
+    }
+
+    /// `text` in the colour of `paint`.
+    #[must_use]
+    pub fn painted(self, paint: Paint, text: &str) -> String {
+        if !self.color || text.is_empty() {
+            return text.into();
+        }
+        let (color, style) = match paint {
+            Paint::Command => (Some(Color::Cyan), None),
+            Paint::Value => (Some(Color::Green), None),
+            Paint::Faint => (Some(Color::BrightBlack), None),
+            Paint::Notice => (Some(Color::Yellow), None),
+            Paint::Error => (Some(Color::Red), Some(Styles::Bold)),
+            Paint::Heading => (None, Some(Styles::Bold)),
+            Paint::Quoted => (Some(Color::Magenta), None),
+            Paint::Number => (Some(Color::Blue), None),
+        };
+        // Whether there is colour at all is decided per stream, above; the crate would look at
+        // standard output only.
+        colored::control::set_override(true);
+        let text = color.map_or_else(|| text.normal(), |color| text.color(color));
+        match style {
+            Some(Styles::Bold) => text.bold().to_string(),
+            _ => text.to_string(),
+        }
+    }
+}

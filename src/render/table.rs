@@ -1,0 +1,159 @@
+//! Columns, with or without a box around them.
+
+use comfy_table::presets::{ASCII_FULL_CONDENSED, NOTHING, UTF8_FULL_CONDENSED};
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+use super::plain;
+use super::style::{Paint, Style};
+use crate::language::word::show;
+use crate::reply::{Found, Reply};
+use crate::stats::Stats;
+
+/// The widest bar, in characters.
+const BAR: u64 = 20;
+
+/// What has columns in a box; what has none as plain lines.
+pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
+    let Some(Grid { headers, rows }) = grid(style, reply) else {
+        return plain::reply(style, reply, out);
+    };
+    let mut table = Table::new();
+    table.load_style(if style.unicode {
+        UTF8_FULL_CONDENSED
+    } else {
+        ASCII_FULL_CONDENSED
+    });
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    align_numbers(&mut table, &headers, &rows);
+    out.extend_from_slice(table.to_string().as_bytes());
+    out.push(b'\n');
+}
+
+/// Aligned columns without a box.
+pub fn columns(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
+    let Some(Grid { headers, rows }) = grid(style, reply) else {
+        return;
+    };
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    align_numbers(&mut table, &headers, &rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    for (number, line) in table.lines().enumerate() {
+        let paint = if number == 0 {
+            Paint::Heading
+        } else {
+            Paint::Value
+        };
+        let line = line.trim_end();
+        let line = if paint == Paint::Heading {
+            style.painted(paint, line)
+        } else {
+            line.into()
+        };
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
+    }
+}
+
+fn align_numbers(table: &mut Table, headers: &[String], rows: &[Vec<String>]) {
+    table.set_header(headers);
+    table.add_rows(rows);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        let mut cells = rows.iter().filter_map(|row| row.get(at));
+        if cells.all(|cell| cell.bytes().all(|byte| byte.is_ascii_digit())) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+struct Grid {
+    headers: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
+    let (headers, rows): (&[&str], Vec<Vec<String>>) = match reply {
+        Reply::Value(found) => (&["key", "value", "server"], vec![found_row(found)]),
+        Reply::Values(values) => (
+            &["key", "value", "server"],
+            values.iter().map(found_row).collect(),
+        ),
+        Reply::Keys(keys) => (&["key"], keys.iter().map(|key| vec![shown(key)]).collect()),
+        Reply::Nodes(rows) => {
+            let most = rows.iter().map(|row| row.stats.keys).max().unwrap_or(0);
+            let rows = rows.iter().map(|row| {
+                let mut cells = vec![row.node.to_string(), row.state.into()];
+                cells.extend(counts(&row.stats).map(|(_, count)| count.to_string()));
+                if style.interactive {
+                    cells.push(bar(style, row.stats.keys, most));
+                }
+                cells
+            });
+            let names = counts(&Stats::default()).map(|(name, _)| name);
+            let mut headers = vec!["server", "state"];
+            headers.extend(names);
+            if style.interactive {
+                headers.push("");
+            }
+            return Some(Grid {
+                headers: headers.into_iter().map(Into::into).collect(),
+                rows: rows.collect(),
+            });
+        }
+        Reply::Stats { stats, .. } => {
+            let rows = counts(stats).map(|(name, count)| vec![name.into(), count.to_string()]);
+            (&["count", "value"], rows.into())
+        }
+        Reply::Events(events) => {
+            let rows = events.iter().map(|event| {
+                let at = format!("{}", event.at.as_millis());
+                let (node, kind) = (event.node.to_string(), event.kind.to_string());
+                vec![at, node, kind, shown(&event.key)]
+            });
+            (&["ms", "server", "event", "key"], rows.collect())
+        }
+        _ => return None,
+    };
+    Some(Grid {
+        headers: headers.iter().map(|&header| header.into()).collect(),
+        rows,
+    })
+}
+
+fn found_row(found: &Found<'_>) -> Vec<String> {
+    let value = found
+        .value
+        .as_ref()
+        .map_or_else(|| "null".into(), |value| shown(value));
+    vec![shown(&found.key), value, found.node.to_string()]
+}
+
+fn shown(bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    show(bytes, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn counts(stats: &Stats) -> [(&'static str, u64); 6] {
+    [
+        ("keys", stats.keys),
+        ("bytes", stats.bytes),
+        ("hits", stats.hits),
+        ("misses", stats.misses),
+        ("evicted", stats.evicted),
+        ("expired", stats.expired),
+    ]
+}
+
+fn bar(style: Style, part: u64, most: u64) -> String {
+    let len = if most == 0 {
+        0
+    } else {
+        (part * BAR).div_ceil(most)
+    };
+    let mark = if style.unicode { "█" } else { "#" };
+    mark.repeat(usize::try_from(len).unwrap_or(0))
+}

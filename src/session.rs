@@ -1,0 +1,314 @@
+//! A session: a cluster, a clock, and the commands that bring them together.
+//!
+//! The clock is read once a command, so everything in a command happens at one instant.
+
+use std::time::Duration;
+
+use crate::cache::{Cache, PutError};
+use crate::cluster::{Cluster, IncrError};
+use crate::event::{Cursor, Event};
+use crate::id::NodeId;
+use crate::language::word::Bytes;
+use crate::language::{Command, Error, ErrorKind, glob};
+use crate::reply::{Found, Left, NodeRow, Reply, Whereabouts};
+use crate::stats::Stats;
+use crate::time::{Clock, ClockKind, Instant, TimeError};
+
+/// How many events are made at once before they are handed on.
+const SLICE: usize = 1024;
+
+/// See the module's docs.
+pub struct Session {
+    cluster: Cluster,
+    clock: Box<dyn Clock>,
+    /// Up to where the cluster's log was handed on.
+    seen: Cursor,
+    /// Whether any deadline was ever set; after that the clock stays what it is.
+    timed: bool,
+}
+
+impl From<PutError> for Error {
+    fn from(error: PutError) -> Self {
+        Self::new(ErrorKind::Refused, error.to_string())
+    }
+}
+
+impl From<IncrError> for Error {
+    fn from(error: IncrError) -> Self {
+        Self::new(ErrorKind::Refused, error.to_string())
+    }
+}
+
+impl From<TimeError> for Error {
+    fn from(error: TimeError) -> Self {
+        Self::new(ErrorKind::Invalid, error.to_string())
+    }
+}
+
+impl Session {
+    /// A session on this cluster, with time from this clock.
+    #[must_use]
+    pub fn new(cluster: Cluster, clock: Box<dyn Clock>) -> Self {
+        Self {
+            cluster,
+            clock,
+            seen: Cursor::default(),
+            timed: false,
+        }
+    }
+
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The clock.
+    pub fn clock(&mut self) -> &mut dyn Clock {
+        &mut *self.clock
+    }
+
+    /// When something is due next: at or before the earliest deadline.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.cluster.next_deadline()
+    }
+
+    /// The cluster.
+    pub fn cluster(&mut self) -> &mut Cluster {
+        &mut self.cluster
+    }
+
+    /// Does what is due at `now`, and hands on every event that was not handed on before, in order.
+    #[inline]
+    pub fn tick(&mut self, now: Instant, mut on_event: impl FnMut(&Event)) {
+        if self.cluster.next_deadline().is_none_or(|next| next > now) {
+            return;
+        }
+        loop {
+            let more = self.cluster.tick_some(now, SLICE);
+            let log = self.cluster.events();
+            log.since(self.seen).for_each(&mut on_event);
+            self.seen = log.end();
+            if !more {
+                break;
+            }
+        }
+    }
+
+    /// Carries out a command at `now`, an instant from this session's clock for which
+    /// [`Session::tick`] was called.
+    ///
+    /// # Errors
+    /// Whatever the cluster refuses; nothing has changed then.
+    #[inline]
+    pub fn execute<'a>(&mut self, now: Instant, command: Command<'a>) -> Result<Reply<'a>, Error> {
+        let cluster = &mut self.cluster;
+        Ok(match command {
+            Command::Put { key, value, ttl } => {
+                let deadline = self.deadline(now, ttl)?;
+                self.cluster.put(now, &key, &value, deadline)?;
+                Reply::StoredOne(key)
+            }
+            Command::Get { key } => Reply::Value(self.get(now, key)),
+            Command::Del { keys } => Reply::Removed(self.delete(now, keys)),
+            Command::MGet { keys } => {
+                let found = keys.into_iter().map(|key| self.get(now, key));
+                Reply::Values(found.collect())
+            }
+            Command::MSet { pairs, ttl } => Reply::Stored(self.put_all(now, pairs, ttl)?),
+            Command::Add { key, value, ttl } => {
+                let deadline = self.deadline(now, ttl)?;
+                let stored = self.cluster.add(now, &key, &value, deadline)?;
+                Reply::Conditional { key, stored }
+            }
+            Command::Cas {
+                key,
+                expected,
+                new,
+                ttl,
+            } => {
+                let deadline = self.deadline(now, ttl)?;
+                let cluster = &mut self.cluster;
+                let stored = cluster.compare_and_set(now, &key, &expected, &new, deadline)?;
+                Reply::Conditional { key, stored }
+            }
+            Command::Incr { key, delta } => {
+                let sum = cluster.incr(now, &key, delta)?;
+                let (node, value) = (cluster.owner(&key), Some(sum.to_string().into_bytes()));
+                Reply::Value(Found { key, value, node })
+            }
+            Command::Ttl { key } => {
+                let left = self.left(now, &key);
+                Reply::Ttl { key, left }
+            }
+            Command::Expire { key, ttl } => {
+                let deadline = self.deadline(now, Some(ttl))?;
+                let changed = self.cluster.set_deadline(now, &key, deadline);
+                Reply::Changed { key, changed }
+            }
+            Command::Persist { key } => {
+                let changed = matches!(self.left(now, &key), Left::For(_));
+                self.cluster.set_deadline(now, &key, None);
+                Reply::Changed { key, changed }
+            }
+            Command::Exists { keys } => {
+                let there = keys.iter().filter(|key| cluster.peek(now, key).is_some());
+                Reply::Existing {
+                    exists: there.count() as u64,
+                    asked: keys.len() as u64,
+                }
+            }
+            Command::Keys { pattern, node } => self.keys(now, pattern.as_deref(), node)?,
+            Command::Size => Reply::Size(cluster.stats(now).keys),
+            Command::Clear => Reply::Cleared(cluster.clear(now)),
+            Command::Time => Reply::Time {
+                elapsed: now.since(Instant::START),
+                clock: self.clock.kind(),
+            },
+            Command::Clock { kind: None } => Reply::Clock(self.clock.kind()),
+            Command::Clock { kind: Some(kind) } => {
+                self.switch_clock(kind)?;
+                Reply::Done
+            }
+            Command::Nodes => Reply::Nodes(self.nodes(now)),
+            Command::Where { key } => self.whereabouts(key),
+            Command::Stats { node } => self.stats(now, node)?,
+            Command::Events { count, node } => self.events(count, node)?,
+            Command::Echo { text } => Reply::Text(text),
+            Command::Help { topic } => Reply::Help(topic),
+        })
+    }
+
+    fn delete<'a>(&mut self, now: Instant, keys: Vec<Bytes<'a>>) -> Vec<(Bytes<'a>, bool)> {
+        let remove = |key: Bytes<'a>| {
+            let removed = self.cluster.delete(now, &key);
+            (key, removed)
+        };
+        keys.into_iter().map(remove).collect()
+    }
+
+    /// Stores all or, if one of them is out of bounds, nothing.
+    fn put_all<'a>(
+        &mut self,
+        now: Instant,
+        pairs: Vec<(Bytes<'a>, Bytes<'a>)>,
+        ttl: Option<Duration>,
+    ) -> Result<Vec<Bytes<'a>>, Error> {
+        let deadline = self.deadline(now, ttl)?;
+        for (key, value) in &pairs {
+            self.cluster.check(key, value)?;
+        }
+        for (key, value) in &pairs {
+            self.cluster.put(now, key, value, deadline)?;
+        }
+        Ok(pairs.into_iter().map(|(key, _)| key).collect())
+    }
+
+    fn left(&mut self, now: Instant, key: &[u8]) -> Left {
+        match self.cluster.peek(now, key) {
+            None => Left::Absent,
+            Some(entry) => match entry.deadline {
+                None => Left::Forever,
+                Some(deadline) => Left::For(deadline.since(now)),
+            },
+        }
+    }
+
+    fn keys(
+        &mut self,
+        now: Instant,
+        pattern: Option<&[u8]>,
+        node: Option<NodeId>,
+    ) -> Result<Reply<'static>, Error> {
+        self.check_node(node)?;
+        let wanted = |key: &[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, key));
+        Ok(Reply::Keys(self.cluster.keys(now, node, wanted)))
+    }
+
+    fn whereabouts<'a>(&self, key: Bytes<'a>) -> Reply<'a> {
+        let placement = self.cluster.placement();
+        let hash = placement.hash(&key);
+        Reply::Where(Whereabouts {
+            placement: placement.name(),
+            owners: vec![placement.owner(hash)],
+            hash,
+            key,
+        })
+    }
+
+    fn stats(&mut self, now: Instant, node: Option<NodeId>) -> Result<Reply<'static>, Error> {
+        self.check_node(node)?;
+        let all = self.cluster.node_stats(now).into_iter();
+        let wanted = all.filter(|(id, _)| node.is_none_or(|node| node == *id));
+        let stats = wanted.fold(Stats::default(), |sum, (_, stats)| sum + stats);
+        Ok(Reply::Stats { node, stats })
+    }
+
+    #[inline]
+    fn get<'a>(&mut self, now: Instant, key: Bytes<'a>) -> Found<'a> {
+        let (node, value) = self.cluster.get_from(now, &key);
+        let value = value.map(<[u8]>::to_vec);
+        Found { key, value, node }
+    }
+
+    /// Makes a deadline, before anything is changed.
+    #[inline]
+    fn deadline(&mut self, now: Instant, ttl: Option<Duration>) -> Result<Option<Instant>, Error> {
+        let Some(ttl) = ttl else {
+            return Ok(None);
+        };
+        let deadline = now.after(ttl)?;
+        self.timed = true;
+        Ok(Some(deadline))
+    }
+
+    fn switch_clock(&mut self, kind: ClockKind) -> Result<(), Error> {
+        if kind == self.clock.kind() {
+            return Ok(());
+        }
+        if self.timed {
+            let message = "the clock can be changed only before the first command with a deadline";
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        if !self.clock.switch(kind) {
+            let message = format!("there is no {kind} clock here");
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        Ok(())
+    }
+
+    fn check_node(&self, node: Option<NodeId>) -> Result<(), Error> {
+        let Some(node) = node else {
+            return Ok(());
+        };
+        if self.cluster.node_ids().any(|id| id == node) {
+            return Ok(());
+        }
+        let last = self.cluster.node_ids().last();
+        let message = match last {
+            Some(NodeId(0)) | None => format!("there is no node {node}: the only one is node 0"),
+            Some(last) => format!("there is no node {node}: the nodes are 0 to {last}"),
+        };
+        Err(Error::new(ErrorKind::Invalid, message))
+    }
+
+    fn nodes(&mut self, now: Instant) -> Vec<NodeRow> {
+        let all = self.cluster.node_stats(now).into_iter();
+        all.map(|(node, stats)| NodeRow {
+            node,
+            state: "up",
+            stats,
+        })
+        .collect()
+    }
+
+    fn events(&self, count: usize, node: Option<NodeId>) -> Result<Reply<'static>, Error> {
+        self.check_node(node)?;
+        let latest = self.cluster.events().iter().rev();
+        let wanted = latest.filter(|event| node.is_none_or(|node| event.node == node));
+        let mut events: Vec<Event> = wanted.take(count).cloned().collect();
+        events.reverse();
+        Ok(Reply::Events(events))
+    }
+}

@@ -1,0 +1,179 @@
+//! The prompt.
+
+use std::sync::Arc;
+
+use rustyline::config::Configurer;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Event, EventContext,
+    EventHandler, KeyEvent, Movement, RepeatCount,
+};
+use unicode_width::UnicodeWidthStr;
+
+use super::editor::Editor;
+use super::runner::{Place, Runner, Step};
+use super::timer::{self, SharedSession};
+use super::wakeup::Wakeup;
+use super::{Exit, history};
+use crate::render::Paint;
+use crate::session::Session;
+
+type LineEditor = rustyline::Editor<Editor, FileHistory>;
+
+/// Talks to a person until they leave.
+///
+/// # Errors
+/// If the terminal fails.
+pub fn run(
+    session: Session,
+    mut runner: Runner,
+    wakeup: &Arc<Wakeup>,
+    keep_history: bool,
+) -> anyhow::Result<Exit> {
+    let mut editor = line_editor(&runner)?;
+    let file = keep_history.then(history::file).flatten();
+    if let Some(file) = &file {
+        // A first session has no history yet.
+        let _ = editor.load_history(file);
+    }
+    let shared = Arc::new(SharedSession::new(session, runner.tells_events()));
+    if let Ok(printer) = editor.create_external_printer() {
+        timer::start(Arc::clone(&shared), runner.manners, printer);
+    }
+    if !runner.manners.quiet {
+        banner(&mut runner, &shared);
+    }
+    loop {
+        let prompt = prompt(&runner, &shared);
+        let width = prompt.0.width();
+        let typed = match editor.readline(&prompt) {
+            Ok(typed) => typed,
+            Err(ReadlineError::Interrupted) => {
+                end_monitoring(&mut runner, &shared);
+                continue;
+            }
+            Err(ReadlineError::Eof) => return Ok(Exit::Success),
+            Err(error) => return Err(error.into()),
+        };
+        let columns = editor
+            .dimensions()
+            .map_or(80, |(columns, _)| usize::from(columns));
+        let single = !typed.contains('\n') && width + typed.width() < columns;
+        runner.typed_at = single.then_some(width);
+        // A paste can bring several lines at once.
+        for line in typed.split('\n') {
+            remember(&mut editor, line, file.as_deref());
+            wakeup.take_interrupt();
+            let place = Place {
+                file: None,
+                line: 1,
+            };
+            let step = runner.run_line(&mut shared.lock(), place, line.as_bytes());
+            runner.out.flush();
+            shared.wake_timer(runner.tells_events());
+            match step {
+                Step::Next if runner.out.broken().is_none() => {}
+                Step::Quit | Step::Next => return Ok(Exit::Success),
+                Step::Stop => return Ok(Exit::Failure),
+            }
+        }
+    }
+}
+
+fn line_editor(runner: &Runner) -> rustyline::Result<LineEditor> {
+    let config = Config::builder()
+        .max_history_size(history::MAX_LINES)?
+        .history_ignore_dups(true)?
+        .history_ignore_space(true)
+        .completion_type(CompletionType::List)
+        .build();
+    let style = runner.manners.out;
+    let mut editor = LineEditor::with_config(config)?;
+    editor.set_color_mode(if style.color {
+        ColorMode::Forced
+    } else {
+        ColorMode::Disabled
+    });
+    editor.set_helper(Some(Editor::new(style)));
+    let clear = EventHandler::Conditional(Box::new(ClearLine));
+    editor.bind_sequence(KeyEvent::ctrl('C'), clear);
+    Ok(editor)
+}
+
+/// Ctrl-C clears the line where it stands. (Left to itself, the editor would end the line and leave
+/// its hint on the screen, and lose what was typed ahead.) On an empty line it is an interrupt.
+struct ClearLine;
+
+impl ConditionalEventHandler for ClearLine {
+    fn handle(
+        &self,
+        _: &Event,
+        _: RepeatCount,
+        _: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        let empty = context.line().is_empty();
+        (!empty).then_some(Cmd::Kill(Movement::WholeLine))
+    }
+}
+
+fn remember(editor: &mut LineEditor, line: &str, file: Option<&std::path::Path>) {
+    if let Some(helper) = editor.helper_mut() {
+        helper.remember(line);
+    }
+    let added = editor.add_history_entry(line).unwrap_or(false);
+    if let Some(file) = file.filter(|_| added) {
+        // Line by line, behind what other shells have written. A history that cannot be written
+        // is no reason to stop working.
+        let _ = editor.append_history(file);
+    }
+}
+
+fn banner(runner: &mut Runner, shared: &SharedSession) {
+    let mut session = shared.lock();
+    let clock = session.clock().kind();
+    let nodes = counted(session.cluster().node_ids().len() as u64, "node");
+    let placement = session.cluster().placement().name();
+    let version = env!("CARGO_PKG_VERSION");
+    let text = format!(
+        "shardlab {version}: {nodes}, {placement} placement, {clock} clock. \
+         HELP lists the commands, Ctrl-D leaves.\n"
+    );
+    runner.out.buffer().extend_from_slice(text.as_bytes());
+    runner.out.flush();
+}
+
+/// The prompt, without and with colour.
+fn prompt(runner: &Runner, shared: &SharedSession) -> (String, String) {
+    let mut session = shared.lock();
+    let now = session.now();
+    let keys = session.cluster().stats(now).keys;
+    let nodes = session.cluster().node_ids().len() as u64;
+    let text = format!("{}, {}", counted(nodes, "node"), counted(keys, "key"));
+    let monitoring = if runner.monitoring() {
+        " (monitor)"
+    } else {
+        ""
+    };
+    let style = runner.manners.out;
+    let painted = style.painted(Paint::Heading, &text);
+    (
+        format!("{text}{monitoring}> "),
+        format!("{painted}{monitoring}> "),
+    )
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
+}
+
+fn end_monitoring(runner: &mut Runner, shared: &SharedSession) {
+    if runner.monitoring() {
+        runner.stop_monitoring();
+        shared.wake_timer(runner.tells_events());
+        runner.out.buffer().extend_from_slice(b"monitoring ended\n");
+        runner.out.flush();
+    }
+}

@@ -1,0 +1,87 @@
+//! The one way by which anything is printed.
+//!
+//! Output is gathered and written in large pieces: when there is enough of it, before anything
+//! waits, and at the end. An error is written at once, behind everything that was printed before
+//! it. When the reader of standard output has gone (`| head`), the rest is dropped, and whoever
+//! prints is told to stop.
+
+use std::io::{self, ErrorKind, Write};
+
+/// Bytes that are written in one go.
+const PIECE: usize = 64 * 1024;
+
+/// Standard output and standard error, or what stands for them.
+pub struct Output {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    buffer: Vec<u8>,
+    broken: Option<ErrorKind>,
+    /// Bytes that were written so far.
+    written: u64,
+}
+
+impl Output {
+    /// Prints to these.
+    #[must_use]
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        Self {
+            out,
+            err,
+            buffer: Vec::with_capacity(PIECE + PIECE / 4),
+            broken: None,
+            written: 0,
+        }
+    }
+
+    /// Prints to the process's own streams.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self::new(Box::new(io::stdout()), Box::new(io::stderr()))
+    }
+
+    /// Where to append what is to be printed. Call [`Output::settle`] then.
+    #[inline]
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Writes if there is enough to be written.
+    #[inline]
+    pub fn settle(&mut self) {
+        if self.buffer.len() >= PIECE {
+            self.flush();
+        }
+    }
+
+    /// Writes everything.
+    pub fn flush(&mut self) {
+        if self.broken.is_none() && !self.buffer.is_empty() {
+            let written = self
+                .out
+                .write_all(&self.buffer)
+                .and_then(|()| self.out.flush());
+            self.broken = written.err().map(|error| error.kind());
+        }
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+    }
+
+    /// Writes a message to standard error, after all output before it.
+    pub fn error(&mut self, message: &[u8]) {
+        self.flush();
+        // Where standard error itself is gone there is nobody left to tell.
+        let _ = self.err.write_all(message).and_then(|()| self.err.flush());
+    }
+
+    /// How many bytes were printed so far, those included that wait to be written.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// Why nothing can be written any more.
+    #[must_use]
+    pub fn broken(&self) -> Option<ErrorKind> {
+        self.broken
+    }
+}

@@ -1,0 +1,36 @@
+//! What a node, or a whole cluster, has counted.
+
+use std::ops::Add;
+
+/// Counts since the start. A hit or a miss is one GET as a client saw it; no other operation
+/// counts as either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Entries held now.
+    pub keys: u64,
+    /// Bytes of keys and values held now.
+    pub bytes: u64,
+    /// Gets that found a value.
+    pub hits: u64,
+    /// Gets that found none.
+    pub misses: u64,
+    /// Entries that left to make room.
+    pub evicted: u64,
+    /// Entries that left at their deadline.
+    pub expired: u64,
+}
+
+impl Add for Stats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            keys: self.keys + other.keys,
+            bytes: self.bytes + other.bytes,
+            hits: self.hits + other.hits,
+            misses: self.misses + other.misses,
+            evicted: self.evicted + other.evicted,
+            expired: self.expired + other.expired,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The store of one node: keys, values and deadlines, in as few bytes and cache misses as we know.
+//!
+//! An entry is spread over four structures, each named by what it knows:
+//!
+//! - the *index* finds a slot by key: a hash table of nothing but slot numbers, 5 bytes a place;
+//! - the *slab* holds 16 bytes a slot: the deadline, and where the other two keep their part;
+//! - the *arena* holds the bytes of key and value, side by side in one block;
+//! - the *wheel* holds the slots that have a deadline, by when they are due.
+//!
+//! The slot number is the entry's only name between them, so no key is stored twice.
+//!
+//! An entry leaves through [`Store::remove`], whatever the cause. Nothing here reads a clock: a
+//! deadline that has passed is found by [`Store::load_due`], which is told the time, and whoever
+//! uses the store calls that first. Between [`Store::load_due`] and the last
+//! [`Store::next_due`] nothing else may be changed.
+//!
+//! Caveat: a store that has held many entries keeps their places for the next ones. It gives
+//! memory back when more than half of the arena is free, and all of it when it runs empty.
+
+mod arena;
+mod slab;
+mod wheel;
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as IndexEntry;
+
+use crate::hash::rapidhash;
+use crate::time::Instant;
+use arena::Arena;
+use slab::Slab;
+use wheel::Wheel;
+
+/// A place in the slab.
+type Slot = u32;
+
+/// The store has no room: its arena's addresses or its slot numbers are used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// The entries of one node. See the module's docs.
+#[derive(Default)]
+pub(crate) struct Store {
+    index: HashTable<Slot>,
+    slab: Slab,
+    arena: Arena,
+    wheel: Wheel,
+    /// Slots whose deadline has passed and that were not yet taken out, earliest first.
+    due: VecDeque<(Instant, Slot)>,
+    /// Key and value bytes of all entries.
+    payload: usize,
+}
+
+impl Store {
+    /// How many entries there are, those included that are due and not yet removed.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Bytes of all keys and values.
+    pub fn payload(&self) -> usize {
+        self.payload
+    }
+
+    /// The slot that holds `key`.
+    pub fn find(&self, key: &[u8]) -> Option<Slot> {
+        let found = |&slot: &Slot| self.key(slot) == key;
+        self.index.find(rapidhash(key), found).copied()
+    }
+
+    pub fn key(&self, slot: Slot) -> &[u8] {
+        self.arena.key(self.slab[slot].block)
+    }
+
+    pub fn value(&self, slot: Slot) -> &[u8] {
+        self.arena.value(self.slab[slot].block)
+    }
+
+    /// When the entry expires; `None`: never.
+    pub fn deadline(&self, slot: Slot) -> Option<Instant> {
+        self.slab[slot].deadline()
+    }
+
+    /// Stores `value` under `key`, in place of an older one. An older deadline is forgotten.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room. Nothing has changed then.
+    pub fn put(&mut self, key: &[u8], value: &[u8], deadline: Option<Instant>) -> Result<(), Full> {
+        let Self {
+            index, slab, arena, ..
+        } = self;
+        let same_key = |&slot: &Slot| arena.key(slab[slot].block) == key;
+        let hash = |&slot: &Slot| rapidhash(arena.key(slab[slot].block));
+        match index.entry(rapidhash(key), same_key, hash) {
+            IndexEntry::Occupied(place) => {
+                let slot = *place.get();
+                self.replace(slot, key, value)?;
+                self.set_deadline(slot, deadline);
+            }
+            IndexEntry::Vacant(place) => {
+                if slab.is_full() {
+                    return Err(Full);
+                }
+                let block = arena.insert(key, value)?;
+                let slot = slab.insert(block);
+                place.insert(slot);
+                self.payload += key.len() + value.len();
+                self.schedule(slot, deadline);
+            }
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, slot: Slot, key: &[u8], value: &[u8]) -> Result<(), Full> {
+        let old = self.slab[slot].block;
+        let old_len = self.arena.value(old).len();
+        self.slab[slot].block = self.arena.replace(old, key, value)?;
+        self.payload = self.payload - old_len + value.len();
+        self.compact_if_sparse();
+        Ok(())
+    }
+
+    /// Gives an entry another deadline, or none. The old one never fires.
+    pub fn set_deadline(&mut self, slot: Slot, deadline: Option<Instant>) {
+        self.wheel.cancel(slot, &mut self.slab);
+        self.schedule(slot, deadline);
+    }
+
+    fn schedule(&mut self, slot: Slot, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline {
+            self.wheel.insert(slot, deadline, &mut self.slab);
+        }
+    }
+
+    /// Takes an entry out: the one way by which entries leave. The key is the caller's to read
+    /// before.
+    pub fn remove(&mut self, slot: Slot) {
+        self.wheel.cancel(slot, &mut self.slab);
+        let block = self.slab[slot].block;
+        let key = self.arena.key(block);
+        self.payload -= key.len() + self.arena.value(block).len();
+        if let Ok(place) = self.index.find_entry(rapidhash(key), |&at| at == slot) {
+            place.remove();
+        }
+        self.arena.remove(block);
+        self.slab.remove(slot);
+        if self.index.is_empty() && self.due.is_empty() {
+            self.reset();
+        } else {
+            self.compact_if_sparse();
+        }
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        self.due.clear();
+        self.reset();
+    }
+
+    /// An empty store needs nothing of what a full one had.
+    fn reset(&mut self) {
+        let now = self.wheel.now();
+        self.index = HashTable::new();
+        self.slab = Slab::default();
+        self.arena = Arena::default();
+        self.wheel = Wheel::starting_at(now);
+        self.payload = 0;
+    }
+
+    fn compact_if_sparse(&mut self) {
+        if !self.arena.is_sparse() {
+            return;
+        }
+        let mut compact = self.arena.compacted();
+        for entry in self.slab.occupied_mut() {
+            entry.block = compact.copy_from(&self.arena, entry.block);
+        }
+        self.arena = compact;
+    }
+
+    /// An instant at or before the earliest deadline; `None` if no entry has one. Cost: a look
+    /// at a field.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self.due.front() {
+            Some(&(deadline, _)) => Some(deadline),
+            None => self.wheel.next(),
+        }
+    }
+
+    /// Makes everything with a deadline at or before `now` due.
+    pub fn load_due(&mut self, now: Instant) {
+        self.wheel.advance(now, &mut self.slab, &mut self.due);
+    }
+
+    /// The earliest entry that is due, by deadline and then by when the deadline was set.
+    pub fn peek_due(&self) -> Option<(Instant, Slot)> {
+        self.due.front().copied()
+    }
+
+    /// Takes the earliest off the list of those that are due. The caller removes it.
+    pub fn next_due(&mut self) -> Option<(Instant, Slot)> {
+        self.due.pop_front()
+    }
+
+    /// All occupied slots, in slab order.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.slab.occupied()
+    }
+
+    /// Recounts everything, for tests.
+    ///
+    /// # Panics
+    /// If any two of the four structures disagree.
+    #[cfg(test)]
+    pub fn validate(&self) {
+        let slots: Vec<Slot> = self.slots().collect();
+        assert_eq!(slots.len(), self.index.len(), "index and slab");
+        let mut payload = 0;
+        for &slot in &slots {
+            assert_eq!(self.find(self.key(slot)), Some(slot), "index finds slot");
+            payload += self.key(slot).len() + self.value(slot).len();
+        }
+        assert_eq!(payload, self.payload, "payload");
+        let blocks = slots.iter().map(|&slot| self.slab[slot].block);
+        self.arena.validate(blocks);
+        assert!(self.due.is_empty(), "due was drained");
+        self.wheel.validate(&self.slab, &slots);
+    }
+}
+
+/// Makes room for one more in steps of an eighth. A plain `Vec` doubles, and leaves a large store
+/// up to half empty; the large blocks of which this moves the end are remapped, not copied, by the
+/// allocators in use.
+fn grow_gently<T>(items: &mut Vec<T>, more: usize) {
+    if items.capacity() - items.len() < more {
+        items.reserve_exact(more.max(items.len() / 8).max(4));
+    }
+}
+
+#[cfg(test)]
+mod tests;

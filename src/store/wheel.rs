@@ -1,0 +1,270 @@
+//! The timing wheel: which slots are due when, exact to the nanosecond and in order.
+//!
+//! A hierarchical wheel (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987,
+//! scheme 7): 8 levels of 64 buckets. A *tick* is 2^20 ns, about a millisecond; a deadline's bucket
+//! is named by the highest of its tick's 6-bit digits that differs from the present tick. So all
+//! slots with the same deadline are in the same bucket at every moment, and since buckets are
+//! emptied downwards in order, slots with equal deadlines leave in the order in which they came.
+//! Within a tick, slots are sorted by their deadline when the tick is reached.
+//!
+//! A bucket is a vector of slots, and the slab knows each slot's place in it, so cancelling is a
+//! write to that place: it becomes a tombstone. A bucket with more tombstones than slots is packed,
+//! which keeps memory within twice of what is scheduled.
+//!
+//! Cost: insert and cancel O(1); a slot moves down at most 7 times before it fires.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "digits of 6 bits, and places in a bucket"
+)]
+
+use std::collections::VecDeque;
+
+use super::slab::Slab;
+use super::{Slot, grow_gently};
+use crate::time::Instant;
+
+/// log2 of a tick in nanoseconds.
+const TICK_BITS: u32 = 20;
+/// log2 of the buckets in a level.
+const DIGIT_BITS: u32 = 6;
+const BUCKETS: usize = 1 << DIGIT_BITS;
+/// 8 digits of 6 bits hold the 44 bits of a tick.
+const LEVELS: usize = 8;
+/// What stands in a bucket where a slot was cancelled.
+const TOMBSTONE: Slot = Slot::MAX;
+
+#[derive(Default)]
+struct Bucket {
+    slots: Vec<Slot>,
+    tombstones: usize,
+}
+
+#[derive(Default)]
+struct Level {
+    /// Empty until the level is first used, then 64 buckets.
+    buckets: Vec<Bucket>,
+    /// Bit n is set if bucket n has a slot.
+    occupied: u64,
+}
+
+/// See the module's docs.
+#[derive(Default)]
+pub struct Wheel {
+    levels: [Level; LEVELS],
+    /// The tick that buckets are named from. Every scheduled tick is at or after it.
+    tick: u64,
+    /// At or before the earliest deadline; `None` if nothing is scheduled.
+    next: Option<Instant>,
+}
+
+fn tick_of(instant: Instant) -> u64 {
+    instant.as_nanos() >> TICK_BITS
+}
+
+/// The bucket of `tick`, seen from `present`: level and place.
+fn bucket_of(tick: u64, present: u64) -> (usize, usize) {
+    let differing = (tick ^ present).checked_ilog2().unwrap_or(0);
+    let level = differing / DIGIT_BITS;
+    (level as usize, digit(tick, level as usize))
+}
+
+fn digit(tick: u64, level: usize) -> usize {
+    (tick >> (DIGIT_BITS * level as u32)) as usize & (BUCKETS - 1)
+}
+
+impl Wheel {
+    /// An empty wheel for a store that has seen `now`.
+    pub fn starting_at(now: Instant) -> Self {
+        Self {
+            tick: tick_of(now),
+            ..Self::default()
+        }
+    }
+
+    /// The start of the present tick.
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(self.tick << TICK_BITS)
+    }
+
+    /// An instant at or before the earliest deadline; `None` if nothing is scheduled.
+    pub fn next(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Schedules a slot that is not scheduled, after all others with the same deadline.
+    pub fn insert(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
+        self.file(slot, deadline, slab);
+        self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
+    }
+
+    fn file(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
+        let tick = tick_of(deadline).max(self.tick);
+        let (level, place) = bucket_of(tick, self.tick);
+        let level = &mut self.levels[level];
+        if level.buckets.is_empty() {
+            level.buckets.resize_with(BUCKETS, Bucket::default);
+        }
+        level.occupied |= 1 << place;
+        level.buckets[place].push(slot, deadline, slab);
+    }
+
+    /// Forgets a slot's deadline, if it has one.
+    pub fn cancel(&mut self, slot: Slot, slab: &mut Slab) {
+        let Some((deadline, place)) = slab[slot].timer() else {
+            return;
+        };
+        slab[slot].clear_timer();
+        let tick = tick_of(deadline).max(self.tick);
+        let (level, bucket) = bucket_of(tick, self.tick);
+        let level = &mut self.levels[level];
+        level.buckets[bucket].cancel(place, slab);
+        if level.buckets[bucket].slots.is_empty() {
+            level.occupied &= !(1 << bucket);
+            if self.levels.iter().all(|level| level.occupied == 0) {
+                self.next = None;
+            }
+        }
+    }
+
+    /// Moves the present to `now`. Slots with a deadline at or before it leave the wheel and join
+    /// the end of `due`, by deadline, and by order of scheduling where deadlines are equal.
+    pub fn advance(&mut self, now: Instant, slab: &mut Slab, due: &mut VecDeque<(Instant, Slot)>) {
+        if self.next.is_none_or(|next| next > now) {
+            return;
+        }
+        let target = tick_of(now);
+        while let Some((level, place, start)) = self.earliest() {
+            if start > target {
+                break;
+            }
+            self.tick = start;
+            self.levels[level].occupied &= !(1 << place);
+            let bucket = std::mem::take(&mut self.levels[level].buckets[place]);
+            if level == 0 {
+                self.fire(bucket, now, slab, due);
+                if start == target {
+                    break;
+                }
+            } else {
+                for slot in bucket.live() {
+                    let deadline = slab[slot].deadline().unwrap_or_default();
+                    self.file(slot, deadline, slab);
+                }
+            }
+        }
+        self.tick = target;
+        self.next = self.look_ahead(slab);
+    }
+
+    /// Makes a bucket of the present tick due, but for what comes after `now`.
+    fn fire(
+        &mut self,
+        bucket: Bucket,
+        now: Instant,
+        slab: &mut Slab,
+        due: &mut VecDeque<(Instant, Slot)>,
+    ) {
+        let first = due.len();
+        for slot in bucket.live() {
+            let deadline = slab[slot].deadline().unwrap_or_default();
+            if deadline <= now {
+                slab[slot].clear_timer();
+                due.push_back((deadline, slot));
+            } else {
+                self.file(slot, deadline, slab);
+            }
+        }
+        due.make_contiguous()[first..].sort_by_key(|&(deadline, _)| deadline);
+    }
+
+    /// The earliest bucket in use: level, place, and the tick at which it starts.
+    fn earliest(&self) -> Option<(usize, usize, u64)> {
+        // Whatever is on a level comes before all that is on higher levels.
+        let level = (0..LEVELS).find(|&level| self.levels[level].occupied != 0)?;
+        let place = self.levels[level].occupied.trailing_zeros() as usize;
+        let shift = DIGIT_BITS * level as u32;
+        let above = self.tick >> shift >> DIGIT_BITS << DIGIT_BITS;
+        Some((level, place, (above | place as u64) << shift))
+    }
+
+    /// Exact within the earliest tick; above, the start of the bucket.
+    fn look_ahead(&self, slab: &Slab) -> Option<Instant> {
+        let (level, place, start) = self.earliest()?;
+        if level > 0 {
+            return Some(Instant::from_nanos(start << TICK_BITS));
+        }
+        let bucket = &self.levels[0].buckets[place];
+        let live = bucket.slots.iter().filter(|&&slot| slot != TOMBSTONE);
+        live.filter_map(|&slot| slab[slot].deadline()).min()
+    }
+
+    /// Recounts: every occupied slot with a deadline is in its bucket, once, and nothing else is.
+    #[cfg(test)]
+    pub fn validate(&self, slab: &Slab, slots: &[Slot]) {
+        let mut scheduled = 0;
+        for &slot in slots {
+            let Some((deadline, place)) = slab[slot].timer() else {
+                assert_eq!(slab[slot].deadline(), None, "a deadline has a timer");
+                continue;
+            };
+            scheduled += 1;
+            let (level, bucket) = bucket_of(tick_of(deadline), self.tick);
+            let found = self.levels[level].buckets[bucket].slots[place as usize];
+            assert_eq!(found, slot, "the slab knows the place in the wheel");
+            assert!(self.next.is_some_and(|next| next <= deadline), "next");
+        }
+        let mut held = 0;
+        for level in &self.levels {
+            for (place, bucket) in level.buckets.iter().enumerate() {
+                let live = bucket.slots.iter().filter(|&&slot| slot != TOMBSTONE);
+                let live = live.count();
+                assert_eq!(live + bucket.tombstones, bucket.slots.len(), "tombstones");
+                assert!(bucket.tombstones <= live, "buckets are packed");
+                assert_eq!(level.occupied >> place & 1 == 1, live > 0, "occupied");
+                held += live;
+            }
+        }
+        assert_eq!(held, scheduled, "the wheel holds what is scheduled");
+    }
+}
+
+impl Bucket {
+    fn push(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
+        // Slot numbers are below u32::MAX and tombstones never outnumber slots for long, but a
+        // place is a u32 all the same: packing first keeps it one.
+        if self.tombstones > 0 && self.slots.len() >= (u32::MAX - 2) as usize {
+            self.pack(slab);
+        }
+        slab[slot].set_timer(deadline, self.slots.len() as u32);
+        grow_gently(&mut self.slots, 1);
+        self.slots.push(slot);
+    }
+
+    fn cancel(&mut self, place: u32, slab: &mut Slab) {
+        self.slots[place as usize] = TOMBSTONE;
+        self.tombstones += 1;
+        while self.slots.last() == Some(&TOMBSTONE) {
+            self.slots.pop();
+            self.tombstones -= 1;
+        }
+        if self.tombstones * 2 > self.slots.len() {
+            self.pack(slab);
+        }
+    }
+
+    /// Drops the tombstones; the order stays.
+    fn pack(&mut self, slab: &mut Slab) {
+        self.slots.retain(|&slot| slot != TOMBSTONE);
+        self.tombstones = 0;
+        self.slots.shrink_to(self.slots.len() * 2);
+        for (place, &slot) in (0..).zip(&self.slots) {
+            let deadline = slab[slot].deadline().unwrap_or_default();
+            slab[slot].set_timer(deadline, place);
+        }
+    }
+
+    fn live(self) -> impl Iterator<Item = Slot> {
+        self.slots.into_iter().filter(|&slot| slot != TOMBSTONE)
+    }
+}
