@@ -69,3 +69,8 @@ pub mod time;
 pub use cache::Cache;
 pub use cluster::Cluster;
 pub use config::Config;
+
+/// The README's example is run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -130,11 +130,6 @@ impl Node {
             self.expired += 1;
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn validate(&self) {
-        self.store.validate();
-    }
 }
 
 impl Cache for Node {

@@ -133,14 +133,22 @@ impl Spec {
     /// # Errors
     /// A usage error if the command can't have `words` words after its name.
     pub fn check_words(&self, words: usize) -> Result<(), Error> {
-        let problem = if words < self.min_words {
-            "too few words"
-        } else if words > self.max_words {
-            "too many words"
-        } else {
-            return Ok(());
-        };
-        Err(self.usage_error(problem))
+        if words < self.min_words {
+            return Err(self.too_few_words(words));
+        }
+        if words > self.max_words {
+            return Err(self.usage_error("too many words"));
+        }
+        Ok(())
+    }
+
+    /// The error of a line that ends after `words` words.
+    #[must_use]
+    pub fn too_few_words(&self, words: usize) -> Error {
+        let parts = parts(self.syntax).into_iter();
+        let mut missing = parts.filter(|part| !part.starts_with('[')).skip(words);
+        let missing = missing.next().unwrap_or("a word").trim_end_matches('.');
+        self.usage_error(&format!("{missing} is missing"))
     }
 
     /// A usage error: what is wrong, and the usage line.
@@ -304,7 +312,7 @@ pub static COMMANDS: &[Spec] = commands! {
         [];
     Where ["WHERE"], Cluster, "key",
         "Show the key's hash and which node owns it.",
-        [("WHERE apple", "apple -> server 2 (hash 0x280c4c71, modulo)")];
+        [("WHERE apple", "apple -> server 2 (hash 0x10bc2abf, modulo)")];
     Stats ["STATS"], Seeing, "[n]",
         "Show the counts of the whole cluster, or of one node.",
         [];

@@ -15,10 +15,10 @@ pub enum DurationError {
     #[error("is not a time: use {ACCEPTED}")]
     Malformed,
     /// Nothing.
-    #[error("is no time at all: it must be longer than zero")]
+    #[error("is not longer than zero: use {ACCEPTED}")]
     Zero,
     /// Beyond [`MAX_DURATION`].
-    #[error("is too long: at most 100 years")]
+    #[error("is too long: use at most 100years")]
     TooLong,
 }
 

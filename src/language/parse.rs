@@ -14,6 +14,8 @@ use crate::id::NodeId;
 
 /// How many events EVENTS shows when it is not told.
 const DEFAULT_EVENTS: usize = 10;
+/// The most that EVENTS shows.
+const MAX_EVENTS: usize = 1_000_000;
 /// How long WATCH waits between two runs when it is not told.
 const DEFAULT_WATCH: Duration = Duration::from_secs(1);
 /// The most that REPEAT repeats.
@@ -66,7 +68,7 @@ fn echo_text<'a>(scanner: &Scanner<'a>) -> &'a [u8] {
 }
 
 fn repeat<'a>(spec: &Spec, scanner: &mut Scanner<'a>) -> Result<Script<'a>, Error> {
-    let times = scanner.next_word()?.ok_or_else(|| too_few(spec))?;
+    let times = scanner.next_word()?.ok_or_else(|| spec.too_few_words(0))?;
     let times = number(&times, "a number of times", 1..=MAX_REPEAT)?;
     let command = nested(spec, scanner)?;
     Ok(Script::Repeat { times, command })
@@ -77,7 +79,7 @@ fn watch<'a>(spec: &Spec, scanner: &mut Scanner<'a>) -> Result<Script<'a>, Error
     // A word that starts with a digit is a time: no command's name does.
     let mut every = DEFAULT_WATCH;
     if let Some(b'0'..=b'9' | b'-' | b'"' | b'\'') = scanner.rest().first() {
-        every = time(&scanner.next_word()?.ok_or_else(|| too_few(spec))?)?;
+        every = time(&scanner.next_word()?.ok_or_else(|| spec.too_few_words(0))?)?;
     }
     let command = nested(spec, scanner)?;
     Ok(Script::Watch { every, command })
@@ -86,13 +88,9 @@ fn watch<'a>(spec: &Spec, scanner: &mut Scanner<'a>) -> Result<Script<'a>, Error
 fn nested<'a>(spec: &Spec, scanner: &mut Scanner<'a>) -> Result<&'a [u8], Error> {
     scanner.skip_space();
     if scanner.rest().is_empty() {
-        return Err(too_few(spec));
+        return Err(spec.too_few_words(spec.min_words - 1));
     }
     Ok(scanner.rest())
-}
-
-fn too_few(spec: &Spec) -> Error {
-    spec.usage_error("too few words")
 }
 
 /// Commands whose words are all alike: any but ECHO, REPEAT and WATCH.
@@ -178,7 +176,8 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn word(&mut self) -> Result<Word<'a>, Error> {
-        self.words.next().ok_or_else(|| too_few(self.spec))
+        let missing = || self.spec.usage_error("too few words");
+        self.words.next().ok_or_else(missing)
     }
 
     fn next(&mut self) -> Result<Bytes<'a>, Error> {
@@ -225,8 +224,11 @@ impl<'a> Words<'a> {
 
     fn events(mut self) -> Result<Command<'a>, Error> {
         let mut count = DEFAULT_EVENTS;
+        if matches!(self.words.as_slice(), [option] if option.is("NODE")) {
+            return Err(self.spec.usage_error("n is missing"));
+        }
         if self.words.len() % 2 == 1 {
-            count = number(&self.word()?, "a count", 1..=usize::MAX)?;
+            count = number(&self.word()?, "a count", 1..=MAX_EVENTS)?;
         }
         let node = self.node_option()?;
         Ok(Command::Events { count, node })

@@ -111,7 +111,7 @@ fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
     let owners = place.owners.iter().map(ToString::to_string);
     let owners = owners.collect::<Vec<_>>().join(", ");
     let text = format!(
-        "server {owners} (hash {:#x}, {})",
+        "server {owners} (hash {:#010x}, {})",
         place.hash, place.placement
     );
     arrow(style, &place.key, Paint::Value, text.as_bytes(), out);

@@ -56,7 +56,8 @@ impl Style {
         let (color, style) = match paint {
             Paint::Command => (Some(Color::Cyan), None),
             Paint::Value => (Some(Color::Green), None),
-            Paint::Faint => (Some(Color::BrightBlack), None),
+            // Not bright black, which some palettes make the background.
+            Paint::Faint => (None, Some(Styles::Dimmed)),
             Paint::Notice => (Some(Color::Yellow), None),
             Paint::Error => (Some(Color::Red), Some(Styles::Bold)),
             Paint::Heading => (None, Some(Styles::Bold)),
@@ -69,6 +70,7 @@ impl Style {
         let text = color.map_or_else(|| text.normal(), |color| text.color(color));
         match style {
             Some(Styles::Bold) => text.bold().to_string(),
+            Some(Styles::Dimmed) => text.dimmed().to_string(),
             _ => text.to_string(),
         }
     }

@@ -42,18 +42,12 @@ pub fn columns(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         column.set_padding((0, 2));
     }
     for (number, line) in table.lines().enumerate() {
-        let paint = if number == 0 {
-            Paint::Heading
-        } else {
-            Paint::Value
-        };
         let line = line.trim_end();
-        let line = if paint == Paint::Heading {
-            style.painted(paint, line)
+        if number == 0 {
+            out.extend_from_slice(style.painted(Paint::Heading, line).as_bytes());
         } else {
-            line.into()
-        };
-        out.extend_from_slice(line.as_bytes());
+            out.extend_from_slice(line.as_bytes());
+        }
         out.push(b'\n');
     }
 }
@@ -83,12 +77,13 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
         ),
         Reply::Keys(keys) => (&["key"], keys.iter().map(|key| vec![shown(key)]).collect()),
         Reply::Nodes(rows) => {
-            let most = rows.iter().map(|row| row.stats.keys).max().unwrap_or(0);
+            let all = rows.iter().map(|row| row.stats.keys).sum();
             let rows = rows.iter().map(|row| {
-                let mut cells = vec![row.node.to_string(), row.state.into()];
+                let state = style.painted(Paint::Value, row.state);
+                let mut cells = vec![row.node.to_string(), state];
                 cells.extend(counts(&row.stats).map(|(_, count)| count.to_string()));
                 if style.interactive {
-                    cells.push(bar(style, row.stats.keys, most));
+                    cells.push(bar(style, row.stats.keys, all));
                 }
                 cells
             });
@@ -96,7 +91,7 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
             let mut headers = vec!["server", "state"];
             headers.extend(names);
             if style.interactive {
-                headers.push("");
+                headers.push("share");
             }
             return Some(Grid {
                 headers: headers.into_iter().map(Into::into).collect(),
@@ -148,12 +143,14 @@ fn counts(stats: &Stats) -> [(&'static str, u64); 6] {
     ]
 }
 
-fn bar(style: Style, part: u64, most: u64) -> String {
-    let len = if most == 0 {
+/// A bar that is full where one node has everything.
+fn bar(style: Style, part: u64, all: u64) -> String {
+    let len = if all == 0 {
         0
     } else {
-        (part * BAR).div_ceil(most)
+        (part * BAR).div_ceil(all)
     };
     let mark = if style.unicode { "█" } else { "#" };
-    mark.repeat(usize::try_from(len).unwrap_or(0))
+    let bar = mark.repeat(usize::try_from(len).unwrap_or(0));
+    style.painted(Paint::Command, &bar)
 }

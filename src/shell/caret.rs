@@ -4,6 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::language::Error;
 use crate::language::word::show_text;
+use crate::render::{Paint, Style};
 
 /// The widest line that is shown.
 const WIDEST: usize = 100;
@@ -11,7 +12,7 @@ const WIDEST: usize = 100;
 /// Appends a caret under the word that `error` is about. `typed_at` is the column at which the line
 /// stands just above; without it, the line is shown first. Nothing is appended if the error is
 /// about no word, or the line is too long to help.
-pub fn point(line: &[u8], error: &Error, typed_at: Option<usize>, out: &mut Vec<u8>) {
+pub fn point(line: &[u8], error: &Error, typed_at: Option<usize>, style: Style, out: &mut Vec<u8>) {
     let Some(at) = &error.at else {
         return;
     };
@@ -27,6 +28,7 @@ pub fn point(line: &[u8], error: &Error, typed_at: Option<usize>, out: &mut Vec<
     }
     let (start, end) = (width_to(at.start).0, width_to(at.end).0);
     let carets = "^".repeat(end.saturating_sub(start).max(1));
+    let carets = style.painted(Paint::Error, &carets);
     if typed_at.is_none() {
         out.extend_from_slice(format!("  {text}\n").as_bytes());
     }
@@ -42,7 +44,7 @@ mod tests {
     fn pointed(line: &str) -> String {
         let error = parse(line.as_bytes()).expect_err("an error");
         let mut out = Vec::new();
-        point(line.as_bytes(), &error, None, &mut out);
+        point(line.as_bytes(), &error, None, Style::default(), &mut out);
         String::from_utf8(out).expect("text")
     }
 

@@ -268,21 +268,20 @@ impl Highlighter for Editor {
             return Cow::Borrowed(line);
         }
         let mut painted = String::new();
-        let mut first = true;
-        for piece in line.split_inclusive([' ', '\t']) {
-            let word = piece.trim_end();
-            let paint = if word.is_empty() {
-                None
-            } else {
-                paint_of(word, first)
-            };
-            first &= word.is_empty();
-            match paint {
-                Some(paint) => painted += &self.style.painted(paint, word),
-                None => painted += word,
+        let mut scanner = Scanner::new(line.as_bytes());
+        let mut end = 0;
+        // Up to a word that is not finished, or wrong: that one stays as it is.
+        while let Ok(Some(word)) = scanner.next_word() {
+            let span = word.span();
+            painted += line.get(end..span.start).unwrap_or_default();
+            let text = line.get(span.clone()).unwrap_or_default();
+            match paint_of(text, end == 0) {
+                Some(paint) => painted += &self.style.painted(paint, text),
+                None => painted += text,
             }
-            painted += piece.get(word.len()..).unwrap_or_default();
+            end = span.end;
         }
+        painted += line.get(end..).unwrap_or_default();
         Cow::Owned(painted)
     }
 

@@ -137,7 +137,7 @@ fn banner(runner: &mut Runner, shared: &SharedSession) {
     let placement = session.cluster().placement().name();
     let version = env!("CARGO_PKG_VERSION");
     let text = format!(
-        "shardlab {version}: {nodes}, {placement} placement, {clock} clock. \
+        "shardlab {version}: {nodes}, {placement} placement, {clock} clock\n\
          HELP lists the commands, Ctrl-D leaves.\n"
     );
     runner.out.buffer().extend_from_slice(text.as_bytes());

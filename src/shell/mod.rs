@@ -1,8 +1,8 @@
 //! The shell: the program's face, in a terminal and in pipes.
 //!
-//! [`Runner`](runner::Runner) runs lines, wherever they come from. [`batch`] feeds it files, pipes
-//! and `-c` commands; [`interactive`] feeds it what is typed, while a [`timer`] tells what happens
-//! meanwhile.
+//! The `runner` runs lines, wherever they come from. `batch` feeds it files, pipes and `-c`
+//! commands; `interactive` feeds it what is typed, with the `editor`'s hints and colours, while the
+//! `timer` tells what happens meanwhile. `wakeup` is what can end a wait.
 
 mod batch;
 mod caret;

@@ -127,12 +127,17 @@ impl Runner {
         });
     }
 
-    /// Runs one line.
+    /// Runs one line of a script, and echoes it if that is wanted.
     #[inline]
     pub fn run_line(&mut self, session: &mut Session, place: Place<'_>, line: &[u8]) -> Step {
         if self.manners.echo {
             self.echo(line);
         }
+        self.run_command(session, place, line)
+    }
+
+    #[inline]
+    fn run_command(&mut self, session: &mut Session, place: Place<'_>, line: &[u8]) -> Step {
         let input = match parse(line) {
             Ok(None) => return Step::Next,
             Ok(Some(input)) => input,
@@ -167,7 +172,7 @@ impl Runner {
                 Ok(Step::Next)
             }
             Script::Sleep { time } => self.sleep(session, time).map(|()| Step::Next),
-            Script::Source { path } => self.source(session, place, &path),
+            Script::Source { path } => self.source(session, &path),
             Script::Repeat { times, command } => {
                 self.nested(|this| this.repeat(session, place, times, command))
             }
@@ -241,7 +246,7 @@ impl Runner {
                 return Err(interrupted());
             }
             let failures = self.failures;
-            let step = self.run_line(session, place, command);
+            let step = self.run_command(session, place, command);
             if step != Step::Next {
                 return Ok(step);
             }
@@ -268,7 +273,7 @@ impl Runner {
                 self.out.buffer().extend_from_slice(up_and_clear.as_bytes());
             }
             let failures = self.failures;
-            let step = self.run_line(session, place, command);
+            let step = self.run_command(session, place, command);
             if step != Step::Next {
                 return Ok(step);
             }
@@ -318,25 +323,9 @@ impl Runner {
         }
     }
 
-    fn source(
-        &mut self,
-        session: &mut Session,
-        place: Place<'_>,
-        path: &[u8],
-    ) -> Result<Step, Error> {
+    fn source(&mut self, session: &mut Session, path: &[u8]) -> Result<Step, Error> {
         let path = self.resolve(path)?;
-        self.nested(|this| {
-            let failures = this.failures;
-            match this.run_file(session, &path) {
-                Ok(Step::Next) if this.failures > failures && place.file.is_none() => {
-                    let count = this.failures - failures;
-                    let message = format!("{count} of its commands failed");
-                    Err(Error::new(ErrorKind::Nested, message))
-                }
-                Ok(step) => Ok(step),
-                Err(error) => Err(error),
-            }
-        })
+        self.nested(|this| this.run_file(session, &path))
     }
 
     /// A path in a script is looked for beside the script first.
@@ -433,8 +422,11 @@ impl Runner {
 
     fn echo(&mut self, line: &[u8]) {
         if self.manners.format != Format::Json {
+            // One mark more for each SOURCE that the line is within.
+            let mark = ">".repeat(self.depth + 1);
             let buffer = self.out.buffer();
-            buffer.extend_from_slice(b"> ");
+            buffer.extend_from_slice(mark.as_bytes());
+            buffer.push(b' ');
             show_text(line, buffer);
             buffer.push(b'\n');
         }
@@ -488,7 +480,7 @@ impl Runner {
         let mut message = Vec::new();
         if place.file.is_none() {
             let typed_at = self.typed_at.filter(|_| self.depth == 0);
-            super::caret::point(line, error, typed_at, &mut message);
+            super::caret::point(line, error, typed_at, self.manners.err, &mut message);
         }
         if error.kind == ErrorKind::Interrupted {
             return self.out.error(b"interrupted\n");

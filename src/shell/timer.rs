@@ -52,8 +52,8 @@ pub fn start(
     manners: Manners,
     mut printer: impl ExternalPrinter + Send + 'static,
 ) {
-    let (sender, printed) = mpsc::channel::<String>();
-    thread::spawn(move || printed.iter().try_for_each(|notice| printer.print(notice)));
+    let (sender, notices) = mpsc::channel::<String>();
+    thread::spawn(move || notices.iter().try_for_each(|notice| printer.print(notice)));
     thread::spawn(move || keep_time(&shared, manners, &sender));
 }
 

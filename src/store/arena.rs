@@ -24,7 +24,7 @@ const EXACT: usize = 1024;
 /// The end of a list of free blocks.
 const NONE: u32 = u32::MAX;
 /// Free bytes that are not worth a compaction.
-const SLACK: usize = 1 << 20;
+const SLACK: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 
 /// See the module's docs.
 #[derive(Default)]
@@ -180,6 +180,12 @@ impl Arena {
         let (key, at) = read_varint(bytes, 0);
         let (value, len) = read_varint(bytes, at);
         (Header { len, key, value }, bytes)
+    }
+
+    /// Bytes in use, free blocks included.
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Recounts: the live blocks and the free ones must tile the arena exactly.

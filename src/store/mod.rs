@@ -24,7 +24,6 @@ mod wheel;
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as IndexEntry;
 
 use crate::hash::rapidhash;
 use crate::time::Instant;
@@ -65,8 +64,12 @@ impl Store {
 
     /// The slot that holds `key`.
     pub fn find(&self, key: &[u8]) -> Option<Slot> {
+        self.find_hashed(rapidhash(key), key)
+    }
+
+    fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         let found = |&slot: &Slot| self.key(slot) == key;
-        self.index.find(rapidhash(key), found).copied()
+        self.index.find(hash, found).copied()
     }
 
     pub fn key(&self, slot: Slot) -> &[u8] {
@@ -87,29 +90,41 @@ impl Store {
     /// # Errors
     /// [`Full`] if there is no room. Nothing has changed then.
     pub fn put(&mut self, key: &[u8], value: &[u8], deadline: Option<Instant>) -> Result<(), Full> {
-        let Self {
-            index, slab, arena, ..
-        } = self;
-        let same_key = |&slot: &Slot| arena.key(slab[slot].block) == key;
-        let hash = |&slot: &Slot| rapidhash(arena.key(slab[slot].block));
-        match index.entry(rapidhash(key), same_key, hash) {
-            IndexEntry::Occupied(place) => {
-                let slot = *place.get();
-                self.replace(slot, key, value)?;
-                self.set_deadline(slot, deadline);
-            }
-            IndexEntry::Vacant(place) => {
-                if slab.is_full() {
-                    return Err(Full);
-                }
-                let block = arena.insert(key, value)?;
-                let slot = slab.insert(block);
-                place.insert(slot);
-                self.payload += key.len() + value.len();
-                self.schedule(slot, deadline);
-            }
+        let hash = rapidhash(key);
+        if let Some(slot) = self.find_hashed(hash, key) {
+            self.replace(slot, key, value)?;
+            self.set_deadline(slot, deadline);
+            return Ok(());
         }
+        if self.slab.is_full() {
+            return Err(Full);
+        }
+        let block = self.arena.insert(key, value)?;
+        let slot = self.slab.insert(block);
+        if self.index.len() == self.index.capacity() {
+            self.grow_index();
+        } else {
+            self.index
+                .insert_unique(hash, slot, |_| unreachable!("there is room"));
+        }
+        self.payload += key.len() + value.len();
+        self.schedule(slot, deadline);
         Ok(())
+    }
+
+    /// Builds a larger index of all that the slab holds. Left to itself, the index would grow in
+    /// the order of its own places, and miss the cache for every key; the slab's order is that of
+    /// the arena, more or less.
+    #[cold]
+    fn grow_index(&mut self) {
+        let len = self.index.len();
+        self.index = HashTable::new();
+        let mut index = HashTable::with_capacity(len + len / 8 + 4);
+        for slot in self.slab.occupied() {
+            let hash = rapidhash(self.key(slot));
+            index.insert_unique(hash, slot, |_| unreachable!("there is room"));
+        }
+        self.index = index;
     }
 
     fn replace(&mut self, slot: Slot, key: &[u8], value: &[u8]) -> Result<(), Full> {

@@ -199,6 +199,13 @@ impl Wheel {
         live.filter_map(|&slot| slab[slot].deadline()).min()
     }
 
+    /// Places in all buckets, tombstones included.
+    #[cfg(test)]
+    pub fn places(&self) -> usize {
+        let buckets = self.levels.iter().flat_map(|level| &level.buckets);
+        buckets.map(|bucket| bucket.slots.len()).sum()
+    }
+
     /// Recounts: every occupied slot with a deadline is in its bucket, once, and nothing else is.
     #[cfg(test)]
     pub fn validate(&self, slab: &Slab, slots: &[Slot]) {

@@ -1,0 +1,79 @@
+//! The README and HELP, held against the program.
+
+use std::fs;
+use std::path::Path;
+
+use shardlab::language::catalog::COMMANDS;
+use shardlab::render::command_table;
+
+use super::scripts::{difference, replay};
+use super::{run, text};
+
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    fs::read_to_string(path).expect("a README")
+}
+
+/// The text of every fenced block in this language.
+fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let after = markdown.split(&fence).skip(1);
+    after
+        .filter_map(|rest| Some(rest.split_once("```")?.0.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_transcripts_in_the_readme_are_what_the_program_prints() {
+    let transcripts = blocks(&readme(), "console");
+    assert!(!transcripts.is_empty(), "the README has a transcript");
+    for transcript in transcripts {
+        let now = replay(&transcript);
+        assert!(now == transcript, "{}", difference(&transcript, &now));
+    }
+}
+
+#[test]
+fn the_command_table_in_the_readme_is_the_catalog() {
+    let table = command_table();
+    assert!(
+        readme().contains(&table),
+        "the README should have this table:\n{table}"
+    );
+}
+
+#[test]
+fn the_examples_in_help_print_what_help_says() {
+    for spec in COMMANDS {
+        let lines: String = spec
+            .example
+            .iter()
+            .map(|(line, _)| format!("{line}\n"))
+            .collect();
+        let outputs = spec.example.iter().map(|(_, output)| *output);
+        let expected: Vec<&str> = outputs.filter(|output| !output.is_empty()).collect();
+        let output = run(&["--clock", "virtual"], lines.as_bytes());
+        assert_eq!(text(&output.stderr), "", "{}", spec.name);
+        assert_eq!(
+            text(&output.stdout).trim_end(),
+            expected.join("\n"),
+            "{}",
+            spec.name
+        );
+    }
+}
+
+#[test]
+fn every_command_has_an_example_or_needs_none() {
+    // What they show is a table, or depends on where they are typed.
+    let without = ["NODES", "STATS", "SOURCE", "HELP"];
+    for spec in COMMANDS {
+        let none = spec.example.is_empty();
+        assert_eq!(none, without.contains(&spec.name), "{}", spec.name);
+        let named = spec
+            .example
+            .iter()
+            .any(|(line, _)| line.starts_with(spec.name));
+        assert!(none || named, "{}'s example shows it", spec.name);
+    }
+}

@@ -1,0 +1,428 @@
+//! The program as a process: arguments, exit statuses, pipes, bytes that are not text, real time.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{feed, run, shardlab, text};
+
+const SAMPLE: &str = include_str!("sample-output.txt");
+
+fn lines(output: &Output) -> Vec<&str> {
+    text(&output.stdout).lines().collect()
+}
+
+fn errors(output: &Output) -> Vec<&str> {
+    text(&output.stderr).lines().collect()
+}
+
+fn status(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn sample_script() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/sample-output.cache").into()
+}
+
+#[test]
+fn the_sample_replays_byte_for_byte_in_all_three_ways() {
+    let script = fs::read(sample_script()).expect("the script");
+    for output in [
+        run(&["--clock", "virtual", "demo", "sample-output"], b""),
+        run(&["run", &sample_script(), "--clock", "virtual"], b""),
+        run(&["--clock", "virtual"], &script),
+        run(&["run", "-", "--clock", "virtual"], &script),
+    ] {
+        assert_eq!(text(&output.stdout), SAMPLE);
+        assert_eq!((text(&output.stderr), status(&output)), ("", Some(0)));
+    }
+}
+
+#[test]
+fn the_sample_takes_eleven_real_seconds_and_tells_each_expiry_when_it_happens() {
+    let mut child = start(&["demo", "sample-output"]);
+    let started = Instant::now();
+    let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut printed = String::new();
+    let mut told = Vec::new();
+    for line in stdout.lines().map(|line| line.expect("UTF-8")) {
+        if line.contains("expired") {
+            told.push(started.elapsed().as_secs_f64());
+        }
+        printed += &format!("{line}\n");
+    }
+    assert!(child.wait().expect("an end").success());
+    assert_eq!(printed, SAMPLE);
+    for (at, deadline) in told.iter().zip([2.0, 5.0, 10.0]) {
+        assert!((deadline - 0.5..deadline + 0.9).contains(at), "{told:?}");
+    }
+    assert!(started.elapsed() >= Duration::from_millis(10_900));
+}
+
+fn start(arguments: &[&str]) -> Child {
+    let mut program = shardlab(arguments);
+    program.stdin(Stdio::piped()).stdout(Stdio::piped());
+    program
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
+}
+
+#[test]
+fn a_notice_comes_at_its_time_while_the_pipe_stands_idle() {
+    let mut child = start(&[]);
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut next = || {
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("UTF-8");
+        line
+    };
+    stdin
+        .write_all(b"PUT apple 1 300ms\nGET apple\n")
+        .expect("written");
+    assert_eq!(
+        next(),
+        "apple -> 1\n",
+        "an answer does not wait for the end of input"
+    );
+    assert_eq!(next(), "Server 2 expired key: apple\n");
+    stdin.write_all(b"GET apple").expect("written");
+    drop(stdin);
+    assert_eq!(next(), "apple -> null\n");
+    assert_eq!(next(), "");
+    assert!(child.wait().expect("an end").success());
+}
+
+#[test]
+fn exit_statuses_tell_how_it_went() {
+    let status = |arguments: &[&str], input: &str| status(&run(arguments, input.as_bytes()));
+    assert_eq!(status(&[], "PUT a 1"), Some(0));
+    assert_eq!(status(&[], "GET missing"), Some(0));
+    assert_eq!(status(&[], "PUT a\nPUT b 1"), Some(1));
+    assert_eq!(status(&["--format", "json"], "nonsense"), Some(1));
+    assert_eq!(status(&["-c", "QUIT", "-c", "nonsense"], ""), Some(0));
+    assert_eq!(status(&["--nonsense"], ""), Some(2));
+    assert_eq!(status(&["--nodes", "0"], ""), Some(2));
+    assert_eq!(status(&["--nodes", "1025"], ""), Some(2));
+    assert_eq!(status(&["--clock", "lunar"], ""), Some(2));
+    assert_eq!(status(&["demo", "nonsense"], ""), Some(2));
+    assert_eq!(status(&["run"], ""), Some(2));
+    assert_eq!(status(&["run", "/nonexistent.cache"], ""), Some(1));
+    assert_eq!(status(&["--help"], ""), Some(0));
+    assert_eq!(status(&["--version"], ""), Some(0));
+}
+
+#[test]
+fn help_starts_with_examples_and_the_demos_are_listed() {
+    let help = run(&["--help"], b"");
+    assert!(text(&help.stdout).starts_with("Examples:\n"));
+    let demos = run(&["demo"], b"");
+    assert!(text(&demos.stdout).starts_with("sample-output  "));
+}
+
+#[test]
+fn bail_stops_at_the_first_error_and_without_it_the_rest_runs() {
+    let script = b"PUT a\nECHO on";
+    let output = run(&[], script);
+    assert_eq!(lines(&output), ["on"]);
+    for flag in ["-e", "--bail"] {
+        let output = run(&[flag], script);
+        assert_eq!((lines(&output).len(), status(&output)), (0, Some(1)));
+        assert_eq!(
+            errors(&output),
+            ["<stdin>:1: error: value is missing; usage: PUT key value [ttl]"]
+        );
+    }
+}
+
+#[test]
+fn commands_can_come_as_arguments() {
+    let output = run(&["-c", "PUT a 1 3s", "-c", "GET a", "-c", "GTE a"], b"");
+    assert_eq!(lines(&output), ["a -> 1"]);
+    assert_eq!(
+        errors(&output),
+        ["-c:3: error: unknown command GTE; did you mean GET?"]
+    );
+}
+
+#[test]
+fn files_run_in_order_in_one_session_and_errors_name_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    fs::write(
+        path("a.cache"),
+        "\u{feff}PUT a 1\r\n# comment\r\n\r\n  # another\r\nGET a\r\n",
+    )
+    .expect("written");
+    fs::write(path("b.cache"), "GET a\nFLY").expect("written");
+    let (a, b) = (path("a.cache"), path("b.cache"));
+    let output = run(&["run", &a, "-", &b], b"PUT a 2");
+    assert_eq!(lines(&output), ["a -> 1", "a -> 2"]);
+    assert_eq!(
+        errors(&output),
+        [format!(
+            "{b}:2: error: unknown command FLY; HELP lists all commands"
+        )]
+    );
+    let missing = path("none");
+    let output = run(&["run", &missing, &a], b"");
+    assert_eq!(lines(&output), ["a -> 1"]);
+    let expected = format!("{missing}: error: cannot read {missing}: No such file or directory");
+    assert_eq!(
+        (errors(&output), status(&output)),
+        (vec![expected.as_str()], Some(1))
+    );
+}
+
+#[test]
+fn a_script_finds_its_neighbours_and_a_circle_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    fs::write(path("a.cache"), "SOURCE b.cache\nECHO a").expect("written");
+    fs::write(path("b.cache"), "ECHO b\nSOURCE c.cache").expect("written");
+    fs::write(path("c.cache"), "SOURCE a.cache\nECHO c").expect("written");
+    let output = run(&["run", &path("a.cache")], b"");
+    assert_eq!(lines(&output), ["b", "c", "a"]);
+    let expected = format!(
+        "{}:1: error: SOURCE goes round in a circle: a.cache -> b.cache -> c.cache -> a.cache",
+        path("c.cache")
+    );
+    assert_eq!(errors(&output), [expected]);
+}
+
+#[test]
+fn sources_nest_to_a_bound() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for n in 0..40 {
+        let text = format!("SOURCE {}.cache", n + 1);
+        fs::write(folder.path().join(format!("{n}.cache")), text).expect("written");
+    }
+    let output = run(
+        &["run", &folder.path().join("0.cache").to_string_lossy()],
+        b"",
+    );
+    let errors = errors(&output);
+    assert_eq!((errors.len(), status(&output)), (1, Some(1)));
+    assert!(
+        errors[0].ends_with("32.cache:1: error: nested too deeply: at most 32 levels"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_program_quietly() {
+    let mut child = start(&[
+        "--clock",
+        "virtual",
+        "-c",
+        "REPEAT 1000000 ECHO some words to fill a pipe",
+    ]);
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("UTF-8");
+    drop(stdout);
+    let output = child.wait_with_output().expect("an end");
+    assert_eq!((status(&output), text(&output.stderr)), (Some(0), ""));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_a_batch_with_130_and_keeps_what_was_printed() {
+    for script in [
+        "ECHO before\nSLEEP 1h\nECHO after\n",
+        "ECHO before\n",
+        "ECHO before\nREPEAT 1000000000 GET a\n",
+    ] {
+        let mut child = start(&["--format", "plain"]);
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(script.as_bytes()).expect("written");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("UTF-8");
+        assert_eq!(line, "before\n");
+        let drain = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let pid = child.id().to_string();
+        let killed = std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status();
+        assert!(killed.expect("kill").success());
+        assert_eq!(child.wait().expect("an end").code(), Some(130), "{script}");
+        drain.join().expect("drained").expect("read");
+        drop(stdin);
+    }
+}
+
+#[test]
+fn every_byte_is_welcome() {
+    let every: Vec<u8> = (0..=255).filter(|byte| *byte != b'\n').collect();
+    let mut script = b"PUT k ".to_vec();
+    script.extend(every.iter().filter(|byte| !b" \t\r\"'".contains(byte)));
+    script.extend(b"\nGET k\nPUT \xff\x00 \xfe\nGET \xff\x00\nEXISTS \"\\xff\\0\"\n\xf0\x9f\n\0\n");
+    let output = run(&[], &script);
+    let printed = lines(&output);
+    assert!(
+        printed[0].starts_with("k -> \"\\0\\x01\\x02"),
+        "{printed:?}"
+    );
+    assert_eq!(printed[1..], ["\"\\xff\\0\" -> \"\\xfe\"", "1"]);
+    let expected = [
+        "<stdin>:6: error: unknown command \"\\xf0\\x9f\"; HELP lists all commands",
+        "<stdin>:7: error: unknown command \"\\0\"; HELP lists all commands",
+    ];
+    assert_eq!(errors(&output), expected);
+}
+
+#[test]
+fn what_is_shown_can_be_typed() {
+    let values: [&[u8]; 8] = [
+        b"",
+        b"null",
+        b" a ",
+        b"\x1b[0m",
+        b"\xff\xfe",
+        b"a'b\"c",
+        b"x\ny",
+        "\u{202e}日本".as_bytes(),
+    ];
+    let mut script = Vec::new();
+    for value in values {
+        script.extend(b"PUT k \"");
+        script.extend(
+            value
+                .iter()
+                .flat_map(|byte| format!("\\x{byte:02x}").into_bytes()),
+        );
+        script.extend(b"\"\nGET k\n");
+    }
+    let first = run(&[], &script);
+    let again: String = lines(&first)
+        .iter()
+        .map(|line| {
+            let value = line.strip_prefix("k -> ").expect("an answer");
+            format!("PUT k {value}\nGET k\n")
+        })
+        .collect();
+    let second = run(&[], again.as_bytes());
+    assert_eq!(text(&first.stdout), text(&second.stdout));
+    assert_eq!(text(&second.stderr), "");
+}
+
+#[test]
+fn a_line_of_a_hundred_megabytes_works_or_is_refused_and_nothing_is_lost() {
+    let mut script = b"PUT a 1\nPUT big ".to_vec();
+    script.resize(100_000_000, b'x');
+    script.extend(b"\nGET a\n");
+    let output = run(&[], &script);
+    assert_eq!(lines(&output), ["a -> 1"]);
+    assert_eq!(
+        errors(&output),
+        ["<stdin>:2: error: the value is 99999984 bytes long; at most 67108864 are allowed"]
+    );
+    let mut script = b"PUT a 1\n".to_vec();
+    script.resize(200_000_000, b'x');
+    let output = run(&["--quiet"], &script);
+    assert_eq!(
+        errors(&output),
+        ["<stdin>:2: error: the line is longer than 128 MiB"]
+    );
+}
+
+#[test]
+fn a_million_words_work() {
+    let words = "word ".repeat(1_000_000);
+    let output = run(
+        &[],
+        format!("MSET {words}\nSIZE\nDEL {words}\nSIZE\nGET {words}").as_bytes(),
+    );
+    assert_eq!(lines(&output), ["1", "0"]);
+    assert_eq!(
+        errors(&output),
+        ["<stdin>:5: error: too many words; usage: GET key"]
+    );
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let script = format!("{}ECHO x\nECHO y", "REPEAT 1 ".repeat(1_000_000));
+    let output = run(&[], script.as_bytes());
+    assert_eq!(lines(&output), ["y"]);
+    assert_eq!(
+        errors(&output),
+        ["<stdin>:1: error: nested too deeply: at most 32 levels"]
+    );
+}
+
+#[test]
+fn a_key_put_a_million_times_leaves_memory_flat() {
+    let once = "PUT key value:0 1h\n".repeat(1000);
+    let script: String = (0..1_000_000)
+        .map(|n| format!("PUT key value:{n} 1h\n"))
+        .collect();
+    assert!(peak_kib(&script) < peak_kib(&once) + 4096);
+}
+
+/// The most memory that the program had, in KiB, as the system tells it at the end of the input.
+fn peak_kib(script: &str) -> u64 {
+    let mut child = start(&["--clock", "virtual"]);
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(script.as_bytes()).expect("written");
+    stdin.write_all(b"ECHO done\n").expect("written");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("UTF-8");
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id()));
+    drop(stdin);
+    child.wait().expect("an end");
+    let Ok(status) = status else {
+        return 0; // no such file on this system
+    };
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("a peak");
+    peak.trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number")
+}
+
+#[test]
+fn colour_is_for_those_who_ask_for_it() {
+    let script = b"PUT a 1\nGET a\nnonsense";
+    let has_escape =
+        |output: &Output| [&output.stdout, &output.stderr].map(|out| out.contains(&0x1b));
+    assert_eq!(has_escape(&run(&[], script)), [false, false]);
+    assert_eq!(
+        has_escape(&run(&["--color", "always"], script)),
+        [true, true]
+    );
+    let mut forced = shardlab(&[]);
+    forced.env("CLICOLOR_FORCE", "1");
+    assert_eq!(has_escape(&feed(forced, script)), [true, true]);
+    let mut both = shardlab(&[]);
+    both.env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1");
+    assert_eq!(has_escape(&feed(both, script)), [false, false]);
+}
+
+#[test]
+fn json_answers_each_command_with_one_object() {
+    let script = b"PUT a 1 1s\n\n# no command\nGET a\nMONITOR\nSLEEP 2s\nGTE a\nREPEAT 2 INCR n\nREPEAT 2 INCR a b\nHELP\nQUIT";
+    let output = run(&["--clock", "virtual", "--format", "json"], script);
+    let objects: Vec<serde_json::Value> = lines(&output)
+        .into_iter()
+        .map(|line| serde_json::from_str(line).expect("one object a line"))
+        .collect();
+    let replies: Vec<u64> = objects
+        .iter()
+        .filter_map(|object| object["line"].as_u64())
+        .collect();
+    assert_eq!(replies, [1, 4, 5, 6, 7, 8, 8, 8, 9, 9, 10, 11]);
+    let events = objects
+        .iter()
+        .filter(|object| object.get("event").is_some());
+    assert_eq!(events.count(), 1);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(status(&output), Some(1));
+}
