@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use shardlab::config::{Config, MAX_NODES};
 use shardlab::render::Format;
 use shardlab::shell::{self, Exit, Options, When, Work};
@@ -25,7 +26,7 @@ Examples:
 
 /// A distributed cache that you can run, break and measure at a prompt.
 #[derive(Parser)]
-#[command(version, before_help = EXAMPLES, subcommand_negates_reqs = true)]
+#[command(version, before_help = EXAMPLES)]
 struct Arguments {
     /// Run a command instead of the shell; may be given several times
     #[arg(short = 'c', value_name = "COMMAND")]
@@ -117,7 +118,14 @@ fn bytes(argument: OsString) -> Vec<u8> {
 }
 
 fn main() -> ExitCode {
-    let options = Arguments::parse().into_options();
+    let arguments = Arguments::parse();
+    if arguments.action.is_some() && !arguments.commands.is_empty() {
+        let message = "-c does not go with a subcommand";
+        Arguments::command()
+            .error(ErrorKind::ArgumentConflict, message)
+            .exit();
+    }
+    let options = arguments.into_options();
     let exit = shell::run(&options).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         Exit::Failure

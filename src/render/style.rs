@@ -56,8 +56,8 @@ impl Style {
         let (color, style) = match paint {
             Paint::Command => (Some(Color::Cyan), None),
             Paint::Value => (Some(Color::Green), None),
-            // Not bright black, which some palettes make the background.
-            Paint::Faint => (None, Some(Styles::Dimmed)),
+            // A grey that shows on black and on white; bright black is some palettes' background.
+            Paint::Faint => (Some(Color::AnsiColor(244)), None),
             Paint::Notice => (Some(Color::Yellow), None),
             Paint::Error => (Some(Color::Red), Some(Styles::Bold)),
             Paint::Heading => (None, Some(Styles::Bold)),
@@ -70,7 +70,6 @@ impl Style {
         let text = color.map_or_else(|| text.normal(), |color| text.color(color));
         match style {
             Some(Styles::Bold) => text.bold().to_string(),
-            Some(Styles::Dimmed) => text.dimmed().to_string(),
             _ => text.to_string(),
         }
     }

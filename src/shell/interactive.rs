@@ -1,5 +1,6 @@
 //! The prompt.
 
+use std::io;
 use std::sync::Arc;
 
 use rustyline::config::Configurer;
@@ -20,6 +21,10 @@ use crate::render::Paint;
 use crate::session::Session;
 
 type LineEditor = rustyline::Editor<Editor, FileHistory>;
+
+/// For bytes that are not UTF-8, which the line editor does not take. The line is lost.
+const NOT_TEXT: &[u8] =
+    b"\nerror: that is not UTF-8; such bytes are typed as \\xHH in double quotes\n";
 
 /// Talks to a person until they leave.
 ///
@@ -47,6 +52,8 @@ pub fn run(
     loop {
         let prompt = prompt(&runner, &shared);
         let width = prompt.0.width();
+        // Only what comes from here on is meant for what is typed now.
+        wakeup.take_interrupt();
         let typed = match editor.readline(&prompt) {
             Ok(typed) => typed,
             Err(ReadlineError::Interrupted) => {
@@ -54,6 +61,10 @@ pub fn run(
                 continue;
             }
             Err(ReadlineError::Eof) => return Ok(Exit::Success),
+            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                runner.out.error(NOT_TEXT);
+                continue;
+            }
             Err(error) => return Err(error.into()),
         };
         let columns = editor
@@ -64,7 +75,6 @@ pub fn run(
         // A paste can bring several lines at once.
         for line in typed.split('\n') {
             remember(&mut editor, line, file.as_deref());
-            wakeup.take_interrupt();
             let place = Place {
                 file: None,
                 line: 1,
@@ -74,6 +84,7 @@ pub fn run(
             shared.wake_timer(runner.tells_events());
             match step {
                 Step::Next if runner.out.broken().is_none() => {}
+                Step::Interrupted => break,
                 Step::Quit | Step::Next => return Ok(Exit::Success),
                 Step::Stop => return Ok(Exit::Failure),
             }

@@ -57,8 +57,10 @@ pub enum Step {
     Next,
     /// QUIT was said.
     Quit,
-    /// An error with `--bail`, a lost reader, or Ctrl-C in a batch.
+    /// An error with `--bail`, or a lost reader.
     Stop,
+    /// Ctrl-C: back to the prompt, or in a batch the end.
+    Interrupted,
 }
 
 /// See the module's docs.
@@ -212,11 +214,6 @@ impl Runner {
                 self.flush_before_waiting(session);
             }
             if session.clock().wait_until(wake) == Waited::Interrupted {
-                self.wakeup.take_interrupt();
-                if self.manners.out.interactive {
-                    // Behind the ^C that the terminal has shown.
-                    self.out.buffer().push(b'\n');
-                }
                 return Err(interrupted());
             }
             let now = session.now();
@@ -242,7 +239,7 @@ impl Runner {
         command: &[u8],
     ) -> Result<Step, Error> {
         for time in 1..=times {
-            if self.wakeup.take_interrupt() {
+            if self.wakeup.is_interrupted() {
                 return Err(interrupted());
             }
             let failures = self.failures;
@@ -316,11 +313,13 @@ impl Runner {
 
     /// At the prompt, Ctrl-C is how a WATCH ends; in a batch it ends everything.
     fn end_of_watch(&mut self, error: Error) -> Result<Step, Error> {
-        if self.manners.out.interactive {
-            Ok(Step::Next)
-        } else {
-            Err(error)
+        if !self.manners.out.interactive {
+            return Err(error);
         }
+        self.wakeup.take_interrupt();
+        // Behind the ^C that the terminal has shown.
+        self.out.buffer().push(b'\n');
+        Ok(Step::Next)
     }
 
     fn source(&mut self, session: &mut Session, path: &[u8]) -> Result<Step, Error> {
@@ -382,7 +381,10 @@ impl Runner {
         lines: &mut Lines,
     ) -> io::Result<Step> {
         loop {
-            if self.wakeup.is_interrupted() || self.out.broken().is_some() {
+            if self.wakeup.is_interrupted() {
+                return Ok(self.interrupt());
+            }
+            if self.out.broken().is_some() {
                 return Ok(Step::Stop);
             }
             let file = Some(file);
@@ -452,11 +454,8 @@ impl Runner {
     /// Reports an error: as JSON among the replies, otherwise on standard error.
     pub fn fail(&mut self, place: Place<'_>, line: &[u8], error: &Error) -> Step {
         self.failures += 1;
-        let batch = !self.manners.out.interactive;
-        if batch && error.kind == ErrorKind::Interrupted {
-            // Said by the exit status: whoever pressed Ctrl-C knows.
-            self.wakeup.interrupt();
-            return Step::Stop;
+        if error.kind == ErrorKind::Interrupted {
+            return self.interrupt();
         }
         if self.manners.format == Format::Json {
             let answer = Answer {
@@ -476,14 +475,22 @@ impl Runner {
         }
     }
 
+    /// Ends what is being run. A batch says so by its exit status only: whoever pressed Ctrl-C
+    /// knows.
+    fn interrupt(&mut self) -> Step {
+        if self.manners.out.interactive {
+            self.wakeup.take_interrupt();
+            // Behind the ^C that the terminal has shown.
+            self.out.error(b"\ninterrupted\n");
+        }
+        Step::Interrupted
+    }
+
     fn tell(&mut self, place: Place<'_>, line: &[u8], error: &Error) {
         let mut message = Vec::new();
         if place.file.is_none() {
             let typed_at = self.typed_at.filter(|_| self.depth == 0);
             super::caret::point(line, error, typed_at, self.manners.err, &mut message);
-        }
-        if error.kind == ErrorKind::Interrupted {
-            return self.out.error(b"interrupted\n");
         }
         let at = place.file.map(|file| (file, place.line));
         render::error(self.manners.err, at, error, &mut message);

@@ -109,6 +109,7 @@ fn exit_statuses_tell_how_it_went() {
     assert_eq!(status(&["--clock", "lunar"], ""), Some(2));
     assert_eq!(status(&["demo", "nonsense"], ""), Some(2));
     assert_eq!(status(&["run"], ""), Some(2));
+    assert_eq!(status(&["-c", "SIZE", "demo"], ""), Some(2));
     assert_eq!(status(&["run", "/nonexistent.cache"], ""), Some(1));
     assert_eq!(status(&["--help"], ""), Some(0));
     assert_eq!(status(&["--version"], ""), Some(0));

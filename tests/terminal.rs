@@ -1,0 +1,699 @@
+//! The shell as a person meets it: the program runs in a pseudo-terminal, keys are pressed, and the
+//! screen is read by a terminal emulator.
+//!
+//! Nothing here depends on how long something takes: a test waits until the screen shows what it
+//! should, and fails with the screen's contents if that has not come about after a generous time.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tempfile::TempDir;
+use vt100::{Parser, Screen};
+
+/// How long a test waits for the screen to show something.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ROWS: u16 = 30;
+const COLUMNS: u16 = 100;
+/// The prompt of a new shell, as a row of the screen.
+const PROMPT: &str = "3 nodes, 0 keys>";
+
+/// What is on the keyboard besides letters.
+#[derive(Clone, Copy)]
+enum Key {
+    Enter,
+    Tab,
+    Up,
+    CtrlC,
+    CtrlD,
+}
+
+impl Key {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Enter => "\r",
+            Self::Tab => "\t",
+            Self::Up => "\x1b[A",
+            Self::CtrlC => "\x03",
+            Self::CtrlD => "\x04",
+        }
+    }
+}
+
+/// What has come out of the program so far.
+struct Shown {
+    parser: Parser,
+    /// The bytes as they came.
+    raw: String,
+    /// How many rows the banner takes.
+    banner: usize,
+    /// Whether the program has closed its terminal.
+    ended: bool,
+}
+
+impl Shown {
+    fn screen(&self) -> &Screen {
+        self.parser.screen()
+    }
+
+    /// The screen's rows below the banner, without the empty ones at its end.
+    fn rows(&self) -> Vec<String> {
+        let rows = self.screen().rows(0, self.screen().size().1.get());
+        let rows = rows.skip(self.banner).map(|row| row.trim_end().to_owned());
+        let mut rows: Vec<_> = rows.collect();
+        let empty = rows.iter().rev().take_while(|row| row.is_empty()).count();
+        rows.truncate(rows.len() - empty);
+        rows
+    }
+
+    /// The row below the banner, and the column.
+    fn cursor(&self) -> (usize, usize) {
+        let (row, column) = self.screen().cursor_position();
+        (usize::from(row).saturating_sub(self.banner), column.into())
+    }
+}
+
+/// A shell in a terminal of its own.
+struct Terminal {
+    shown: Arc<(Mutex<Shown>, Condvar)>,
+    keyboard: Box<dyn Write + Send>,
+    screen: Box<dyn MasterPty + Send>,
+    shell: Box<dyn Child + Send + Sync>,
+    state: Arc<TempDir>,
+}
+
+impl Terminal {
+    /// A new shell at its first prompt, with a history of its own.
+    #[track_caller]
+    fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &new_state())
+    }
+
+    /// A new shell at its first prompt that keeps its history in `state`.
+    #[track_caller]
+    fn start_with(arguments: &[&str], state: &Arc<TempDir>) -> Self {
+        let terminal = Self::spawn(arguments, "xterm-256color", state);
+        terminal.wait_for_end(&[PROMPT]);
+        let banner = terminal.shown().rows().len() - 1;
+        terminal.shown().banner = banner;
+        terminal
+    }
+
+    fn spawn(arguments: &[&str], term: &str, state: &Arc<TempDir>) -> Self {
+        let size = PtySize {
+            rows: ROWS,
+            cols: COLUMNS,
+            ..PtySize::default()
+        };
+        let pty = native_pty_system().openpty(size).expect("a new terminal");
+        let command = command(arguments, term, state);
+        let shell = pty.slave.spawn_command(command).expect("the shell starts");
+        let output = pty.master.try_clone_reader().expect("a way to read");
+        Self {
+            shown: follow(output),
+            keyboard: pty.master.take_writer().expect("a way to write"),
+            screen: pty.master,
+            shell,
+            state: Arc::clone(state),
+        }
+    }
+
+    fn type_text(&mut self, text: &str) {
+        self.type_bytes(text.as_bytes());
+    }
+
+    fn type_bytes(&mut self, bytes: &[u8]) {
+        self.keyboard
+            .write_all(bytes)
+            .expect("the terminal takes keys");
+    }
+
+    fn press(&mut self, key: Key) {
+        self.type_text(key.code());
+    }
+
+    fn enter(&mut self, line: &str) {
+        self.type_text(line);
+        self.press(Key::Enter);
+    }
+
+    /// Pastes as a terminal does that was asked to mark what is pasted.
+    fn paste(&mut self, text: &str) {
+        assert!(self.shown().screen().bracketed_paste());
+        self.type_text(&format!("\x1b[200~{text}\x1b[201~"));
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until what is shown satisfies `wanted`.
+    #[track_caller]
+    fn wait_for(&self, wanted: impl Fn(&Shown) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        let mut shown = self.shown();
+        while !wanted(&shown) {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "the screen is not as it should be:\n{}\ncursor: {:?}, ended: {}",
+                shown.screen().contents(),
+                shown.screen().cursor_position(),
+                shown.ended,
+            );
+            let woken = self.shown.1.wait_timeout(shown, left);
+            shown = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until exactly these rows stand below the banner.
+    #[track_caller]
+    fn wait_for_rows(&self, rows: &[&str]) {
+        self.wait_for(|shown| shown.rows() == rows);
+    }
+
+    /// Waits until these rows are the last ones on the screen.
+    #[track_caller]
+    fn wait_for_end(&self, rows: &[&str]) {
+        self.wait_for(|shown| {
+            let shown = shown.rows();
+            let start = shown.len().saturating_sub(rows.len());
+            shown.get(start..).is_some_and(|end| end == rows)
+        });
+    }
+
+    /// Waits until the shell has left, and answers its exit status.
+    #[track_caller]
+    fn exit_status(&mut self) -> u32 {
+        self.wait_for(|shown| shown.ended);
+        self.shell.wait().expect("it has ended").exit_code()
+    }
+
+    fn history(&self) -> PathBuf {
+        self.state.path().join("shardlab/history")
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if !matches!(self.shell.try_wait(), Ok(Some(_))) {
+            // It may be leaving just now.
+            let _ = self.shell.kill();
+            let _ = self.shell.wait();
+        }
+    }
+}
+
+fn new_state() -> Arc<TempDir> {
+    Arc::new(TempDir::new().expect("a temporary folder"))
+}
+
+fn command(arguments: &[&str], term: &str, state: &TempDir) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_shardlab"));
+    command.args(arguments);
+    command.cwd(state.path());
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM"] {
+        command.env_remove(name);
+    }
+    for name in ["LC_ALL", "LC_CTYPE", "LINES", "COLUMNS"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", term);
+    command.env("LANG", "C.UTF-8");
+    command.env("HOME", state.path());
+    command.env("XDG_STATE_HOME", state.path());
+    command
+}
+
+/// Shows what comes out of the program, from a thread of its own.
+fn follow(mut output: Box<dyn Read + Send>) -> Arc<(Mutex<Shown>, Condvar)> {
+    let size = |count| NonZeroU16::new(count).expect("a screen has a size");
+    let shown = Shown {
+        parser: Parser::new(size(ROWS), size(COLUMNS), 0),
+        raw: String::new(),
+        banner: 0,
+        ended: false,
+    };
+    let shown = Arc::new((Mutex::new(shown), Condvar::new()));
+    let shared = Arc::clone(&shown);
+    thread::spawn(move || {
+        let mut piece = [0; 4096];
+        loop {
+            let read = output.read(&mut piece).unwrap_or(0);
+            let read = piece.get(..read).unwrap_or_default();
+            let mut shown = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.parser.process(read);
+            shown.raw += &String::from_utf8_lossy(read);
+            shown.ended = read.is_empty();
+            shared.1.notify_all();
+            if shown.ended {
+                return;
+            }
+        }
+    });
+    shown
+}
+
+#[test]
+fn a_banner_says_what_was_started_and_how_to_get_help() {
+    let terminal = Terminal::start(&[]);
+    let screen = terminal.shown().screen().contents();
+    assert!(screen.starts_with("shardlab "), "{screen}");
+    let cluster = "3 nodes, modulo placement, real clock";
+    assert!(screen.contains(cluster), "{screen}");
+    assert!(screen.contains("HELP"), "{screen}");
+}
+
+#[test]
+fn the_prompt_shows_the_clusters_state() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("PUT apple red");
+    terminal.wait_for_rows(&["3 nodes, 0 keys> PUT apple red", "OK", "3 nodes, 1 key>"]);
+    terminal.wait_for(|shown| shown.cursor() == (2, "3 nodes, 1 key> ".len()));
+    terminal.enter("GET apple");
+    terminal.wait_for_rows(&[
+        "3 nodes, 0 keys> PUT apple red",
+        "OK",
+        "3 nodes, 1 key> GET apple",
+        "apple -> red",
+        "3 nodes, 1 key>",
+    ]);
+}
+
+#[test]
+fn a_hint_shows_the_words_still_missing() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.type_text("PUT ban");
+    terminal.wait_for_rows(&["3 nodes, 0 keys> PUT ban value [ttl]"]);
+    let cursor = terminal.shown().cursor();
+    assert_eq!(cursor, (0, "3 nodes, 0 keys> PUT ban".len()));
+    terminal.enter("ana yellow");
+    terminal.wait_for_rows(&[
+        "3 nodes, 0 keys> PUT banana yellow",
+        "OK",
+        "3 nodes, 1 key>",
+    ]);
+}
+
+#[test]
+fn without_colour_there_is_no_hint() {
+    let mut terminal = Terminal::start(&["--color", "never"]);
+    terminal.type_text("PUT ban");
+    terminal.wait_for_rows(&["3 nodes, 0 keys> PUT ban"]);
+    terminal.enter("ana yellow");
+    terminal.wait_for_end(&["OK", "3 nodes, 1 key>"]);
+    let shown = terminal.shown();
+    assert!(!shown.raw.contains("[ttl]"), "{:?}", shown.raw);
+}
+
+#[test]
+fn tab_completes_a_command() {
+    let mut terminal = Terminal::start(&["--color", "never"]);
+    terminal.type_text("pu");
+    terminal.press(Key::Tab);
+    terminal.type_text("apple red");
+    terminal.wait_for_rows(&["3 nodes, 0 keys> PUT apple red"]);
+}
+
+#[test]
+fn tab_completes_a_key_that_was_typed_before() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("PUT apple red");
+    terminal.wait_for_end(&["3 nodes, 1 key>"]);
+    terminal.type_text("GET ap");
+    terminal.press(Key::Tab);
+    terminal.wait_for_end(&["3 nodes, 1 key> GET apple"]);
+    terminal.press(Key::Enter);
+    terminal.wait_for_end(&["apple -> red", "3 nodes, 1 key>"]);
+}
+
+#[test]
+fn an_expiry_is_told_above_a_half_typed_line_when_it_is_due() {
+    let mut terminal = Terminal::start(&[]);
+    let put = Instant::now();
+    terminal.enter("PUT x y 1s");
+    terminal.wait_for_end(&["OK", "3 nodes, 1 key>"]);
+    terminal.type_text("PUT half");
+    terminal.wait_for_end(&["OK", "3 nodes, 1 key> PUT half value [ttl]"]);
+    terminal.wait_for(|shown| shown.raw.contains("expired key: x"));
+    let waited = put.elapsed();
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
+    terminal.wait_for(|shown| {
+        let half_typed = |row: &String| row.ends_with("> PUT half value [ttl]");
+        shown.rows().get(3).is_some_and(half_typed)
+    });
+    let rows = terminal.shown().rows();
+    let above = [
+        "3 nodes, 0 keys> PUT x y 1s",
+        "OK",
+        "Server 0 expired key: x",
+    ];
+    assert_eq!(rows[..3], above);
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    terminal.enter("way there");
+    terminal.wait_for_end(&["OK", "3 nodes, 1 key>"]);
+    terminal.enter("MGET x halfway");
+    terminal.wait_for_end(&["x -> null", "halfway -> there", "3 nodes, 1 key>"]);
+}
+
+#[test]
+fn ctrl_c_clears_a_half_typed_line_with_its_hint() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.type_text("PUT ban");
+    terminal.wait_for_rows(&["3 nodes, 0 keys> PUT ban value [ttl]"]);
+    terminal.press(Key::CtrlC);
+    terminal.wait_for_rows(&[PROMPT]);
+    terminal.enter("GET apple");
+    terminal.wait_for_rows(&["3 nodes, 0 keys> GET apple", "apple -> null", PROMPT]);
+}
+
+#[test]
+fn ctrl_c_on_an_empty_line_goes_on() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.press(Key::CtrlC);
+    terminal.wait_for_rows(&[PROMPT, PROMPT]);
+    terminal.enter("GET apple");
+    terminal.wait_for_end(&["apple -> null", PROMPT]);
+}
+
+#[test]
+fn ctrl_c_ends_sleep() {
+    let mut terminal = Terminal::start(&[]);
+    // The notice says that SLEEP has begun.
+    terminal.paste("PUT x y 300ms\nSLEEP 1h");
+    terminal.press(Key::Enter);
+    terminal.wait_for_end(&["OK", "Server 0 expired key: x"]);
+    terminal.press(Key::CtrlC);
+    terminal.wait_for_end(&["interrupted", PROMPT]);
+    terminal.enter("GET apple");
+    terminal.wait_for_end(&["apple -> null", PROMPT]);
+}
+
+#[test]
+fn ctrl_c_right_behind_enter_is_not_lost() {
+    let mut terminal = Terminal::start(&[]);
+    for time in 1..=30 {
+        terminal.enter("SLEEP 1h");
+        // The line has been taken, and the terminal has been handed back.
+        terminal.wait_for(|shown| !shown.screen().bracketed_paste() && shown.cursor().1 == 0);
+        terminal.press(Key::CtrlC);
+        terminal.wait_for(|shown| shown.raw.matches("interrupted").count() == time);
+        terminal.wait_for_end(&["interrupted", PROMPT]);
+    }
+}
+
+#[test]
+fn a_line_typed_during_sleep_runs_afterwards() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("SLEEP 300ms");
+    terminal.wait_for(|shown| !shown.screen().bracketed_paste());
+    terminal.enter("GET apple");
+    terminal.wait_for_end(&["3 nodes, 0 keys> GET apple", "apple -> null", PROMPT]);
+}
+
+#[test]
+fn bytes_that_are_not_text_do_not_end_the_shell() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("PUT apple red");
+    terminal.wait_for_end(&["OK", "3 nodes, 1 key>"]);
+    terminal.type_bytes(b"PUT banana \xff\xfe");
+    terminal.wait_for(|shown| {
+        let prompt = |row: &String| row == "3 nodes, 1 key>";
+        shown.cursor().0 > 2 && shown.rows().last().is_some_and(prompt)
+    });
+    terminal.enter("GET apple");
+    terminal.wait_for_end(&["apple -> red", "3 nodes, 1 key>"]);
+}
+
+#[test]
+fn ctrl_c_ends_watch() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("WATCH 10ms SIZE");
+    terminal.wait_for(|shown| shown.rows().get(1).is_some_and(|row| row == "0 keys"));
+    terminal.press(Key::CtrlC);
+    terminal.wait_for_end(&[PROMPT]);
+    terminal.enter("GET apple");
+    terminal.wait_for_end(&["apple -> null", PROMPT]);
+}
+
+#[test]
+fn ctrl_c_ends_monitor() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("MONITOR");
+    terminal.wait_for_end(&["OK", "3 nodes, 0 keys (monitor)>"]);
+    terminal.press(Key::CtrlC);
+    terminal.wait_for_end(&["monitoring ended", PROMPT]);
+    terminal.enter("GET apple");
+    terminal.wait_for_end(&["apple -> null", PROMPT]);
+}
+
+#[test]
+fn ctrl_d_on_an_empty_line_leaves() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.press(Key::CtrlD);
+    assert_eq!(terminal.exit_status(), 0);
+    let shown = terminal.shown();
+    assert!(
+        !shown.screen().bracketed_paste(),
+        "the terminal is as it was"
+    );
+    assert_eq!(shown.cursor(), (1, 0));
+}
+
+#[test]
+fn quit_leaves() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("QUIT");
+    assert_eq!(terminal.exit_status(), 0);
+}
+
+#[test]
+fn all_lines_of_a_marked_paste_run() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.paste("PUT apple red\nPUT banana yellow\nMGET apple banana");
+    terminal.press(Key::Enter);
+    terminal.wait_for_end(&[
+        "OK",
+        "OK",
+        "apple -> red",
+        "banana -> yellow",
+        "3 nodes, 2 keys>",
+    ]);
+}
+
+#[test]
+fn all_lines_of_an_unmarked_paste_run() {
+    for end in ["\r", "\n"] {
+        let mut terminal = Terminal::start(&[]);
+        let lines = [
+            "PUT apple red",
+            "PUT banana yellow",
+            "MGET apple banana",
+            "",
+        ];
+        terminal.type_text(&lines.join(end));
+        terminal.wait_for_end(&["apple -> red", "banana -> yellow", "3 nodes, 2 keys>"]);
+    }
+}
+
+/// Enters a line that is wrong, and answers what the screen then shows.
+#[track_caller]
+fn complain(terminal: &mut Terminal, line: &str) -> Vec<String> {
+    terminal.enter(line);
+    terminal.wait_for(|shown| {
+        let rows = shown.rows();
+        rows.len() > 3 && rows.last().is_some_and(|row| row == PROMPT)
+    });
+    terminal.shown().rows()
+}
+
+#[test]
+fn a_caret_stands_under_the_word_that_is_wrong() {
+    let mut terminal = Terminal::start(&[]);
+    let rows = complain(&mut terminal, "PUT apple red 1.5");
+    assert_eq!(rows[0], "3 nodes, 0 keys> PUT apple red 1.5");
+    assert_eq!(rows[1], "                               ^^^");
+    assert!(rows[2].starts_with("error: 1.5 is not a time"), "{rows:?}");
+}
+
+#[test]
+fn a_near_miss_of_a_command_is_pointed_at_with_a_suggestion() {
+    let mut terminal = Terminal::start(&[]);
+    let rows = complain(&mut terminal, "GTE apple");
+    assert_eq!(rows[1], "                 ^^^");
+    assert!(rows[2].contains("did you mean GET?"), "{rows:?}");
+}
+
+#[test]
+fn what_is_typed_is_kept_in_a_file_for_nobody_else() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("PUT apple red");
+    terminal.wait_for_end(&["3 nodes, 1 key>"]);
+    terminal.enter(" PUT secret word");
+    terminal.wait_for_end(&["3 nodes, 2 keys>"]);
+    let history = fs::read_to_string(terminal.history()).expect("there is a history");
+    assert!(
+        history.lines().any(|line| line == "PUT apple red"),
+        "{history}"
+    );
+    assert!(!history.contains("secret"), "{history}");
+    let metadata = fs::metadata(terminal.history()).expect("there is a history");
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn the_up_arrow_recalls_the_last_line() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.enter("PUT apple red");
+    terminal.wait_for_end(&["3 nodes, 1 key>"]);
+    terminal.enter(" GET apple");
+    terminal.wait_for_end(&["apple -> red", "3 nodes, 1 key>"]);
+    terminal.press(Key::Up);
+    terminal.wait_for_end(&["apple -> red", "3 nodes, 1 key> PUT apple red [ttl]"]);
+    terminal.press(Key::Enter);
+    terminal.wait_for_end(&["3 nodes, 1 key> PUT apple red", "OK", "3 nodes, 1 key>"]);
+}
+
+#[test]
+fn without_history_no_file_is_made() {
+    let mut terminal = Terminal::start(&["--no-history"]);
+    terminal.enter("PUT apple red");
+    terminal.wait_for_end(&["OK", "3 nodes, 1 key>"]);
+    terminal.press(Key::CtrlD);
+    assert_eq!(terminal.exit_status(), 0);
+    let files = fs::read_dir(terminal.state.path()).expect("the folder is there");
+    assert_eq!(files.count(), 0);
+}
+
+#[test]
+fn a_second_shell_recalls_the_lines_of_the_first() {
+    let mut first = Terminal::start(&[]);
+    first.enter("PUT apple red");
+    first.wait_for_end(&["OK", "3 nodes, 1 key>"]);
+    let mut second = Terminal::start_with(&[], &first.state);
+    second.press(Key::Up);
+    second.wait_for_rows(&["3 nodes, 0 keys> PUT apple red [ttl]"]);
+}
+
+#[test]
+fn two_shells_at_once_keep_the_lines_of_both() {
+    let mut first = Terminal::start(&[]);
+    let mut second = Terminal::start_with(&[], &first.state);
+    let lines = ["PUT a 1", "PUT b 2", "PUT c 3", "PUT d 4"];
+    for (done, pair) in lines.chunks_exact(2).enumerate() {
+        let prompt = format!("{}>", ["3 nodes, 1 key", "3 nodes, 2 keys"][done]);
+        first.enter(pair[0]);
+        first.wait_for_end(&["OK", &prompt]);
+        second.enter(pair[1]);
+        second.wait_for_end(&["OK", &prompt]);
+    }
+    let history = fs::read_to_string(first.history()).expect("there is a history");
+    let kept: Vec<_> = history
+        .lines()
+        .filter(|line| line.starts_with("PUT"))
+        .collect();
+    assert_eq!(kept, lines);
+}
+
+#[test]
+fn an_escape_sequence_in_a_key_or_a_value_never_reaches_the_terminal() {
+    let mut terminal = Terminal::start(&["--color", "never"]);
+    terminal.enter(r#"PUT a "\x1b[31m\x07""#);
+    terminal.wait_for_end(&["OK", "3 nodes, 1 key>"]);
+    terminal.enter("GET a");
+    terminal.wait_for_end(&[r#"a -> "\x1b[31m\x07""#, "3 nodes, 1 key>"]);
+    // A key goes other ways as well: through its expiry, and through completion.
+    terminal.enter(r#"PUT "\x1b[31m" b 1ms"#);
+    terminal.wait_for(|shown| {
+        let notice = |row: &String| row.ends_with(r#" expired key: "\x1b[31m""#);
+        shown.rows().iter().any(notice)
+    });
+    terminal.wait_for(|shown| shown.rows().last().is_some_and(|row| row.ends_with('>')));
+    terminal.type_text(r#"GET "\"#);
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for_end(&[r#""\x1b[31m" -> null"#, "3 nodes, 1 key>"]);
+    let shown = terminal.shown();
+    assert!(!shown.raw.contains("\x1b[31m"), "{:?}", shown.raw);
+    assert!(!shown.raw.contains('\x07'), "{:?}", shown.raw);
+}
+
+#[test]
+fn a_dumb_terminal_gets_a_batch() {
+    let mut terminal = Terminal::spawn(&[], "dumb", &new_state());
+    terminal.enter("PUT apple red");
+    terminal.enter("GET apple");
+    terminal.wait_for(|shown| shown.raw.contains("apple -> red\r\n"));
+    terminal.press(Key::CtrlD);
+    assert_eq!(terminal.exit_status(), 0);
+    let shown = terminal.shown();
+    for absent in ["\x1b", "shardlab", ">", "OK"] {
+        let raw = shown.raw.replace("->", "");
+        assert!(!raw.contains(absent), "{absent:?} in {raw:?}");
+    }
+}
+
+/// A line for each of 200 keys, of which one is due in each millisecond.
+fn many_short_lives() -> Vec<String> {
+    let line = |millis| format!("PUT k{millis} v {millis}ms");
+    (1..=200).map(line).collect()
+}
+
+#[track_caller]
+fn expect_all_expired(terminal: &mut Terminal) {
+    let told = |shown: &Shown| shown.raw.matches(" expired key: k").count();
+    terminal.wait_for(|shown| told(shown) >= 200);
+    terminal.wait_for(|shown| {
+        shown
+            .rows()
+            .last()
+            .is_some_and(|row| row.ends_with("keys>"))
+    });
+    terminal.enter("SIZE");
+    terminal.wait_for_end(&["0 keys", PROMPT]);
+    assert_eq!(told(&terminal.shown()), 200);
+}
+
+#[test]
+fn keys_that_expire_while_a_marked_paste_runs_do_not_freeze_the_shell() {
+    let mut terminal = Terminal::start(&["--color", "never"]);
+    terminal.paste(&many_short_lives().join("\n"));
+    terminal.press(Key::Enter);
+    expect_all_expired(&mut terminal);
+}
+
+#[test]
+fn keys_that_expire_while_lines_are_typed_do_not_freeze_the_shell() {
+    let mut terminal = Terminal::start(&["--color", "never"]);
+    for line in many_short_lives() {
+        terminal.enter(&line);
+    }
+    expect_all_expired(&mut terminal);
+}
+
+#[test]
+fn a_line_survives_another_size_of_the_window() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.type_text("PUT apple");
+    terminal.wait_for_rows(&["3 nodes, 0 keys> PUT apple value [ttl]"]);
+    let size = PtySize {
+        rows: ROWS,
+        cols: COLUMNS / 2,
+        ..PtySize::default()
+    };
+    terminal
+        .screen
+        .resize(size)
+        .expect("the terminal takes a size");
+    terminal.enter(" red");
+    terminal.wait_for_rows(&["3 nodes, 0 keys> PUT apple red", "OK", "3 nodes, 1 key>"]);
+}
