@@ -264,6 +264,11 @@ fn hint_name(typed: &str) -> Option<Ghost> {
 
 impl Highlighter for Editor {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        if line.contains(upsets_terminal) {
+            // Typed with Ctrl-V, or pasted: for the line, but not for the terminal. The editor
+            // counts such characters as having no width.
+            return Cow::Owned(line.replace(upsets_terminal, ""));
+        }
         if !self.style.color {
             return Cow::Borrowed(line);
         }
@@ -289,9 +294,15 @@ impl Highlighter for Editor {
         Cow::Owned(self.style.painted(Paint::Faint, hint))
     }
 
-    fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
-        self.style.color && kind != CmdKind::MoveCursor
+    fn highlight_char(&self, line: &str, _: usize, kind: CmdKind) -> bool {
+        let wanted = self.style.color || line.contains(upsets_terminal);
+        wanted && kind != CmdKind::MoveCursor
     }
+}
+
+/// The lines of a paste and tabs are laid out by the editor.
+fn upsets_terminal(char: char) -> bool {
+    char.is_control() && !matches!(char, '\n' | '\t')
 }
 
 fn paint_of(word: &str, first: bool) -> Option<Paint> {
@@ -391,6 +402,17 @@ mod tests {
         assert_eq!(complete("REPEAT 3 ge"), ["REPEAT 3 GET "]);
         assert_eq!(complete("REPEAT 3 GET b"), ["REPEAT 3 GET banana "]);
         assert_eq!(complete("SIZE "), [""; 0]);
+    }
+
+    #[test]
+    fn control_characters_stay_off_the_terminal() {
+        for color in [true, false] {
+            let mut editor = editor();
+            editor.style.color = color;
+            let line = "PUT a \u{1b}[2J\u{9b}31m\u{7}";
+            assert_eq!(editor.highlight(line, 0), "PUT a [2J31m");
+            assert!(editor.highlight_char(line, 0, CmdKind::Other));
+        }
     }
 
     #[test]

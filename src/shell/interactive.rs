@@ -24,7 +24,7 @@ type LineEditor = rustyline::Editor<Editor, FileHistory>;
 
 /// For bytes that are not UTF-8, which the line editor does not take. The line is lost.
 const NOT_TEXT: &[u8] =
-    b"\nerror: that is not UTF-8; such bytes are typed as \\xHH in double quotes\n";
+    b"error: that is not UTF-8; such bytes are typed as \\xHH in double quotes\n";
 
 /// Talks to a person until they leave.
 ///
@@ -101,11 +101,8 @@ fn line_editor(runner: &Runner) -> rustyline::Result<LineEditor> {
         .build();
     let style = runner.manners.out;
     let mut editor = LineEditor::with_config(config)?;
-    editor.set_color_mode(if style.color {
-        ColorMode::Forced
-    } else {
-        ColorMode::Disabled
-    });
+    // The helper knows whether there is colour, and has more to do than that.
+    editor.set_color_mode(ColorMode::Forced);
     editor.set_helper(Some(Editor::new(style)));
     let clear = EventHandler::Conditional(Box::new(ClearLine));
     editor.bind_sequence(KeyEvent::ctrl('C'), clear);
