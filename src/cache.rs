@@ -57,6 +57,20 @@ pub enum PutError {
         /// The bound.
         max: usize,
     },
+    /// The node's capacity is 0 entries.
+    #[error("the capacity is 0 entries: nothing can be stored")]
+    NoCapacity,
+    /// The entry alone is larger than the node's capacity.
+    #[error("the entry takes {cost} bytes, more than the capacity of a node, {max}")]
+    NeverFits {
+        /// What the entry would take, in bytes.
+        cost: usize,
+        /// The bound.
+        max: u64,
+    },
+    /// The node is at its capacity, and its policy evicts nothing.
+    #[error("the node is full and evicts nothing: remove something, or see EVICTION and CAPACITY")]
+    Full,
     /// The node's store is at the end of its address space: 16 GiB, or 2^32 - 1 entries.
     #[error("the node is full: a store holds at most 16 GiB")]
     NodeFull,

@@ -1,8 +1,9 @@
 //! The in-process cluster: nodes, a placement, and one log of what happened, in order.
 
 use crate::cache::{Cache, PutError};
-use crate::config::{Config, ConfigError};
+use crate::config::{Capacity, Config, ConfigError};
 use crate::event::EventLog;
+use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::node::{Entry, Node};
 use crate::placement::{Modulo, Placement};
@@ -44,13 +45,60 @@ impl Cluster {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let ids = (0..config.nodes).map(NodeId);
-        Ok(Self {
+        let mut cluster = Self {
             nodes: ids.clone().map(|id| Node::new(id, 0)).collect(),
             placement: Box::new(Modulo::new(ids.collect())),
             config,
             log: EventLog::new(config.event_log),
             next: None,
-        })
+        };
+        cluster.bound(Instant::START);
+        Ok(cluster)
+    }
+
+    /// How much each node may hold.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        self.config.capacity
+    }
+
+    /// Which entries leave a full node.
+    #[must_use]
+    pub fn eviction(&self) -> Eviction {
+        self.config.eviction
+    }
+
+    /// Changes how much each node may hold. What is too much leaves at once, where the policy
+    /// lets it go.
+    pub fn set_capacity(&mut self, now: Instant, capacity: Capacity) {
+        self.tick(now);
+        self.config.capacity = capacity;
+        self.bound(now);
+    }
+
+    /// Changes which entries leave a full node. The new policy starts with the entries that are
+    /// there.
+    pub fn set_eviction(&mut self, now: Instant, eviction: Eviction) {
+        self.tick(now);
+        self.config.eviction = eviction;
+        self.bound(now);
+    }
+
+    fn bound(&mut self, now: Instant) {
+        let Config {
+            capacity,
+            eviction,
+            seed,
+            ..
+        } = self.config;
+        for node in &mut self.nodes {
+            if capacity.is_bounded() {
+                let policy = eviction.policy(seed ^ u64::from(node.id().0) << 32);
+                node.bound_at(now, capacity, policy, &mut self.log);
+            } else {
+                node.unbound();
+            }
+        }
     }
 
     /// The numbers of the nodes, ascending.
@@ -72,13 +120,14 @@ impl Cluster {
 
     /// Like [`Cache::get`], and says which node answered.
     pub fn get_from(&mut self, now: Instant, key: &[u8]) -> (NodeId, Option<&[u8]>) {
-        let node = self.owner_at(now, key);
-        (node.id(), node.get(now, key))
+        let (node, log) = self.owner_at(now, key);
+        let slot = node.look_up(now, key, log);
+        (node.id(), slot.map(|slot| node.value(slot)))
     }
 
     /// The entry under `key`, without counting or touching it.
     pub fn peek(&mut self, now: Instant, key: &[u8]) -> Option<Entry<'_>> {
-        self.owner_at(now, key).peek(now, key)
+        self.owner_at(now, key).0.peek(now, key)
     }
 
     /// Stores only if `key` is absent; `true` if it stored.
@@ -135,7 +184,7 @@ impl Cluster {
     /// Gives the entry under `key` a new deadline, or with `None` takes it away; `false` if there
     /// is no entry.
     pub fn set_deadline(&mut self, now: Instant, key: &[u8], deadline: Option<Instant>) -> bool {
-        let changed = self.owner_at(now, key).set_deadline(now, key, deadline);
+        let changed = self.owner_at(now, key).0.set_deadline(now, key, deadline);
         self.expect(deadline);
         changed
     }
@@ -200,17 +249,19 @@ impl Cluster {
         let nodes = self.nodes.iter_mut();
         let due = nodes.filter_map(|node| Some((node.next_due(now)?, node)));
         let first = due.min_by_key(|(deadline, node)| (*deadline, node.id()));
-        let Some(event) = first.and_then(|(_, node)| node.expire_next()) else {
+        let Some((_, node)) = first else {
             return false;
         };
-        self.log.push(event);
+        node.expire_next(&mut self.log);
         true
     }
 
-    fn owner_at(&mut self, now: Instant, key: &[u8]) -> &mut Node {
+    /// The node that owns `key`, and the log to write to, when all that is due is done.
+    #[inline]
+    fn owner_at(&mut self, now: Instant, key: &[u8]) -> (&mut Node, &mut EventLog) {
         self.tick(now);
         let owner = self.owner(key);
-        &mut self.nodes[owner.0 as usize]
+        (&mut self.nodes[owner.0 as usize], &mut self.log)
     }
 
     /// Notes that some node may have something to do at `deadline`.
@@ -254,7 +305,8 @@ impl Cache for Cluster {
         deadline: Option<Instant>,
     ) -> Result<(), PutError> {
         self.check(key, value)?;
-        self.owner_at(now, key).put(now, key, value, deadline)?;
+        let (node, log) = self.owner_at(now, key);
+        node.put_at(now, key, value, deadline, log)?;
         self.expect(deadline);
         Ok(())
     }
@@ -264,7 +316,7 @@ impl Cache for Cluster {
     }
 
     fn delete(&mut self, now: Instant, key: &[u8]) -> bool {
-        self.owner_at(now, key).delete(now, key)
+        self.owner_at(now, key).0.delete(now, key)
     }
 
     fn tick(&mut self, now: Instant) {

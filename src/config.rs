@@ -1,5 +1,24 @@
 //! What a cluster is made of, and its bounds.
 
+use crate::eviction::Eviction;
+
+/// How much a node may hold; `None`: without bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// The most entries.
+    pub entries: Option<u64>,
+    /// The most bytes, as the store counts them: keys, values, and what keeping them costs.
+    pub bytes: Option<u64>,
+}
+
+impl Capacity {
+    /// Whether there is any bound.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.entries.is_some() || self.bytes.is_some()
+    }
+}
+
 /// How to build a [`Cluster`](crate::Cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -7,6 +26,12 @@ pub struct Config {
     pub nodes: u32,
     /// How many events the log keeps. Default 10,000.
     pub event_log: usize,
+    /// How much each node may hold. Default: without bound.
+    pub capacity: Capacity,
+    /// Which entries leave a full node. Default: the least recently used.
+    pub eviction: Eviction,
+    /// What all randomness comes from. Default 0.
+    pub seed: u64,
     /// The longest key, in bytes. Default 64 KiB.
     pub max_key: usize,
     /// The longest value, in bytes. Default 64 MiB.
@@ -21,6 +46,9 @@ impl Default for Config {
         Self {
             nodes: 3,
             event_log: 10_000,
+            capacity: Capacity::default(),
+            eviction: Eviction::default(),
+            seed: 0,
             max_key: 64 << 10,
             max_value: 64 << 20,
         }

@@ -25,12 +25,15 @@ pub struct Event {
 pub enum EventKind {
     /// The key's deadline came.
     Expired,
+    /// The key had to make room.
+    Evicted,
 }
 
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Expired => "expired",
+            Self::Evicted => "evicted",
         })
     }
 }
@@ -59,8 +62,9 @@ impl EventLog {
         }
     }
 
-    /// Adds an event; the oldest is dropped if the log is full.
-    pub fn push(&mut self, event: Event) {
+    /// Adds an event; the oldest is dropped if the log is full. A log without capacity does not
+    /// even make the event.
+    pub fn record(&mut self, event: impl FnOnce() -> Event) {
         self.end += 1;
         if self.capacity == 0 {
             return;
@@ -68,7 +72,7 @@ impl EventLog {
         if self.events.len() == self.capacity {
             self.events.pop_front();
         }
-        self.events.push_back(event);
+        self.events.push_back(event());
     }
 
     /// The place after the latest event.
@@ -110,10 +114,10 @@ mod tests {
     fn a_cursor_reads_on_and_survives_what_was_dropped() {
         let mut log = EventLog::new(2);
         let start = log.end();
-        log.push(event(1));
+        log.record(|| event(1));
         let middle = log.end();
-        log.push(event(2));
-        log.push(event(3));
+        log.record(|| event(2));
+        log.record(|| event(3));
         let read = |from| log.since(from).map(|e| e.at.as_nanos()).collect::<Vec<_>>();
         assert_eq!(read(start), [2, 3], "1 was dropped");
         assert_eq!(read(middle), [2, 3]);

@@ -31,8 +31,8 @@
 //!
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
-//! | leaves | [`time`] [`id`] [`hash`] | instants and clocks, node numbers, pinned hashes |
-//! | core | `store` [`event`] [`stats`] [`cache`] [`config`] [`node`] [`placement`] [`cluster`] | pure: no I/O, no threads, no clock |
+//! | leaves | [`time`] [`id`] [`hash`] [`rng`] | instants and clocks, node numbers, pinned hashes, random numbers |
+//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`config`] [`node`] [`placement`] [`cluster`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
 //!
@@ -44,6 +44,8 @@
 //! - Whoever touches a node first lets it do what is due, so an expired value cannot be read,
 //!   however late the timer is. An expiry carries its deadline, not the moment at which somebody
 //!   noticed; the log is in order of (deadline, node, order of writing).
+//! - An entry leaves a node through one function, with a cause; the eviction policy, the counts and
+//!   the log hang on it. A node never holds more than its capacity.
 //! - A deadline is made in one place, [`time::Instant::after`], with checked arithmetic, before
 //!   anything is changed.
 //! - Nothing that can be seen depends on the order of a hash map or on an unpinned hash.
@@ -53,6 +55,7 @@ pub mod cache;
 pub mod cluster;
 pub mod config;
 pub mod event;
+pub mod eviction;
 pub mod hash;
 pub mod id;
 pub mod language;
@@ -60,6 +63,7 @@ pub mod node;
 pub mod placement;
 pub mod render;
 pub mod reply;
+pub mod rng;
 pub mod session;
 pub mod shell;
 pub mod stats;

@@ -6,9 +6,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bytesize::ByteSize;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use shardlab::config::{Config, MAX_NODES};
+use shardlab::config::{Capacity, Config, MAX_NODES};
+use shardlab::eviction::Eviction;
 use shardlab::render::Format;
 use shardlab::shell::{self, Exit, Options, When, Work};
 use shardlab::time::ClockKind;
@@ -43,6 +45,18 @@ struct Shared {
     #[arg(short, long, value_name = "N", default_value_t = 3, global = true,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_NODES)))]
     nodes: u32,
+    /// Which entries leave a full node; HELP EVICTION lists the policies
+    #[arg(long, value_name = "POLICY", default_value_t = Eviction::default(), global = true)]
+    eviction: Eviction,
+    /// The most entries that each node may hold
+    #[arg(long, value_name = "N", global = true)]
+    max_entries: Option<u64>,
+    /// The most memory that each node may take, such as 64MiB
+    #[arg(long, value_name = "BYTES", global = true)]
+    max_memory: Option<ByteSize>,
+    /// What all randomness comes from
+    #[arg(long, value_name = "N", default_value_t = 0, global = true)]
+    seed: u64,
     /// Which time: real, or virtual, where SLEEP jumps
     #[arg(long, value_name = "real|virtual", default_value_t = ClockKind::Real, global = true)]
     clock: ClockKind,
@@ -87,6 +101,10 @@ impl Arguments {
         };
         let Shared {
             nodes,
+            eviction,
+            max_entries,
+            max_memory,
+            seed,
             clock,
             format,
             color,
@@ -98,6 +116,12 @@ impl Arguments {
         Options {
             config: Config {
                 nodes,
+                eviction,
+                capacity: Capacity {
+                    entries: max_entries,
+                    bytes: max_memory.map(|size| size.as_u64()),
+                },
+                seed,
                 ..Config::default()
             },
             clock,

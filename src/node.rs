@@ -1,27 +1,58 @@
-//! One node of a cluster: a store, what it has counted, and what happened in it.
+//! One node of a cluster: a store, the policy that says what leaves it when it is full, what it has
+//! counted, and what happened in it.
 
 use crate::cache::{Cache, PutError};
+use crate::config::Capacity;
 use crate::event::{Event, EventKind, EventLog};
+use crate::eviction::{EvictionPolicy, Slot};
+use crate::hash::rapidhash;
 use crate::id::NodeId;
 use crate::stats::Stats;
-use crate::store::{Full, Store};
+use crate::store::{self, Full, Store};
 use crate::time::Instant;
 
 /// Why an entry leaves a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
     Expired,
+    Evicted,
     Deleted,
+    Replaced,
 }
 
 /// A single-threaded cache with an id. On its own it logs its own events; in a cluster, the
-/// cluster takes the events of all nodes and puts them in order.
-pub struct Node {
+/// cluster hands in its log.
+///
+/// The policy is chosen at run time by default, and at compile time where that is wanted:
+///
+/// ```
+/// use shardlab::config::Capacity;
+/// use shardlab::eviction::Lru;
+/// use shardlab::id::NodeId;
+/// use shardlab::node::Node;
+/// use shardlab::time::Instant;
+/// use shardlab::Cache;
+///
+/// let mut node = Node::<Lru>::new(NodeId(0), 100);
+/// node.bound(Capacity { entries: Some(2), bytes: None }, Lru::default());
+/// for key in [b"a", b"b", b"c"] {
+///     node.put(Instant::START, key, b"value", None)?;
+/// }
+/// assert_eq!(node.get(Instant::START, b"a"), None); // it had to make room
+/// # Ok::<(), shardlab::cache::PutError>(())
+/// ```
+pub struct Node<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     id: NodeId,
     store: Store,
+    capacity: Capacity,
+    /// Told of every entry, as long as the capacity has a bound.
+    policy: Option<P>,
+    /// How many entries the policy was told that the store can hold.
+    policy_size: usize,
     hits: u64,
     misses: u64,
     expired: u64,
+    evicted: u64,
     log: EventLog,
 }
 
@@ -34,16 +65,20 @@ pub struct Entry<'a> {
     pub deadline: Option<Instant>,
 }
 
-impl Node {
-    /// An empty node that keeps the latest `event_log` events.
+impl<P: EvictionPolicy> Node<P> {
+    /// An empty node without bounds that keeps the latest `event_log` events.
     #[must_use]
     pub fn new(id: NodeId, event_log: usize) -> Self {
         Self {
             id,
             store: Store::default(),
+            capacity: Capacity::default(),
+            policy: None,
+            policy_size: 0,
             hits: 0,
             misses: 0,
             expired: 0,
+            evicted: 0,
             log: EventLog::new(event_log),
         }
     }
@@ -54,10 +89,55 @@ impl Node {
         self.id
     }
 
+    /// Gives the node a capacity, and a policy that starts with the entries that are there, in
+    /// the order in which the old policy would have let them go. What is too much leaves at once.
+    pub fn bound(&mut self, capacity: Capacity, policy: P) {
+        self.with_log(|node, log| node.bound_at(Instant::START, capacity, policy, log));
+    }
+
+    pub(crate) fn bound_at(
+        &mut self,
+        now: Instant,
+        capacity: Capacity,
+        mut policy: P,
+        log: &mut EventLog,
+    ) {
+        self.capacity = capacity;
+        self.policy_size = self.size_for_policy();
+        policy.resize(self.policy_size);
+        for slot in self.slots_by_eviction() {
+            let hash = rapidhash(self.store.key(slot));
+            policy.admit(hash);
+            let pushed = policy.insert(slot, hash);
+            policy.set_deadline(slot, self.store.deadline(slot));
+            self.evict(now, pushed, log);
+        }
+        self.policy = Some(policy);
+        while self.is_over(0, 0) && self.evict_next(now, log).is_some() {}
+    }
+
+    /// Takes the node's bounds away.
+    pub fn unbound(&mut self) {
+        self.capacity = Capacity::default();
+        self.policy = None;
+    }
+
+    /// All slots, those first that the policy would let go first. The policy forgets them.
+    fn slots_by_eviction(&mut self) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        if let Some(mut policy) = self.policy.take() {
+            slots.extend(std::iter::from_fn(|| policy.evict()));
+        }
+        if slots.len() < self.store.len() {
+            slots = self.store.slots().collect();
+        }
+        slots
+    }
+
     /// The entry under `key`, without counting or touching it.
     pub fn peek(&mut self, now: Instant, key: &[u8]) -> Option<Entry<'_>> {
         self.tick(now);
-        let slot = self.store.find(key)?;
+        let slot = self.store.find(rapidhash(key), key)?;
         Some(Entry {
             value: self.store.value(slot),
             deadline: self.store.deadline(slot),
@@ -68,10 +148,13 @@ impl Node {
     /// no entry.
     pub fn set_deadline(&mut self, now: Instant, key: &[u8], deadline: Option<Instant>) -> bool {
         self.tick(now);
-        let Some(slot) = self.store.find(key) else {
+        let Some(slot) = self.store.find(rapidhash(key), key) else {
             return false;
         };
         self.store.set_deadline(slot, deadline);
+        if let Some(policy) = &mut self.policy {
+            policy.set_deadline(slot, deadline);
+        }
         true
     }
 
@@ -79,6 +162,9 @@ impl Node {
     pub fn clear(&mut self, now: Instant) -> u64 {
         self.tick(now);
         let removed = self.store.len() as u64;
+        if let Some(policy) = &mut self.policy {
+            self.store.slots().for_each(|slot| policy.remove(slot));
+        }
         self.store.clear();
         removed
     }
@@ -94,12 +180,23 @@ impl Node {
         self.tick(now);
         Stats {
             keys: self.store.len() as u64,
-            bytes: self.store.payload() as u64,
+            bytes: self.bytes() as u64,
             hits: self.hits,
             misses: self.misses,
-            evicted: 0,
+            evicted: self.evicted,
             expired: self.expired,
         }
+    }
+
+    /// What all entries cost, in bytes: the store's part and the policy's.
+    fn bytes(&self) -> usize {
+        self.store.bytes() + self.store.len() * self.policy_bytes()
+    }
+
+    fn policy_bytes(&self) -> usize {
+        self.policy
+            .as_ref()
+            .map_or(0, EvictionPolicy::bytes_per_entry)
     }
 
     /// The deadline of the next entry to expire at or before `now`.
@@ -109,30 +206,227 @@ impl Node {
     }
 
     /// Expires the entry that [`Node::next_due`] announced.
-    pub(crate) fn expire_next(&mut self) -> Option<Event> {
-        let (at, slot) = self.store.next_due()?;
-        let key = self.store.key(slot).into();
-        self.remove(slot, Cause::Expired);
-        let kind = EventKind::Expired;
-        let node = self.id;
-        Some(Event {
-            at,
-            node,
-            kind,
-            key,
-        })
+    pub(crate) fn expire_next(&mut self, log: &mut EventLog) {
+        if let Some((deadline, slot)) = self.store.next_due() {
+            self.remove(deadline, slot, Cause::Expired, log);
+        }
     }
 
-    /// The one way by which single entries leave.
-    fn remove(&mut self, slot: u32, cause: Cause) {
+    /// The one way by which single entries leave. The policy, the counts and the log hang on it.
+    fn remove(&mut self, at: Instant, slot: Slot, cause: Cause, log: &mut EventLog) {
+        let kind = match cause {
+            Cause::Expired => Some(EventKind::Expired),
+            Cause::Evicted => Some(EventKind::Evicted),
+            Cause::Deleted | Cause::Replaced => None,
+        };
+        if let Some(kind) = kind {
+            let (node, key) = (self.id, self.store.key(slot));
+            log.record(|| Event {
+                at,
+                node,
+                kind,
+                key: key.into(),
+            });
+        }
+        match cause {
+            Cause::Expired => self.expired += 1,
+            Cause::Evicted => self.evicted += 1,
+            Cause::Deleted | Cause::Replaced => {}
+        }
+        // What the policy has given up itself it knows no more.
+        let given_up = matches!(cause, Cause::Evicted | Cause::Replaced);
+        if let Some(policy) = self.policy.as_mut().filter(|_| !given_up) {
+            policy.remove(slot);
+        }
         self.store.remove(slot);
-        if cause == Cause::Expired {
-            self.expired += 1;
+    }
+
+    /// Lets the entry go that the policy has given up.
+    fn evict(&mut self, now: Instant, slot: Option<Slot>, log: &mut EventLog) {
+        if let Some(slot) = slot {
+            self.remove(now, slot, Cause::Evicted, log);
+        }
+    }
+
+    /// Lets the entry go that the policy names; `None` if it names none.
+    fn evict_next(&mut self, now: Instant, log: &mut EventLog) -> Option<Slot> {
+        let slot = self.policy.as_mut()?.evict();
+        self.evict(now, slot, log);
+        slot
+    }
+
+    /// Whether the node would be over its capacity with so much more.
+    fn is_over(&self, entries: usize, bytes: usize) -> bool {
+        let over = |bound: Option<u64>, used: usize| bound.is_some_and(|bound| used as u64 > bound);
+        over(self.capacity.entries, self.store.len() + entries)
+            || self.capacity.bytes.is_some() && over(self.capacity.bytes, self.bytes() + bytes)
+    }
+
+    /// How many entries fit, as far as that can be told: with a bound on bytes, as many as there
+    /// would be of the size that entries have on average.
+    fn size_for_policy(&self) -> usize {
+        let bound = |bound: Option<u64>| bound.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let by_bytes = bound(self.capacity.bytes).map(|bytes| match self.store.len() {
+            0 => bytes / 128,
+            len => bytes / (self.bytes() / len).max(1),
+        });
+        let entries = bound(self.capacity.entries).unwrap_or(usize::MAX);
+        entries
+            .min(by_bytes.unwrap_or(usize::MAX))
+            .clamp(1, u32::MAX as usize)
+    }
+
+    /// Tells the policy when the number of entries that fit has changed by more than an eighth.
+    fn refresh_policy_size(&mut self) {
+        if self.capacity.bytes.is_none() {
+            return;
+        }
+        let size = self.size_for_policy();
+        if size.abs_diff(self.policy_size) > self.policy_size / 8 {
+            self.policy_size = size;
+            if let Some(policy) = &mut self.policy {
+                policy.resize(size);
+            }
+        }
+    }
+
+    /// Stores a value, as [`Cache::put`] does, and logs there.
+    pub(crate) fn put_at(
+        &mut self,
+        now: Instant,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+        log: &mut EventLog,
+    ) -> Result<(), PutError> {
+        let hash = rapidhash(key);
+        let cost = store::cost(key.len(), value.len()) + self.policy_bytes();
+        if self.capacity.entries == Some(0) {
+            return Err(PutError::NoCapacity);
+        }
+        if let Some(max) = self.capacity.bytes.filter(|&max| cost as u64 > max) {
+            return Err(PutError::NeverFits { cost, max });
+        }
+        match self.store.find(hash, key) {
+            Some(slot) => self.replace(now, slot, key, value, deadline, log),
+            None => self.insert(now, hash, key, value, deadline, cost, log),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of an entry")]
+    fn insert(
+        &mut self,
+        now: Instant,
+        hash: u64,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+        cost: usize,
+        log: &mut EventLog,
+    ) -> Result<(), PutError> {
+        if let Some(policy) = &mut self.policy {
+            policy.admit(hash);
+            if self.is_over(1, cost) {
+                self.refresh_policy_size();
+            }
+            while self.is_over(1, cost) {
+                self.evict_next(now, log).ok_or(PutError::Full)?;
+            }
+        }
+        let stored = self.store.insert(hash, key, value, deadline);
+        let slot = stored.map_err(|Full| PutError::NodeFull)?;
+        if let Some(policy) = &mut self.policy {
+            let pushed = policy.insert(slot, hash);
+            policy.set_deadline(slot, deadline);
+            self.evict(now, pushed, log);
+        }
+        Ok(())
+    }
+
+    /// Stores another value in a slot. That is an access. If it makes the policy give up the very
+    /// entry, it comes in again as a new one.
+    fn replace(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+        log: &mut EventLog,
+    ) -> Result<(), PutError> {
+        let old = store::cost(key.len(), self.store.value(slot).len());
+        let new = store::cost(key.len(), value.len());
+        let growth = new.saturating_sub(old);
+        self.touch(now, slot, log);
+        while growth > 0 && self.is_over(0, growth) {
+            let victim = self.policy.as_mut().and_then(EvictionPolicy::evict);
+            if victim == Some(slot) {
+                self.remove(now, slot, Cause::Replaced, log);
+                let cost = new + self.policy_bytes();
+                return self.insert(now, rapidhash(key), key, value, deadline, cost, log);
+            }
+            victim.ok_or(PutError::Full)?;
+            self.evict(now, victim, log);
+        }
+        let stored = self.store.replace(slot, key, value, deadline);
+        stored.map_err(|Full| PutError::NodeFull)?;
+        if let Some(policy) = &mut self.policy {
+            policy.set_deadline(slot, deadline);
+        }
+        Ok(())
+    }
+
+    /// Tells the policy of an access.
+    #[inline]
+    fn touch(&mut self, now: Instant, slot: Slot, log: &mut EventLog) {
+        if let Some(policy) = &mut self.policy {
+            let pushed = policy.access(slot);
+            self.evict(now, pushed, log);
+        }
+    }
+
+    /// Finds an entry for [`Cache::get`]: counts, touches, and logs there.
+    #[inline]
+    pub(crate) fn look_up(&mut self, now: Instant, key: &[u8], log: &mut EventLog) -> Option<Slot> {
+        let Some(slot) = self.store.find(rapidhash(key), key) else {
+            self.misses += 1;
+            return None;
+        };
+        self.hits += 1;
+        self.touch(now, slot, log);
+        Some(slot)
+    }
+
+    /// The value of an entry that [`Node::look_up`] has found.
+    #[inline]
+    pub(crate) fn value(&self, slot: Slot) -> &[u8] {
+        self.store.value(slot)
+    }
+
+    /// Runs something that writes to the node's own log.
+    #[inline]
+    fn with_log<T>(&mut self, run: impl FnOnce(&mut Self, &mut EventLog) -> T) -> T {
+        let mut log = std::mem::replace(&mut self.log, EventLog::new(0));
+        let result = run(self, &mut log);
+        self.log = log;
+        result
+    }
+
+    /// Recounts everything, for tests.
+    ///
+    /// # Panics
+    /// If the store and the policy disagree, or the capacity is exceeded.
+    #[cfg(test)]
+    pub(crate) fn validate(&self) {
+        self.store.validate();
+        assert!(!self.is_over(0, 0), "the capacity holds");
+        if let Some(policy) = &self.policy {
+            policy.validate(&self.store.slots().collect::<Vec<_>>());
         }
     }
 }
 
-impl Cache for Node {
+impl<P: EvictionPolicy> Cache for Node<P> {
     fn put(
         &mut self,
         now: Instant,
@@ -141,28 +435,21 @@ impl Cache for Node {
         deadline: Option<Instant>,
     ) -> Result<(), PutError> {
         self.tick(now);
-        let stored = self.store.put(key, value, deadline);
-        stored.map_err(|Full| PutError::NodeFull)
+        self.with_log(|node, log| node.put_at(now, key, value, deadline, log))
     }
 
     fn get(&mut self, now: Instant, key: &[u8]) -> Option<&[u8]> {
         self.tick(now);
-        let slot = self.store.find(key);
-        let count = if slot.is_some() {
-            &mut self.hits
-        } else {
-            &mut self.misses
-        };
-        *count += 1;
-        slot.map(|slot| self.store.value(slot))
+        let slot = self.with_log(|node, log| node.look_up(now, key, log))?;
+        Some(self.value(slot))
     }
 
     fn delete(&mut self, now: Instant, key: &[u8]) -> bool {
         self.tick(now);
-        let Some(slot) = self.store.find(key) else {
+        let Some(slot) = self.store.find(rapidhash(key), key) else {
             return false;
         };
-        self.remove(slot, Cause::Deleted);
+        self.with_log(|node, log| node.remove(now, slot, Cause::Deleted, log));
         true
     }
 
@@ -170,11 +457,11 @@ impl Cache for Node {
         if self.next_deadline().is_none_or(|next| next > now) {
             return;
         }
-        while self.next_due(now).is_some() {
-            if let Some(event) = self.expire_next() {
-                self.log.push(event);
+        self.with_log(|node, log| {
+            while node.next_due(now).is_some() {
+                node.expire_next(log);
             }
-        }
+        });
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -185,3 +472,6 @@ impl Cache for Node {
         &self.log
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::config::Capacity;
 use crate::event::Event;
+use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::language::Topic;
 use crate::language::word::Bytes;
@@ -45,6 +47,10 @@ pub enum Reply<'a> {
     Clock(ClockKind),
     /// What each node holds.
     Nodes(Vec<NodeRow>),
+    /// Which entries leave a full node.
+    Eviction(Eviction),
+    /// How much each node may hold.
+    Capacity(Capacity),
     /// Where a key lives.
     Where(Whereabouts<'a>),
     /// Counts of the cluster, or of one node.
@@ -86,6 +92,8 @@ pub struct NodeRow {
     pub node: NodeId,
     /// Whether it is up.
     pub state: &'static str,
+    /// How much of its capacity it uses, from 0 to 1; `None` without a bound.
+    pub used: Option<f64>,
     /// What it holds and has counted.
     pub stats: Stats,
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::cache::{Cache, PutError};
 use crate::cluster::{Cluster, IncrError};
+use crate::config::Capacity;
 use crate::event::{Cursor, Event};
 use crate::id::NodeId;
 use crate::language::word::Bytes;
-use crate::language::{Command, Error, ErrorKind, glob};
+use crate::language::{Bound, Command, Error, ErrorKind, glob};
 use crate::reply::{Found, Left, NodeRow, Reply, Whereabouts};
 use crate::stats::Stats;
 use crate::time::{Clock, ClockKind, Instant, TimeError};
@@ -87,12 +88,21 @@ impl Session {
         }
         loop {
             let more = self.cluster.tick_some(now, SLICE);
-            let log = self.cluster.events();
-            log.since(self.seen).for_each(&mut on_event);
-            self.seen = log.end();
+            self.hand_on(&mut on_event);
             if !more {
                 break;
             }
+        }
+    }
+
+    /// Hands on what a command has caused: every event that was not handed on before, in order,
+    /// as far as the log's bound has kept them.
+    #[inline]
+    pub fn hand_on(&mut self, on_event: impl FnMut(&Event)) {
+        let log = self.cluster.events();
+        if self.seen != log.end() {
+            log.since(self.seen).for_each(on_event);
+            self.seen = log.end();
         }
     }
 
@@ -175,6 +185,14 @@ impl Session {
             Command::Where { key } => self.whereabouts(key),
             Command::Stats { node } => self.stats(now, node)?,
             Command::Events { count, node } => self.events(count, node)?,
+            Command::Eviction { policy: None } => Reply::Eviction(cluster.eviction()),
+            Command::Eviction {
+                policy: Some(policy),
+            } => {
+                cluster.set_eviction(now, policy);
+                Reply::Done
+            }
+            Command::Capacity { bound } => self.capacity(now, bound),
             Command::Echo { text } => Reply::Text(text),
             Command::Help { topic } => Reply::Help(topic),
         })
@@ -224,6 +242,24 @@ impl Session {
         self.check_node(node)?;
         let wanted = |key: &[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, key));
         Ok(Reply::Keys(self.cluster.keys(now, node, wanted)))
+    }
+
+    fn capacity(&mut self, now: Instant, bound: Option<Bound>) -> Reply<'static> {
+        let old = self.cluster.capacity();
+        let new = match bound {
+            None => return Reply::Capacity(old),
+            Some(Bound::Entries(entries)) => Capacity {
+                entries: Some(entries),
+                ..old
+            },
+            Some(Bound::Bytes(bytes)) => Capacity {
+                bytes: Some(bytes),
+                ..old
+            },
+            Some(Bound::None) => Capacity::default(),
+        };
+        self.cluster.set_capacity(now, new);
+        Reply::Done
     }
 
     fn whereabouts<'a>(&self, key: Bytes<'a>) -> Reply<'a> {
@@ -294,10 +330,12 @@ impl Session {
     }
 
     fn nodes(&mut self, now: Instant) -> Vec<NodeRow> {
+        let capacity = self.cluster.capacity();
         let all = self.cluster.node_stats(now).into_iter();
         all.map(|(node, stats)| NodeRow {
             node,
             state: "up",
+            used: used(capacity, &stats),
             stats,
         })
         .collect()
@@ -311,4 +349,12 @@ impl Session {
         events.reverse();
         Ok(Reply::Events(events))
     }
+}
+
+/// How much of its capacity a node uses, from 0 to 1; of two bounds, the one nearer to its end.
+fn used(capacity: Capacity, stats: &Stats) -> Option<f64> {
+    let part = |bound: Option<u64>, used: u64| bound.map(|bound| used as f64 / bound.max(1) as f64);
+    let entries = part(capacity.entries, stats.keys);
+    let bytes = part(capacity.bytes, stats.bytes);
+    entries.into_iter().chain(bytes).reduce(f64::max)
 }

@@ -8,7 +8,7 @@ use std::ops::Add;
 pub struct Stats {
     /// Entries held now.
     pub keys: u64,
-    /// Bytes of keys and values held now.
+    /// Bytes that they take: keys, values, and what keeping them costs.
     pub bytes: u64,
     /// Gets that found a value.
     pub hits: u64,
@@ -18,6 +18,15 @@ pub struct Stats {
     pub evicted: u64,
     /// Entries that left at their deadline.
     pub expired: u64,
+}
+
+impl Stats {
+    /// Hits as a part of all gets; `None` before the first.
+    #[must_use]
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let gets = self.hits + self.misses;
+        (gets > 0).then(|| self.hits as f64 / gets as f64)
+    }
 }
 
 impl Add for Stats {

@@ -28,6 +28,8 @@ pub enum Verb {
     Time,
     Clock,
     Nodes,
+    Eviction,
+    Capacity,
     Where,
     Stats,
     Events,
@@ -310,6 +312,13 @@ pub static COMMANDS: &[Spec] = commands! {
     Nodes ["NODES"], Cluster, "",
         "Show each node: its state, what it holds and what it has counted.",
         [];
+    Eviction ["EVICTION"], Cluster, "[policy]",
+        "Show or choose which entries leave a full node (HELP EVICTION lists the policies).",
+        [("EVICTION", "lru"), ("EVICTION s3-fifo", ""), ("EVICTION", "s3-fifo")];
+    Capacity ["CAPACITY"], Cluster, "[entries|bytes|none]",
+        "Show or set how much each node may hold: a number of entries, or a size such as 64MiB.",
+        [("CAPACITY 1", ""), ("MSET apple red grape purple", ""), ("MGET apple grape",
+          "apple -> null\ngrape -> purple")];
     Where ["WHERE"], Cluster, "key",
         "Show the key's hash and which node owns it.",
         [("WHERE apple", "apple -> server 2 (hash 0x10bc2abf, modulo)")];

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::catalog::{Group, Spec};
 use super::word::Bytes;
+use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::time::ClockKind;
 
@@ -89,6 +90,12 @@ pub enum Command<'a> {
         kind: Option<ClockKind>,
     },
     Nodes,
+    Eviction {
+        policy: Option<Eviction>,
+    },
+    Capacity {
+        bound: Option<Bound>,
+    },
     Where {
         key: Bytes<'a>,
     },
@@ -134,6 +141,17 @@ pub enum Script<'a> {
         on: bool,
     },
     Quit,
+}
+
+/// A bound that CAPACITY sets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// So many entries on each node.
+    Entries(u64),
+    /// So many bytes on each node.
+    Bytes(u64),
+    /// No bound any more.
+    None,
 }
 
 /// What HELP is asked about.

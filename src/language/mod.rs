@@ -15,6 +15,6 @@ pub mod glob;
 mod parse;
 pub mod word;
 
-pub use command::{Action, Command, Input, Script, Topic};
+pub use command::{Action, Bound, Command, Input, Script, Topic};
 pub use error::{Error, ErrorKind};
 pub use parse::parse;

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use smallvec::SmallVec;
 
 use super::catalog::{self, Group, Spec, Verb};
 use super::command::Action::{Command as Ask, Script as Run};
-use super::command::{Action, Command, Input, Script, Topic};
+use super::command::{Action, Bound, Command, Input, Script, Topic};
 use super::duration;
 use super::error::{Error, ErrorKind};
 use super::word::{Bytes, Scanner, Shown, Word};
+use crate::eviction::Eviction;
 use crate::id::NodeId;
 
 /// How many events EVENTS shows when it is not told.
@@ -146,6 +148,12 @@ fn words<'a>(spec: &'static Spec, scanner: &mut Scanner<'a>) -> Result<Action<'a
             kind: words.clock()?,
         }),
         Verb::Nodes => Ask(Command::Nodes),
+        Verb::Eviction => Ask(Command::Eviction {
+            policy: words.eviction()?,
+        }),
+        Verb::Capacity => Ask(Command::Capacity {
+            bound: words.optional(bound)?,
+        }),
         Verb::Where => Ask(Command::Where { key: words.next()? }),
         Verb::Stats => Ask(Command::Stats {
             node: words.optional(node)?,
@@ -246,6 +254,13 @@ impl<'a> Words<'a> {
         self.optional(node)
     }
 
+    fn eviction(&mut self) -> Result<Option<Eviction>, Error> {
+        self.optional(|word| {
+            let name = word.text().unwrap_or_default().to_ascii_lowercase();
+            name.parse().map_err(|error| word.error(format!("{error}")))
+        })
+    }
+
     fn clock(&mut self) -> Result<Option<crate::time::ClockKind>, Error> {
         self.optional(|word| {
             let kind = word.text().and_then(|name| name.parse().ok());
@@ -295,6 +310,25 @@ fn node(word: &Word<'_>) -> Result<NodeId, Error> {
         word.error(format!(
             "{shown} is not a node: use its number (NODES lists them)"
         ))
+    })
+}
+
+/// A bare number is one of entries, a number with a unit is one of bytes.
+fn bound(word: &Word<'_>) -> Result<Bound, Error> {
+    if word.is("none") {
+        return Ok(Bound::None);
+    }
+    let text = word.text().unwrap_or_default();
+    if let Ok(entries) = text.parse() {
+        return Ok(Bound::Entries(entries));
+    }
+    let bytes = text
+        .parse::<ByteSize>()
+        .ok()
+        .filter(|_| text.starts_with(|c: char| c.is_ascii_digit()));
+    bytes.map(|bytes| Bound::Bytes(bytes.as_u64())).ok_or_else(|| {
+        let shown = Shown(&word.bytes);
+        word.error(format!("{shown} is not a capacity: use a number of entries (1000), a size (64MiB, 10kB), or none"))
     })
 }
 

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::style::{Paint, Style};
+use crate::eviction::Eviction;
 use crate::language::Topic;
-use crate::language::catalog::{COMMANDS, Group, Spec};
+use crate::language::catalog::{COMMANDS, Group, Spec, Verb};
 
 pub fn topic(style: Style, topic: Topic, out: &mut Vec<u8>) {
     let mut text = String::new();
@@ -39,6 +40,12 @@ fn command_text(style: Style, spec: &Spec) -> String {
     let mut text = format!("{}\n  {}\n", usage(style, spec), spec.summary);
     if !spec.aliases.is_empty() {
         text += &format!("  Also: {}\n", spec.aliases.join(", "));
+    }
+    if spec.verb == Verb::Eviction {
+        for eviction in Eviction::ALL {
+            let space = " ".repeat(14 - eviction.to_string().len());
+            text += &format!("    {eviction}{space}{}\n", eviction.summary());
+        }
     }
     if !spec.example.is_empty() {
         text += "  Example:\n";

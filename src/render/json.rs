@@ -119,9 +119,15 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
                 object.insert("node".into(), row.node.0.into());
                 object.insert("state".into(), row.state.into());
                 put_stats(&mut object, &row.stats);
+                object.insert("used".into(), row.used.map(rounded).into());
                 object
             });
             set("nodes", results(rows));
+        }
+        Reply::Eviction(eviction) => set("eviction", eviction.to_string().into()),
+        Reply::Capacity(capacity) => {
+            set("entries", capacity.entries.into());
+            set("bytes", capacity.bytes.into());
         }
         Reply::Where(place) => {
             put_bytes(object, "key", &place.key);
@@ -198,4 +204,10 @@ fn put_stats(object: &mut Object, stats: &Stats) {
         ("expired", stats.expired),
     ];
     object.extend(counts.map(|(name, count)| (name.into(), count.into())));
+    object.insert("hit_ratio".into(), stats.hit_ratio().map(rounded).into());
+}
+
+/// A ratio to four places.
+fn rounded(ratio: f64) -> f64 {
+    (ratio * 10_000.0).round() / 10_000.0
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::style::{Paint, Style};
 use super::{help, table};
+use crate::config::Capacity;
 use crate::event::{Event, EventKind};
 use crate::language::duration;
 use crate::language::word::{show, show_text};
@@ -53,6 +54,8 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Time { elapsed, .. } => line(&time_since_start(*elapsed), out),
         Reply::Clock(kind) => line(&kind.to_string(), out),
         Reply::Nodes(_) | Reply::Stats { .. } => table::columns(style, reply, out),
+        Reply::Eviction(eviction) => line(&eviction.to_string(), out),
+        Reply::Capacity(capacity) => line(&capacity_text(*capacity), out),
         Reply::Where(place) => whereabouts(style, place, out),
         Reply::Events(events) => {
             for event in events {
@@ -107,6 +110,15 @@ fn arrow(style: Style, key: &[u8], paint: Paint, outcome: &[u8], out: &mut Vec<u
     out.push(b'\n');
 }
 
+fn capacity_text(capacity: Capacity) -> String {
+    match (capacity.entries, capacity.bytes) {
+        (None, None) => "none".into(),
+        (Some(entries), None) => format!("{entries} entries a node"),
+        (None, Some(bytes)) => format!("{bytes} bytes a node"),
+        (Some(entries), Some(bytes)) => format!("{entries} entries and {bytes} bytes a node"),
+    }
+}
+
 fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
     let owners = place.owners.iter().map(ToString::to_string);
     let owners = owners.collect::<Vec<_>>().join(", ");
@@ -121,6 +133,7 @@ fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
 pub fn event(event: &Event, out: &mut Vec<u8>) {
     let what = match event.kind {
         EventKind::Expired => "expired key",
+        EventKind::Evicted => "evicted key",
     };
     out.extend_from_slice(format!("Server {} {what}: ", event.node).as_bytes());
     show(&event.key, out);

@@ -57,7 +57,10 @@ fn align_numbers(table: &mut Table, headers: &[String], rows: &[Vec<String>]) {
     table.add_rows(rows);
     for (at, column) in table.column_iter_mut().enumerate() {
         let mut cells = rows.iter().filter_map(|row| row.get(at));
-        if cells.all(|cell| cell.bytes().all(|byte| byte.is_ascii_digit())) {
+        if cells.all(|cell| {
+            cell.bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'%' | b'-'))
+        }) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -82,6 +85,8 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
                 let state = style.painted(Paint::Value, row.state);
                 let mut cells = vec![row.node.to_string(), state];
                 cells.extend(counts(&row.stats).map(|(_, count)| count.to_string()));
+                cells.push(percent(row.stats.hit_ratio()));
+                cells.push(percent(row.used));
                 if style.interactive {
                     cells.push(bar(style, row.stats.keys, all));
                 }
@@ -90,6 +95,7 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
             let names = counts(&Stats::default()).map(|(name, _)| name);
             let mut headers = vec!["server", "state"];
             headers.extend(names);
+            headers.extend(["hit ratio", "used"]);
             if style.interactive {
                 headers.push("share");
             }
@@ -100,7 +106,9 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
         }
         Reply::Stats { stats, .. } => {
             let rows = counts(stats).map(|(name, count)| vec![name.into(), count.to_string()]);
-            (&["count", "value"], rows.into())
+            let mut rows = Vec::from(rows);
+            rows.push(vec!["hit ratio".into(), percent(stats.hit_ratio())]);
+            (&["count", "value"], rows)
         }
         Reply::Events(events) => {
             let rows = events.iter().map(|event| {
@@ -141,6 +149,10 @@ fn counts(stats: &Stats) -> [(&'static str, u64); 6] {
         ("evicted", stats.evicted),
         ("expired", stats.expired),
     ]
+}
+
+fn percent(part: Option<f64>) -> String {
+    part.map_or_else(|| "-".into(), |part| format!("{:.1}%", part * 100.0))
 }
 
 /// A bar that is full where one node has everything.

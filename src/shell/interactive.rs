@@ -42,7 +42,7 @@ pub fn run(
         // A first session has no history yet.
         let _ = editor.load_history(file);
     }
-    let shared = Arc::new(SharedSession::new(session, runner.tells_events()));
+    let shared = Arc::new(SharedSession::new(session, runner.tells()));
     if let Ok(printer) = editor.create_external_printer() {
         timer::start(Arc::clone(&shared), runner.manners, printer);
     }
@@ -81,7 +81,7 @@ pub fn run(
             };
             let step = runner.run_line(&mut shared.lock(), place, line.as_bytes());
             runner.out.flush();
-            shared.wake_timer(runner.tells_events());
+            shared.wake_timer(runner.tells());
             match step {
                 Step::Next if runner.out.broken().is_none() => {}
                 Step::Interrupted => break,
@@ -180,7 +180,7 @@ fn counted(count: u64, what: &str) -> String {
 fn end_monitoring(runner: &mut Runner, shared: &SharedSession) {
     if runner.monitoring() {
         runner.stop_monitoring();
-        shared.wake_timer(runner.tells_events());
+        shared.wake_timer(runner.tells());
         runner.out.buffer().extend_from_slice(b"monitoring ended\n");
         runner.out.flush();
     }

@@ -12,9 +12,10 @@ use unicode_width::UnicodeWidthStr;
 use super::lines::{Feed, Lines, MAX_LINE, Next};
 use super::output::Output;
 use super::wakeup::Wakeup;
+use crate::event::{Event, EventKind};
 use crate::language::catalog::Spec;
 use crate::language::word::{Shown, show_text};
-use crate::language::{Action, Error, ErrorKind, Script, parse};
+use crate::language::{Action, Command, Error, ErrorKind, Script, parse};
 use crate::render::{self, Answer, Format, Style};
 use crate::reply::Reply;
 use crate::session::Session;
@@ -38,6 +39,29 @@ pub struct Manners {
     pub echo: bool,
     /// Print no notices and no acknowledgements.
     pub quiet: bool,
+}
+
+/// Which events are told as they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// With `--quiet`.
+    Nothing,
+    /// What a client should know without asking.
+    Expiries,
+    /// With MONITOR.
+    All,
+}
+
+impl Tells {
+    /// Whether this one is told.
+    #[must_use]
+    pub fn wants(self, event: &Event) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Expiries => event.kind == EventKind::Expired,
+            Self::All => true,
+        }
+    }
 }
 
 /// Where a line stands.
@@ -110,19 +134,36 @@ impl Runner {
         self.monitoring = false;
     }
 
-    /// Whether events are to be told.
+    /// Which events are to be told.
     #[must_use]
-    pub fn tells_events(&self) -> bool {
-        !self.manners.quiet || self.monitoring
+    pub fn tells(&self) -> Tells {
+        match (self.monitoring, self.manners.quiet) {
+            (true, _) => Tells::All,
+            (false, false) => Tells::Expiries,
+            (false, true) => Tells::Nothing,
+        }
     }
 
     /// Does what is due at `now`, and prints what happened.
     #[inline]
     pub fn tick(&mut self, session: &mut Session, now: Instant) {
-        let tells = self.tells_events();
+        let tells = self.tells();
         let Self { out, manners, .. } = self;
         session.tick(now, |event| {
-            if tells {
+            if tells.wants(event) {
+                render::event(manners.format, manners.out, event, out.buffer());
+                out.settle();
+            }
+        });
+    }
+
+    /// Prints what a command has caused.
+    #[inline]
+    fn hand_on(&mut self, session: &mut Session) {
+        let tells = self.tells();
+        let Self { out, manners, .. } = self;
+        session.hand_on(|event| {
+            if tells.wants(event) {
                 render::event(manners.format, manners.out, event, out.buffer());
                 out.settle();
             }
@@ -148,12 +189,24 @@ impl Runner {
         let now = session.now();
         self.tick(session, now);
         match input.action {
-            Action::Command(command) => match session.execute(now, command) {
+            Action::Command(command) => match self.execute(session, now, command) {
                 Ok(reply) => self.succeed(place, input.spec, &reply),
                 Err(error) => self.fail(place, line, &error.of(input.spec)),
             },
             Action::Script(script) => self.run_script(session, place, line, input.spec, script),
         }
+    }
+
+    #[inline]
+    fn execute<'a>(
+        &mut self,
+        session: &mut Session,
+        now: Instant,
+        command: Command<'a>,
+    ) -> Result<Reply<'a>, Error> {
+        let reply = session.execute(now, command);
+        self.hand_on(session);
+        reply
     }
 
     fn run_script(

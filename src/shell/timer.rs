@@ -5,14 +5,13 @@
 //! above the line being edited; that call can block until the editor is back at its prompt, and
 //! so it must not be made while the session is locked.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustyline::ExternalPrinter;
 
-use super::runner::Manners;
+use super::runner::{Manners, Tells};
 use crate::render;
 use crate::session::Session;
 use crate::time::ClockKind;
@@ -21,16 +20,16 @@ use crate::time::ClockKind;
 pub struct SharedSession {
     session: Mutex<Session>,
     changed: Condvar,
-    /// Whether events are to be told.
-    tells: AtomicBool,
+    /// Which events are to be told.
+    tells: Mutex<Tells>,
 }
 
 impl SharedSession {
-    pub fn new(session: Session, tells: bool) -> Self {
+    pub fn new(session: Session, tells: Tells) -> Self {
         Self {
             session: Mutex::new(session),
             changed: Condvar::new(),
-            tells: AtomicBool::new(tells),
+            tells: Mutex::new(tells),
         }
     }
 
@@ -40,8 +39,8 @@ impl SharedSession {
     }
 
     /// Lets the timer look again: the next deadline may be another now.
-    pub fn wake_timer(&self, tells: bool) {
-        self.tells.store(tells, Ordering::Relaxed);
+    pub fn wake_timer(&self, tells: Tells) {
+        *self.tells.lock().unwrap_or_else(PoisonError::into_inner) = tells;
         self.changed.notify_all();
     }
 }
@@ -74,9 +73,9 @@ fn keep_time(shared: &SharedSession, manners: Manners, notices: &Sender<String>)
             }
             Some(_) => {
                 let mut text = Vec::new();
-                let tells = shared.tells.load(Ordering::Relaxed);
+                let tells = *shared.tells.lock().unwrap_or_else(PoisonError::into_inner);
                 session.tick(now, |event| {
-                    if tells {
+                    if tells.wants(event) {
                         render::event(manners.format, manners.out, event, &mut text);
                     }
                 });

@@ -14,8 +14,16 @@
 //! uses the store calls that first. Between [`Store::load_due`] and the last
 //! [`Store::next_due`] nothing else may be changed.
 //!
+//! # What an entry costs
+//!
+//! [`Store::bytes`] counts, for each entry: its block in the arena (key, value, a header of 2 to 10
+//! bytes, rounded up to 4 bytes up to 4 KiB and to an eighth of a power of two above), and 30 bytes
+//! for its places in the slab (16), the index (9: it is between 44 and 88 % full) and the wheel (5,
+//! whether it has a deadline or not, so that EXPIRE changes no entry's cost). The eviction policy's
+//! bytes are the node's to add.
+//!
 //! Caveat: a store that has held many entries keeps their places for the next ones. It gives
-//! memory back when more than half of the arena is free, and all of it when it runs empty.
+//! memory back when more than a tenth of the arena is free, and all of it when it runs empty.
 
 mod arena;
 mod slab;
@@ -47,8 +55,14 @@ pub(crate) struct Store {
     wheel: Wheel,
     /// Slots whose deadline has passed and that were not yet taken out, earliest first.
     due: VecDeque<(Instant, Slot)>,
-    /// Key and value bytes of all entries.
-    payload: usize,
+}
+
+/// Bytes that every entry costs besides its block: its places in slab, index and wheel.
+const BYTES_PER_ENTRY: usize = 16 + 9 + 5;
+
+/// What [`Store::bytes`] counts for an entry with a key and a value of these lengths.
+pub(crate) fn cost(key: usize, value: usize) -> usize {
+    arena::block_size(key, value) + BYTES_PER_ENTRY
 }
 
 impl Store {
@@ -57,17 +71,13 @@ impl Store {
         self.index.len()
     }
 
-    /// Bytes of all keys and values.
-    pub fn payload(&self) -> usize {
-        self.payload
+    /// What all entries cost: see the module's docs.
+    pub fn bytes(&self) -> usize {
+        self.arena.live() + self.len() * BYTES_PER_ENTRY
     }
 
-    /// The slot that holds `key`.
-    pub fn find(&self, key: &[u8]) -> Option<Slot> {
-        self.find_hashed(rapidhash(key), key)
-    }
-
-    fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<Slot> {
+    /// The slot that holds `key`, whose hash is [`rapidhash`].
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         let found = |&slot: &Slot| self.key(slot) == key;
         self.index.find(hash, found).copied()
     }
@@ -85,17 +95,17 @@ impl Store {
         self.slab[slot].deadline()
     }
 
-    /// Stores `value` under `key`, in place of an older one. An older deadline is forgotten.
+    /// Stores a key that is absent, and returns its slot.
     ///
     /// # Errors
     /// [`Full`] if there is no room. Nothing has changed then.
-    pub fn put(&mut self, key: &[u8], value: &[u8], deadline: Option<Instant>) -> Result<(), Full> {
-        let hash = rapidhash(key);
-        if let Some(slot) = self.find_hashed(hash, key) {
-            self.replace(slot, key, value)?;
-            self.set_deadline(slot, deadline);
-            return Ok(());
-        }
+    pub fn insert(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<Slot, Full> {
         if self.slab.is_full() {
             return Err(Full);
         }
@@ -107,9 +117,8 @@ impl Store {
             self.index
                 .insert_unique(hash, slot, |_| unreachable!("there is room"));
         }
-        self.payload += key.len() + value.len();
         self.schedule(slot, deadline);
-        Ok(())
+        Ok(slot)
     }
 
     /// Builds a larger index of all that the slab holds. Left to itself, the index would grow in
@@ -127,11 +136,20 @@ impl Store {
         self.index = index;
     }
 
-    fn replace(&mut self, slot: Slot, key: &[u8], value: &[u8]) -> Result<(), Full> {
+    /// Stores another value in a slot. An older deadline is forgotten.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room. Nothing has changed then.
+    pub fn replace(
+        &mut self,
+        slot: Slot,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<(), Full> {
         let old = self.slab[slot].block;
-        let old_len = self.arena.value(old).len();
         self.slab[slot].block = self.arena.replace(old, key, value)?;
-        self.payload = self.payload - old_len + value.len();
+        self.set_deadline(slot, deadline);
         self.compact_if_sparse();
         Ok(())
     }
@@ -153,9 +171,8 @@ impl Store {
     pub fn remove(&mut self, slot: Slot) {
         self.wheel.cancel(slot, &mut self.slab);
         let block = self.slab[slot].block;
-        let key = self.arena.key(block);
-        self.payload -= key.len() + self.arena.value(block).len();
-        if let Ok(place) = self.index.find_entry(rapidhash(key), |&at| at == slot) {
+        let hash = rapidhash(self.arena.key(block));
+        if let Ok(place) = self.index.find_entry(hash, |&at| at == slot) {
             place.remove();
         }
         self.arena.remove(block);
@@ -180,18 +197,14 @@ impl Store {
         self.slab = Slab::default();
         self.arena = Arena::default();
         self.wheel = Wheel::starting_at(now);
-        self.payload = 0;
     }
 
     fn compact_if_sparse(&mut self) {
-        if !self.arena.is_sparse() {
-            return;
+        if self.arena.is_sparse() {
+            let mut slots: Vec<Slot> = self.slab.occupied().collect();
+            slots.sort_unstable_by_key(|&slot| self.slab[slot].block);
+            self.arena.compact(&mut self.slab, &slots);
         }
-        let mut compact = self.arena.compacted();
-        for entry in self.slab.occupied_mut() {
-            entry.block = compact.copy_from(&self.arena, entry.block);
-        }
-        self.arena = compact;
     }
 
     /// An instant at or before the earliest deadline; `None` if no entry has one. Cost: a look
@@ -231,12 +244,14 @@ impl Store {
     pub fn validate(&self) {
         let slots: Vec<Slot> = self.slots().collect();
         assert_eq!(slots.len(), self.index.len(), "index and slab");
-        let mut payload = 0;
+        let mut bytes = 0;
         for &slot in &slots {
-            assert_eq!(self.find(self.key(slot)), Some(slot), "index finds slot");
-            payload += self.key(slot).len() + self.value(slot).len();
+            let (key, value) = (self.key(slot), self.value(slot));
+            let found = self.find(rapidhash(key), key);
+            assert_eq!(found, Some(slot), "index finds slot");
+            bytes += cost(key.len(), value.len());
         }
-        assert_eq!(payload, self.payload, "payload");
+        assert_eq!(bytes, self.bytes(), "bytes");
         let blocks = slots.iter().map(|&slot| self.slab[slot].block);
         self.arena.validate(blocks);
         assert!(self.due.is_empty(), "due was drained");

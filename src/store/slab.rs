@@ -104,13 +104,6 @@ impl Slab {
             .filter(|(_, entry)| entry.timer != VACANT)
             .map(|(slot, _)| slot)
     }
-
-    /// The entries of the occupied slots in order.
-    pub fn occupied_mut(&mut self) -> impl Iterator<Item = &mut Entry> + '_ {
-        self.entries
-            .iter_mut()
-            .filter(|entry| entry.timer != VACANT)
-    }
 }
 
 impl Index<Slot> for Slab {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use shardlab::eviction::Eviction;
 use shardlab::language::catalog::COMMANDS;
 use shardlab::render::command_table;
 
@@ -36,6 +37,16 @@ fn the_transcripts_in_the_readme_are_what_the_program_prints() {
 #[test]
 fn the_command_table_in_the_readme_is_the_catalog() {
     let table = command_table();
+    assert!(
+        readme().contains(&table),
+        "the README should have this table:\n{table}"
+    );
+}
+
+#[test]
+fn the_table_of_policies_in_the_readme_is_the_one_in_the_source() {
+    let row = |policy: &Eviction| format!("| `{policy}` | {} |\n", policy.summary());
+    let table: String = Eviction::ALL.iter().map(row).collect();
     assert!(
         readme().contains(&table),
         "the README should have this table:\n{table}"

@@ -9,12 +9,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("id", &[]),
     ("hash", &[]),
+    ("rng", &[]),
     ("stats", &[]),
+    ("eviction", &["rng", "time"]),
     ("store", &["hash", "time"]),
     ("event", &["id", "time"]),
     ("cache", &["event", "time"]),
-    ("config", &[]),
-    ("node", &["cache", "event", "id", "stats", "store", "time"]),
+    ("config", &["eviction"]),
+    (
+        "node",
+        &[
+            "cache", "config", "event", "eviction", "hash", "id", "stats", "store", "time",
+        ],
+    ),
     ("placement", &["hash", "id"]),
     (
         "cluster",
@@ -22,6 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cache",
             "config",
             "event",
+            "eviction",
             "id",
             "node",
             "placement",
@@ -29,19 +37,27 @@ const LAYERS: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("language", &["id", "time"]),
-    ("reply", &["event", "id", "language", "stats", "time"]),
+    ("language", &["eviction", "id", "time"]),
+    (
+        "reply",
+        &[
+            "config", "event", "eviction", "id", "language", "stats", "time",
+        ],
+    ),
     (
         "session",
         &[
-            "cache", "cluster", "event", "id", "language", "reply", "stats", "time",
+            "cache", "cluster", "config", "event", "id", "language", "reply", "stats", "time",
         ],
     ),
-    ("render", &["event", "language", "reply", "stats"]),
+    (
+        "render",
+        &["config", "event", "eviction", "language", "reply", "stats"],
+    ),
     (
         "shell",
         &[
-            "cluster", "config", "language", "render", "reply", "session", "time",
+            "cluster", "config", "event", "language", "render", "reply", "session", "time",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! What the program and the library do, seen from outside.
 
 mod documents;
+mod eviction;
 mod layers;
 mod model;
 mod program;

@@ -361,32 +361,8 @@ fn a_key_put_a_million_times_leaves_memory_flat() {
     let script: String = (0..1_000_000)
         .map(|n| format!("PUT key value:{n} 1h\n"))
         .collect();
-    assert!(peak_kib(&script) < peak_kib(&once) + 4096);
-}
-
-/// The most memory that the program had, in KiB, as the system tells it at the end of the input.
-fn peak_kib(script: &str) -> u64 {
-    let mut child = start(&["--clock", "virtual"]);
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(script.as_bytes()).expect("written");
-    stdin.write_all(b"ECHO done\n").expect("written");
-    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut line = String::new();
-    stdout.read_line(&mut line).expect("UTF-8");
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id()));
-    drop(stdin);
-    child.wait().expect("an end");
-    let Ok(status) = status else {
-        return 0; // no such file on this system
-    };
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("a peak");
-    peak.trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .expect("a number")
+    let peak = |script| peak_after(script, &[]).0;
+    assert!(peak(&script) <= peak(&once) + 4096);
 }
 
 #[test]
@@ -426,4 +402,57 @@ fn json_answers_each_command_with_one_object() {
     assert_eq!(events.count(), 1);
     assert_eq!(text(&output.stderr), "");
     assert_eq!(status(&output), Some(1));
+}
+
+/// What a node says it takes is what the process takes, within 15 %: for entries small and large, of
+/// one size and of many, when the capacity has been reached and everything was replaced since.
+#[test]
+fn the_bytes_of_a_node_are_those_of_the_process() {
+    let sizes: [fn(u64) -> usize; 3] = [|_| 16, |_| 200, |n| (n * 7919 % 1000) as usize];
+    let empty = peak_after("", &[]).0;
+    for (size, count) in sizes.into_iter().zip([900_000, 300_000, 200_000]) {
+        let script: String = (0..count)
+            .map(|n| format!("PUT key:{n:012} {} 1h\n", "v".repeat(size(n) + 1)))
+            .collect();
+        let options = ["--nodes", "1", "--max-memory", "40MB"];
+        let (peak, counted) = peak_after(&script, &options);
+        if peak == 0 {
+            return; // no such figure on this system
+        }
+        let taken = (peak - empty) as f64 * 1024.0;
+        let ratio = taken / counted as f64;
+        assert!(
+            (0.85..1.15).contains(&ratio),
+            "{taken} bytes taken, {counted} counted"
+        );
+        assert!((38_000_000..=40_000_000).contains(&counted), "{counted}");
+    }
+}
+
+/// The most memory that the program had, in KiB, and what it has counted itself.
+fn peak_after(script: &str, options: &[&str]) -> (u64, u64) {
+    let options = [options, &["--clock", "virtual"]].concat();
+    let mut child = start(&options);
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(script.as_bytes()).expect("written");
+    stdin.write_all(b"STATS\nECHO done\n").expect("written");
+    let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    let printed = stdout.lines().map(|line| line.expect("UTF-8"));
+    let printed: Vec<String> = printed.take_while(|line| line != "done").collect();
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    drop(stdin);
+    child.wait().expect("an end");
+    let number = |lines: &str, name: &str| {
+        let line = lines.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or(0, |text| {
+            text.trim()
+                .trim_end_matches(" kB")
+                .parse()
+                .expect("a number")
+        })
+    };
+    (
+        number(&status, "VmHWM:"),
+        number(&printed.join("\n"), "bytes"),
+    )
 }

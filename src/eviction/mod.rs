@@ -1,0 +1,230 @@
+//! Which entry leaves a full store: the policies, and what they share.
+//!
+//! A policy is told of slots in the store's slab: inserted, accessed, removed. Asked, it names the
+//! slot that goes next. It chooses; the store removes. It owns no keys: it knows an entry by its
+//! slot, and, for what has left, by the 64-bit hash of its key.
+
+mod arc;
+mod belady;
+mod fifo;
+mod ghosts;
+mod hyperbolic;
+mod lfu;
+mod lirs;
+mod list;
+mod lru;
+mod none;
+mod pool;
+mod random;
+mod s3_fifo;
+mod second_chance;
+mod sieve;
+mod sketch;
+mod slru;
+mod ttl;
+mod two_q;
+mod w_tinylfu;
+
+pub use arc::Arc;
+pub use belady::Belady;
+pub use fifo::Fifo;
+pub use hyperbolic::Hyperbolic;
+pub use lfu::Lfu;
+pub use lirs::Lirs;
+pub use lru::Lru;
+pub use none::NoEviction;
+pub use random::Random;
+pub use s3_fifo::S3Fifo;
+pub use second_chance::SecondChance;
+pub use sieve::Sieve;
+pub use slru::Slru;
+pub use ttl::Ttl;
+pub use two_q::TwoQ;
+pub use w_tinylfu::WTinyLfu;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::time::Instant;
+
+/// A place in the store's slab. The slots in use are numbered densely from 0.
+pub type Slot = u32;
+
+/// Chooses which entry leaves a full store.
+///
+/// A new entry comes in three steps: [`admit`](Self::admit) announces it,
+/// [`evict`](Self::evict) makes room for it as often as the store needs, and
+/// [`insert`](Self::insert) names the slot that it got. Of every slot that a policy is told of, it is
+/// told either that it was removed, or it has named it itself; both make the slot unknown again.
+pub trait EvictionPolicy: Send {
+    /// How many entries the store can hold, at least 1. Said once before anything else, and
+    /// again whenever it changes: the sizes of a policy's parts follow. A policy that holds more
+    /// than this names nothing by itself: the store calls [`evict`](Self::evict) until all fits.
+    fn resize(&mut self, capacity: usize);
+
+    /// An entry that is not in the store, and whose key has this hash, is about to come in.
+    fn admit(&mut self, hash: u64) {
+        let _ = hash;
+    }
+
+    /// Names the entry that goes next, and forgets it. `None` if it holds none, or never evicts.
+    fn evict(&mut self) -> Option<Slot>;
+
+    /// The entry that was announced is in `slot` now. Returns an entry that this pushes out,
+    /// already forgotten; hardly any policy ever does that.
+    fn insert(&mut self, slot: Slot, hash: u64) -> Option<Slot>;
+
+    /// The entry was read or overwritten. Returns an entry that this pushes out, as
+    /// [`insert`](Self::insert) does.
+    fn access(&mut self, slot: Slot) -> Option<Slot>;
+
+    /// The entry has left for a reason of its own: deleted, expired.
+    fn remove(&mut self, slot: Slot);
+
+    /// The entry's deadline was set to this, or taken away.
+    fn set_deadline(&mut self, slot: Slot, deadline: Option<Instant>) {
+        let _ = (slot, deadline);
+    }
+
+    /// Bytes that the policy takes for each entry in the store, ghosts included.
+    fn bytes_per_entry(&self) -> usize;
+
+    /// Checks everything that can be recounted, for tests.
+    ///
+    /// # Panics
+    /// If the policy does not hold exactly `slots` (sorted), or its parts disagree.
+    fn validate(&self, slots: &[Slot]);
+}
+
+impl<P: EvictionPolicy + ?Sized> EvictionPolicy for Box<P> {
+    fn resize(&mut self, capacity: usize) {
+        (**self).resize(capacity);
+    }
+
+    fn admit(&mut self, hash: u64) {
+        (**self).admit(hash);
+    }
+
+    fn evict(&mut self) -> Option<Slot> {
+        (**self).evict()
+    }
+
+    fn insert(&mut self, slot: Slot, hash: u64) -> Option<Slot> {
+        (**self).insert(slot, hash)
+    }
+
+    fn access(&mut self, slot: Slot) -> Option<Slot> {
+        (**self).access(slot)
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        (**self).remove(slot);
+    }
+
+    fn set_deadline(&mut self, slot: Slot, deadline: Option<Instant>) {
+        (**self).set_deadline(slot, deadline);
+    }
+
+    fn bytes_per_entry(&self) -> usize {
+        (**self).bytes_per_entry()
+    }
+
+    fn validate(&self, slots: &[Slot]) {
+        (**self).validate(slots);
+    }
+}
+
+macro_rules! policies {
+    ($($variant:ident $name:literal $summary:literal $make:expr;)*) => {
+        /// The policies that can be chosen by name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Eviction {
+            $(#[doc = $summary] $variant,)*
+        }
+
+        impl Default for Eviction {
+            fn default() -> Self {
+                Self::Lru
+            }
+        }
+
+        impl Eviction {
+            /// All policies.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// One line of which entry goes.
+            #[must_use]
+            pub fn summary(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $summary,)*
+                }
+            }
+
+            /// A new policy of this kind; `seed` is what its random choices come from.
+            #[must_use]
+            pub fn policy(self, seed: u64) -> Box<dyn EvictionPolicy> {
+                match self {
+                    $(Self::$variant => Box::new($make(seed)),)*
+                }
+            }
+        }
+
+        impl fmt::Display for Eviction {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $name,)*
+                })
+            }
+        }
+    };
+}
+
+policies! {
+    None "none" "Nothing goes: a full node refuses the write." |_| NoEviction::default();
+    Random "random" "Any entry." Random::new;
+    Fifo "fifo" "The oldest." |_| Fifo::default();
+    Lru "lru" "The least recently used." |_| Lru::default();
+    Lfu "lfu" "The least frequently used, of those the least recently." |_| Lfu::default();
+    SecondChance "second-chance" "The oldest that was not used since it was last spared." |_| SecondChance::default();
+    Slru "slru" "The least recently used, of those used once before those used again." |_| Slru::default();
+    TwoQ "2q" "The oldest newcomer; what comes back soon is kept by recency." |_| TwoQ::default();
+    Arc "arc" "By recency or by frequency, whichever would have hit more of late." |_| Arc::default();
+    Lirs "lirs" "The one with the longest time between its last two uses." |_| Lirs::default();
+    Sieve "sieve" "The oldest behind a moving hand that was not used since the hand passed." |_| Sieve::default();
+    S3Fifo "s3-fifo" "The oldest newcomer; what is used twice moves on to a main queue." |_| S3Fifo::default();
+    WTinyLfu "w-tinylfu" "Of the newest and the oldest the one that was asked for less often." |_| WTinyLfu::default();
+    Hyperbolic "hyperbolic" "Of 64 at random the one with the fewest uses for its age." Hyperbolic::new;
+    Ttl "ttl" "The one whose deadline is nearest." |_| Ttl::default();
+}
+
+/// The error of parsing an [`Eviction`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownPolicy {
+    /// Belady's policy has to be made of a whole trace.
+    #[error("belady needs the future: it is only for whole traces")]
+    Belady,
+    /// There is no such policy.
+    #[error("there is no such policy; the policies are {}", names())]
+    Name,
+}
+
+fn names() -> String {
+    let names: Vec<String> = Eviction::ALL.iter().map(ToString::to_string).collect();
+    names.join(" ")
+}
+
+impl FromStr for Eviction {
+    type Err = UnknownPolicy;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
+        if name == "belady" {
+            return Err(UnknownPolicy::Belady);
+        }
+        let mut all = Self::ALL.iter().copied();
+        all.find(|policy| policy.to_string() == name)
+            .ok_or(UnknownPolicy::Name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

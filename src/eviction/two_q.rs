@@ -1,0 +1,186 @@
+//! 2Q: two queues. A new entry goes through a short FIFO queue, in which accesses change nothing, so
+//! a burst of them counts as one. The hashes of those that leave it are remembered; an entry that
+//! comes back while it is remembered is worth keeping and goes into an LRU queue.
+//!
+//! Johnson, Shasha: *2Q: A Low Overhead High Performance Buffer Management Replacement Algorithm*,
+//! VLDB 1994, the full version. Here `fresh` is the paper's `A1in`, `ghosts` its `A1out` and
+//! `kept` its `Am`, with the sizes that it recommends: a quarter of the capacity for `fresh`, ghosts
+//! for half of the capacity, the rest for `kept`.
+//!
+//! The sizes say which queue gives up an entry when the store is full; until then both may grow.
+//! Below a capacity of 4 `fresh` may hold nothing once the store is full, so what is in it goes first;
+//! with a capacity of 1 there are no ghosts either, and the one entry is always replaced.
+
+use std::mem;
+
+use super::ghosts::{BYTES_PER_GHOST, Ghosts};
+use super::list::{Links, List, grow_to, sorted};
+use super::{EvictionPolicy, Slot};
+
+/// See the module's docs.
+#[derive(Default)]
+pub struct TwoQ {
+    /// How many entries `fresh` may keep in a full store.
+    fresh_size: usize,
+    ghosts_size: usize,
+    fresh: List,
+    kept: List,
+    links: Links,
+    /// By slot: whether it is in `kept`.
+    is_kept: Vec<bool>,
+    /// By slot: the hash of its key.
+    hashes: Vec<u64>,
+    ghosts: Ghosts,
+    /// Whether the announced entry was a ghost.
+    returns: bool,
+}
+
+impl TwoQ {
+    fn remember(&mut self, slot: Slot) {
+        self.ghosts.push(self.hashes[slot as usize]);
+        self.ghosts.shrink_to(self.ghosts_size);
+    }
+}
+
+impl EvictionPolicy for TwoQ {
+    fn resize(&mut self, capacity: usize) {
+        self.fresh_size = capacity / 4;
+        self.ghosts_size = capacity / 2;
+        self.ghosts.shrink_to(self.ghosts_size);
+    }
+
+    fn admit(&mut self, hash: u64) {
+        self.returns = self.ghosts.remove(hash);
+    }
+
+    fn evict(&mut self) -> Option<Slot> {
+        if self.fresh.len() <= self.fresh_size && !self.kept.is_empty() {
+            return self.kept.pop_back(&mut self.links);
+        }
+        let victim = self.fresh.pop_back(&mut self.links)?;
+        self.remember(victim);
+        Some(victim)
+    }
+
+    fn insert(&mut self, slot: Slot, hash: u64) -> Option<Slot> {
+        grow_to(&mut self.is_kept, slot, false);
+        grow_to(&mut self.hashes, slot, 0);
+        self.hashes[slot as usize] = hash;
+        let returns = mem::take(&mut self.returns);
+        self.is_kept[slot as usize] = returns;
+        if returns {
+            self.kept.push_front(&mut self.links, slot);
+        } else {
+            self.fresh.push_front(&mut self.links, slot);
+        }
+        None
+    }
+
+    fn access(&mut self, slot: Slot) -> Option<Slot> {
+        if self.is_kept[slot as usize] {
+            self.kept.move_to_front(&mut self.links, slot);
+        }
+        None
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        if self.is_kept[slot as usize] {
+            self.kept.remove(&mut self.links, slot);
+        } else {
+            self.fresh.remove(&mut self.links, slot);
+        }
+    }
+
+    fn bytes_per_entry(&self) -> usize {
+        8 + 8 + 1 + BYTES_PER_GHOST.div_ceil(2)
+    }
+
+    fn validate(&self, slots: &[Slot]) {
+        assert_eq!(sorted(&[self.fresh, self.kept], &self.links), slots);
+        for (list, kept) in [(self.fresh, false), (self.kept, true)] {
+            let agree = |slot: Slot| self.is_kept[slot as usize] == kept;
+            assert!(list.iter(&self.links).all(agree), "a slot knows its list");
+        }
+        assert!(self.ghosts.len() <= self.ghosts_size);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::super::tests::{Naive, agrees, conforms, matches_reference};
+    use super::*;
+
+    /// The paper's queues, the oldest first.
+    struct Queues {
+        capacity: usize,
+        a1in: VecDeque<u64>,
+        a1out: VecDeque<u64>,
+        am: VecDeque<u64>,
+    }
+
+    impl Queues {
+        fn reclaim(&mut self) {
+            let (kin, kout) = (self.capacity / 4, self.capacity / 2);
+            while self.a1in.len() + self.am.len() + 1 > self.capacity {
+                if self.a1in.len() > kin {
+                    self.a1out.extend(self.a1in.pop_front());
+                    if self.a1out.len() > kout {
+                        self.a1out.pop_front();
+                    }
+                } else {
+                    self.am.pop_front();
+                }
+            }
+        }
+    }
+
+    impl Naive for Queues {
+        fn request(&mut self, id: u64) -> bool {
+            if let Some(at) = self.am.iter().position(|&it| it == id) {
+                self.am.remove(at);
+                self.am.push_back(id);
+                return true;
+            }
+            if self.a1in.contains(&id) {
+                return true;
+            }
+            let ghost = self.a1out.iter().position(|&it| it == id);
+            if let Some(at) = ghost {
+                self.a1out.remove(at);
+            }
+            self.reclaim();
+            if ghost.is_some() {
+                if self.am.len() == self.capacity - self.capacity / 4 {
+                    self.am.pop_front();
+                }
+                self.am.push_back(id);
+            } else {
+                self.a1in.push_back(id);
+            }
+            false
+        }
+    }
+
+    #[test]
+    fn it_conforms() {
+        conforms(TwoQ::default);
+    }
+
+    #[test]
+    fn it_agrees_with_the_definition() {
+        let naive = |capacity| Queues {
+            capacity,
+            a1in: VecDeque::new(),
+            a1out: VecDeque::new(),
+            am: VecDeque::new(),
+        };
+        agrees(TwoQ::default, naive, &[1, 2, 3, 4, 10, 37]);
+    }
+
+    #[test]
+    fn it_misses_as_the_reference_does() {
+        matches_reference("2q", TwoQ::default, 0.0);
+    }
+}

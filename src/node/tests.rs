@@ -1,0 +1,250 @@
+//! A node at its limits: every policy, every kind of bound, recounted after every step.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::eviction::{Eviction, Fifo, Lru};
+
+const START: Instant = Instant::START;
+
+fn entries(entries: u64) -> Capacity {
+    Capacity {
+        entries: Some(entries),
+        bytes: None,
+    }
+}
+
+fn bytes(bytes: u64) -> Capacity {
+    Capacity {
+        entries: None,
+        bytes: Some(bytes),
+    }
+}
+
+fn lru(capacity: Capacity) -> Node<Lru> {
+    let mut node = Node::new(NodeId(0), 100);
+    node.bound(capacity, Lru::default());
+    node
+}
+
+fn put<P: EvictionPolicy>(node: &mut Node<P>, keys: &str) {
+    for key in keys.bytes() {
+        node.put(START, &[key], b"value", None).expect("room");
+    }
+}
+
+fn keys<P: EvictionPolicy>(node: &mut Node<P>) -> String {
+    let mut keys: Vec<u8> = node.keys(START).map(|key| key[0]).collect();
+    keys.sort_unstable();
+    String::from_utf8(keys).expect("letters")
+}
+
+fn told<P: EvictionPolicy>(node: &Node<P>) -> String {
+    let told = node
+        .events()
+        .iter()
+        .map(|it| format!("{} {}", it.kind, it.key.escape_ascii()));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_capacity_of_nothing_refuses_every_write() {
+    let mut node = lru(entries(0));
+    assert_eq!(node.put(START, b"a", b"", None), Err(PutError::NoCapacity));
+    let mut node = lru(bytes(0));
+    let refused = node.put(START, b"a", b"", None);
+    assert!(matches!(refused, Err(PutError::NeverFits { max: 0, .. })));
+}
+
+#[test]
+fn a_capacity_of_one_holds_the_latest() {
+    for eviction in Eviction::ALL.iter().skip(1) {
+        let mut node: Node = Node::new(NodeId(0), 100);
+        node.bound(entries(1), eviction.policy(7));
+        put(&mut node, "abca");
+        assert_eq!(keys(&mut node), "a", "{eviction}");
+        assert_eq!(told(&node), "evicted a, evicted b, evicted c", "{eviction}");
+        node.validate();
+    }
+}
+
+#[test]
+fn a_full_node_that_evicts_nothing_refuses_and_keeps_what_it_has() {
+    let mut node: Node = Node::new(NodeId(0), 100);
+    node.bound(entries(2), Eviction::None.policy(0));
+    put(&mut node, "ab");
+    assert_eq!(node.put(START, b"c", b"", None), Err(PutError::Full));
+    node.put(START, b"a", b"an overwrite has room", None)
+        .expect("room");
+    assert!(node.delete(START, b"b"));
+    put(&mut node, "c");
+    assert_eq!((keys(&mut node).as_str(), told(&node).as_str()), ("ac", ""));
+    node.validate();
+}
+
+#[test]
+fn what_can_never_fit_is_refused_and_nothing_is_evicted_for_it() {
+    let mut node = lru(bytes(1000));
+    put(&mut node, "abc");
+    let refused = node.put(START, b"d", &[0; 1000], None);
+    assert!(matches!(
+        refused,
+        Err(PutError::NeverFits { max: 1000, .. })
+    ));
+    let refused = node.put(START, b"a", &[0; 1000], None);
+    assert!(matches!(refused, Err(PutError::NeverFits { .. })));
+    assert_eq!(
+        (keys(&mut node).as_str(), told(&node).as_str()),
+        ("abc", "")
+    );
+}
+
+#[test]
+fn an_entry_that_fits_exactly_fits() {
+    let cost = store::cost(1, 500) + Lru::default().bytes_per_entry();
+    let mut node = lru(bytes(cost as u64));
+    node.put(START, b"a", &[0; 500], None)
+        .expect("it fits exactly");
+    node.put(START, b"b", &[0; 500], None)
+        .expect("after the other has gone");
+    assert_eq!(told(&node), "evicted a");
+    let mut node = lru(bytes(cost as u64 - 1));
+    assert!(node.put(START, b"a", &[0; 500], None).is_err());
+}
+
+#[test]
+fn the_expired_go_before_the_living() {
+    let mut node = lru(entries(2));
+    let deadline = Instant::from_nanos(10);
+    node.put(START, b"a", b"", None).expect("room");
+    node.put(START, b"b", b"", Some(deadline)).expect("room");
+    node.put(deadline, b"c", b"", None).expect("room");
+    assert_eq!(told(&node), "expired b");
+    assert!(node.get(deadline, b"a").is_some());
+}
+
+#[test]
+fn a_read_and_an_overwrite_are_accesses_and_a_peek_is_none() {
+    let mut node = lru(entries(3));
+    put(&mut node, "abc");
+    assert!(node.get(START, b"a").is_some());
+    put(&mut node, "b");
+    assert!(node.peek(START, b"c").is_some());
+    put(&mut node, "d");
+    assert_eq!(keys(&mut node), "abd");
+}
+
+#[test]
+fn an_overwrite_that_grows_makes_others_leave_and_may_come_in_anew() {
+    let mut node = lru(bytes(1000));
+    put(&mut node, "abcd");
+    node.put(START, b"b", &[0; 850], None).expect("room");
+    assert_eq!(keys(&mut node), "bcd");
+    let mut node: Node<Fifo> = Node::new(NodeId(0), 100);
+    node.bound(bytes(1000), Fifo::default());
+    put(&mut node, "abcd");
+    node.put(START, b"a", &[0; 850], None).expect("room");
+    assert_eq!(node.get(START, b"a").map(<[u8]>::len), Some(850));
+    node.validate();
+}
+
+#[test]
+fn a_smaller_capacity_evicts_at_once_and_a_new_policy_goes_on_from_the_old() {
+    let mut node: Node = Node::new(NodeId(0), 100);
+    put(&mut node, "abcdef");
+    node.bound(entries(4), Eviction::Lru.policy(0));
+    assert_eq!(keys(&mut node), "cdef");
+    assert!(node.get(START, b"c").is_some());
+    node.bound(entries(4), Eviction::Fifo.policy(0));
+    put(&mut node, "g");
+    assert_eq!(keys(&mut node), "cefg", "d was the least recently used");
+    node.bound(entries(1), Eviction::Sieve.policy(0));
+    assert_eq!(keys(&mut node).len(), 1);
+    node.unbound();
+    put(&mut node, "xyz");
+    assert_eq!(keys(&mut node).len(), 4);
+    node.validate();
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u8, usize, Option<u64>),
+    Get(u8),
+    Delete(u8),
+    Expire(u8, Option<u64>),
+    Advance(u64),
+    Bound(Capacity, usize),
+    Clear,
+}
+
+fn capacity() -> impl Strategy<Value = Capacity> {
+    let bound = |most: u64| prop::option::of(0..most);
+    (bound(20), bound(4000)).prop_map(|(entries, bytes)| Capacity { entries, bytes })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = 0..30_u8;
+    let ttl = prop::option::of(1..20_u64);
+    prop_oneof![
+        10 => (key.clone(), 0..400_usize, ttl.clone()).prop_map(|(k, n, t)| Step::Put(k, n, t)),
+        8 => key.clone().prop_map(Step::Get),
+        2 => key.clone().prop_map(Step::Delete),
+        2 => (key, ttl).prop_map(|(k, t)| Step::Expire(k, t)),
+        3 => (0..10_u64).prop_map(Step::Advance),
+        1 => (capacity(), 0..Eviction::ALL.len()).prop_map(|(c, n)| Step::Bound(c, n)),
+        1 => Just(Step::Clear),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is done, the capacity holds, the policy holds what the store holds, and what was
+    /// stored and is still there is what was stored last.
+    #[test]
+    fn the_capacity_holds_at_every_instant(steps in prop::collection::vec(step(), 1..150)) {
+        let mut node: Node = Node::new(NodeId(0), 0);
+        let mut now = 0;
+        let mut lens = [None; 30];
+        for step in steps {
+            let at = Instant::from_nanos(now);
+            let deadline = |ttl: Option<u64>| ttl.map(|ttl| Instant::from_nanos(now + ttl));
+            match step {
+                Step::Put(key, len, ttl) => {
+                    let before = node.stats(at).evicted;
+                    let stored = node.put(at, &[key], &vec![key; len], deadline(ttl));
+                    if stored.is_ok() {
+                        lens[key as usize] = Some(len);
+                    } else {
+                        prop_assert_eq!(node.stats(at).evicted, before);
+                    }
+                }
+                Step::Get(key) => {
+                    let found = node.get(at, &[key]).map(<[u8]>::len);
+                    prop_assert!(found.is_none() || found == lens[key as usize]);
+                }
+                Step::Delete(key) => {
+                    node.delete(at, &[key]);
+                    lens[key as usize] = None;
+                }
+                Step::Expire(key, ttl) => {
+                    node.set_deadline(at, &[key], deadline(ttl));
+                }
+                Step::Advance(by) => now += by,
+                Step::Bound(capacity, _) if !capacity.is_bounded() => node.unbound(),
+                Step::Bound(capacity, which) => {
+                    let eviction = Eviction::ALL[which];
+                    if eviction != Eviction::None {
+                        node.bound(capacity, eviction.policy(now));
+                    }
+                }
+                Step::Clear => {
+                    node.clear(at);
+                    lens = [None; 30];
+                }
+            }
+            node.tick(Instant::from_nanos(now));
+            node.validate();
+        }
+    }
+}
