@@ -73,7 +73,13 @@ impl Cluster {
     pub fn set_capacity(&mut self, now: Instant, capacity: Capacity) {
         self.tick(now);
         self.config.capacity = capacity;
-        self.bound(now);
+        if capacity.is_bounded() && self.nodes.iter().all(Node::is_bound) {
+            for node in &mut self.nodes {
+                node.resize_at(now, capacity, &mut self.log);
+            }
+        } else {
+            self.bound(now);
+        }
     }
 
     /// Changes which entries leave a full node. The new policy starts with the entries that are

@@ -113,7 +113,32 @@ impl<P: EvictionPolicy> Node<P> {
             self.evict(now, pushed, log);
         }
         self.policy = Some(policy);
+        self.shrink(now, log);
+    }
+
+    /// Changes the capacity of a node that has one; its policy goes on. What is too much leaves at
+    /// once.
+    pub fn resize(&mut self, capacity: Capacity) {
+        self.with_log(|node, log| node.resize_at(Instant::START, capacity, log));
+    }
+
+    pub(crate) fn resize_at(&mut self, now: Instant, capacity: Capacity, log: &mut EventLog) {
+        self.capacity = capacity;
+        self.policy_size = self.size_for_policy();
+        if let Some(policy) = &mut self.policy {
+            policy.resize(self.policy_size);
+        }
+        self.shrink(now, log);
+    }
+
+    fn shrink(&mut self, now: Instant, log: &mut EventLog) {
         while self.is_over(0, 0) && self.evict_next(now, log).is_some() {}
+    }
+
+    /// Whether the node has a capacity, and so a policy.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.policy.is_some()
     }
 
     /// Takes the node's bounds away.

@@ -166,6 +166,25 @@ fn a_smaller_capacity_evicts_at_once_and_a_new_policy_goes_on_from_the_old() {
     node.validate();
 }
 
+#[test]
+fn a_policy_goes_on_when_the_capacity_changes() {
+    let mut node: Node = Node::new(NodeId(0), 100);
+    node.bound(entries(3), Eviction::Lfu.policy(0));
+    put(&mut node, "abc");
+    for _ in 0..3 {
+        assert!(node.get(START, b"a").is_some());
+    }
+    node.resize(entries(2));
+    assert_eq!(keys(&mut node), "ac");
+    node.resize(entries(3));
+    put(&mut node, "def");
+    assert_eq!(
+        keys(&mut node),
+        "aef",
+        "a is still the one that was used most"
+    );
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put(u8, usize, Option<u64>),
@@ -174,6 +193,7 @@ enum Step {
     Expire(u8, Option<u64>),
     Advance(u64),
     Bound(Capacity, usize),
+    Resize(Capacity),
     Clear,
 }
 
@@ -192,6 +212,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (key, ttl).prop_map(|(k, t)| Step::Expire(k, t)),
         3 => (0..10_u64).prop_map(Step::Advance),
         1 => (capacity(), 0..Eviction::ALL.len()).prop_map(|(c, n)| Step::Bound(c, n)),
+        1 => capacity().prop_map(Step::Resize),
         1 => Just(Step::Clear),
     ]
 }
@@ -231,6 +252,11 @@ proptest! {
                     node.set_deadline(at, &[key], deadline(ttl));
                 }
                 Step::Advance(by) => now += by,
+                Step::Resize(capacity) => {
+                    if node.is_bound() {
+                        node.resize(capacity);
+                    }
+                }
                 Step::Bound(capacity, _) if !capacity.is_bounded() => node.unbound(),
                 Step::Bound(capacity, which) => {
                     let eviction = Eviction::ALL[which];
