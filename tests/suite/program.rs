@@ -456,3 +456,125 @@ fn peak_after(script: &str, options: &[&str]) -> (u64, u64) {
         number(&printed.join("\n"), "bytes"),
     )
 }
+
+/// Lines of commands, options, numbers and noise, put together at random. `FUZZ_SEED` replays one.
+#[test]
+fn whatever_is_typed_the_program_answers_and_goes_on() {
+    const PIECES: &[&str] = &[
+        "PUT",
+        "GET",
+        "DEL",
+        "MGET",
+        "MSET",
+        "ADD",
+        "CAS",
+        "INCR",
+        "TTL",
+        "EXPIRE",
+        "PERSIST",
+        "EXISTS",
+        "KEYS",
+        "SIZE",
+        "CLEAR",
+        "SLEEP",
+        "TIME",
+        "CLOCK",
+        "NODES",
+        "EVICTION",
+        "CAPACITY",
+        "WHERE",
+        "STATS",
+        "EVENTS",
+        "MONITOR",
+        "WATCH",
+        "ECHO",
+        "REPEAT",
+        "HELP",
+        "NODE",
+        "a",
+        "b",
+        "key",
+        "*",
+        "[a",
+        "lru",
+        "arc",
+        "lirs",
+        "2q",
+        "w-tinylfu",
+        "s3-fifo",
+        "ttl",
+        "none",
+        "0",
+        "1",
+        "-1",
+        "3",
+        "2s",
+        "1ms",
+        "100years",
+        "9223372036854775807",
+        "1e9",
+        "10kB",
+        "1GiB",
+        "on",
+        "off",
+        "virtual",
+        "\"",
+        "'",
+        "\"q q\"",
+        "'x'",
+        "\\x",
+        "#",
+        "\u{202e}",
+        "\0",
+        "\x1b[2J",
+        "\t",
+        "\r",
+        "@data",
+        "é",
+        "null",
+        "\"\"",
+    ];
+    let seeds = match std::env::var("FUZZ_SEED") {
+        Ok(seed) => vec![seed.parse().expect("a number")],
+        Err(_) => (0..8).collect(),
+    };
+    for seed in seeds {
+        let mut random = shardlab::rng::Rng::new(seed);
+        let mut script = Vec::new();
+        for _ in 0..4000 {
+            for _ in 0..random.below(7) {
+                let piece =
+                    PIECES[usize::try_from(random.below(PIECES.len() as u64)).expect("small")];
+                script.extend(piece.as_bytes());
+                match random.below(20) {
+                    0 => script.push(u8::try_from(random.below(256)).expect("a byte")),
+                    1 => {}
+                    _ => script.push(b' '),
+                }
+            }
+            script.push(b'\n');
+        }
+        // A REPEAT or a WATCH without an end is what it should be, but not here.
+        let script: Vec<u8> = script
+            .split_inclusive(|byte| *byte == b'\n')
+            .filter(|line| !line.windows(5).any(|word| word == b"WATCH"))
+            .filter(|line| line.windows(6).filter(|word| *word == b"REPEAT").count() < 2)
+            .filter(|line| !line.windows(9).any(|word| word == b"922337203"))
+            .flatten()
+            .copied()
+            .collect();
+        let output = run(&["--clock", "virtual", "--format", "json"], &script);
+        assert!(
+            matches!(status(&output), Some(0 | 1)),
+            "FUZZ_SEED={seed}: {output:?}"
+        );
+        assert_eq!(text(&output.stderr), "", "FUZZ_SEED={seed}");
+        for line in lines(&output) {
+            let object: Result<serde_json::Value, _> = serde_json::from_str(line);
+            assert!(
+                object.is_ok_and(|it| it.is_object()),
+                "FUZZ_SEED={seed}: {line}"
+            );
+        }
+    }
+}
