@@ -14,6 +14,7 @@ pub fn fnv1a_32(key: &[u8]) -> u32 {
 /// rapidhash v3, 64 bits, with its default seed: what the store's index and the eviction policies
 /// know a key by.
 #[must_use]
+#[inline]
 pub fn rapidhash(key: &[u8]) -> u64 {
     rapidhash::v3::rapidhash_v3(key)
 }

@@ -12,6 +12,7 @@ use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
+use crate::eviction::Eviction;
 use crate::language::catalog::{self, COMMANDS, Group, Spec, Verb};
 use crate::language::word::{Scanner, show};
 use crate::language::{Action, Command, duration, parse};
@@ -78,7 +79,10 @@ impl Editor {
                     }
                     "command" => candidates.extend(COMMANDS.iter().map(|spec| spec.name.into())),
                     "@group" => candidates.extend(Group::ALL.map(|group| format!("@{group}"))),
-                    "NODE" | "real" | "virtual" | "on" | "off" => candidates.push(word.into()),
+                    "policy" => candidates.extend(Eviction::ALL.iter().map(ToString::to_string)),
+                    "NODE" | "real" | "virtual" | "on" | "off" | "none" => {
+                        candidates.push(word.into())
+                    }
                     _ => {}
                 }
             }
@@ -398,6 +402,15 @@ mod tests {
             ["KEYS * NODE 0 ", "KEYS * NODE 1 "]
         );
         assert_eq!(complete("CLOCK v"), ["CLOCK virtual "]);
+        assert_eq!(
+            complete("EVICTION s"),
+            [
+                "EVICTION second-chance ",
+                "EVICTION slru ",
+                "EVICTION sieve ",
+                "EVICTION s3-fifo "
+            ]
+        );
         assert_eq!(complete("HELP @d"), ["HELP @data "]);
         assert_eq!(complete("REPEAT 3 ge"), ["REPEAT 3 GET "]);
         assert_eq!(complete("REPEAT 3 GET b"), ["REPEAT 3 GET banana "]);

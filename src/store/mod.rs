@@ -67,6 +67,7 @@ pub(crate) fn cost(key: usize, value: usize) -> usize {
 
 impl Store {
     /// How many entries there are, those included that are due and not yet removed.
+    #[inline]
     pub fn len(&self) -> usize {
         self.index.len()
     }
@@ -77,20 +78,24 @@ impl Store {
     }
 
     /// The slot that holds `key`, whose hash is [`rapidhash`].
+    #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
         let found = |&slot: &Slot| self.key(slot) == key;
         self.index.find(hash, found).copied()
     }
 
+    #[inline]
     pub fn key(&self, slot: Slot) -> &[u8] {
         self.arena.key(self.slab[slot].block)
     }
 
+    #[inline]
     pub fn value(&self, slot: Slot) -> &[u8] {
         self.arena.value(self.slab[slot].block)
     }
 
     /// When the entry expires; `None`: never.
+    #[inline]
     pub fn deadline(&self, slot: Slot) -> Option<Instant> {
         self.slab[slot].deadline()
     }
@@ -209,6 +214,7 @@ impl Store {
 
     /// An instant at or before the earliest deadline; `None` if no entry has one. Cost: a look
     /// at a field.
+    #[inline]
     pub fn next_deadline(&self) -> Option<Instant> {
         match self.due.front() {
             Some(&(deadline, _)) => Some(deadline),

@@ -24,6 +24,7 @@ pub struct Entry {
 
 impl Entry {
     /// When the entry expires; `None`: never.
+    #[inline]
     pub fn deadline(&self) -> Option<Instant> {
         (self.deadline != Instant::MAX).then_some(self.deadline)
     }
@@ -109,12 +110,14 @@ impl Slab {
 impl Index<Slot> for Slab {
     type Output = Entry;
 
+    #[inline]
     fn index(&self, slot: Slot) -> &Entry {
         &self.entries[slot as usize]
     }
 }
 
 impl IndexMut<Slot> for Slab {
+    #[inline]
     fn index_mut(&mut self, slot: Slot) -> &mut Entry {
         &mut self.entries[slot as usize]
     }

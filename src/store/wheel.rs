@@ -88,6 +88,7 @@ impl Wheel {
     }
 
     /// An instant at or before the earliest deadline; `None` if nothing is scheduled.
+    #[inline]
     pub fn next(&self) -> Option<Instant> {
         self.next
     }

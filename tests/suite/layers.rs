@@ -57,7 +57,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "shell",
         &[
-            "cluster", "config", "event", "language", "render", "reply", "session", "time",
+            "cluster", "config", "event", "eviction", "language", "render", "reply", "session",
+            "time",
         ],
     ),
 ];
