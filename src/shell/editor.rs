@@ -81,7 +81,7 @@ impl Editor {
                     "@group" => candidates.extend(Group::ALL.map(|group| format!("@{group}"))),
                     "policy" => candidates.extend(Eviction::ALL.iter().map(ToString::to_string)),
                     "NODE" | "real" | "virtual" | "on" | "off" | "none" => {
-                        candidates.push(word.into())
+                        candidates.push(word.into());
                     }
                     _ => {}
                 }
