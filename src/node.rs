@@ -53,7 +53,8 @@ pub struct Node<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     misses: u64,
     expired: u64,
     evicted: u64,
-    log: EventLog,
+    /// Behind a pointer, so that [`Node::with_log`] moves one word.
+    log: Option<Box<EventLog>>,
 }
 
 /// What [`Node::peek`] sees of an entry.
@@ -79,7 +80,7 @@ impl<P: EvictionPolicy> Node<P> {
             misses: 0,
             expired: 0,
             evicted: 0,
-            log: EventLog::new(event_log),
+            log: Some(Box::new(EventLog::new(event_log))),
         }
     }
 
@@ -228,6 +229,15 @@ impl<P: EvictionPolicy> Node<P> {
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<Instant> {
         self.store.load_due(now);
         self.store.peek_due().map(|(deadline, _)| deadline)
+    }
+
+    #[inline(never)]
+    fn expire_due(&mut self, now: Instant) {
+        self.with_log(|node, log| {
+            while node.next_due(now).is_some() {
+                node.expire_next(log);
+            }
+        });
     }
 
     /// Expires the entry that [`Node::next_due`] announced.
@@ -379,9 +389,11 @@ impl<P: EvictionPolicy> Node<P> {
         deadline: Option<Instant>,
         log: &mut EventLog,
     ) -> Result<(), PutError> {
-        let old = store::cost(key.len(), self.store.value(slot).len());
         let new = store::cost(key.len(), value.len());
-        let growth = new.saturating_sub(old);
+        let growth = match self.capacity.bytes {
+            Some(_) => new.saturating_sub(store::cost(key.len(), self.store.value(slot).len())),
+            None => 0,
+        };
         self.touch(now, slot, log);
         while growth > 0 && self.is_over(0, growth) {
             let victim = self.policy.as_mut().and_then(EvictionPolicy::evict);
@@ -413,13 +425,21 @@ impl<P: EvictionPolicy> Node<P> {
     /// Finds an entry for [`Cache::get`]: counts, touches, and logs there.
     #[inline]
     pub(crate) fn look_up(&mut self, now: Instant, key: &[u8], log: &mut EventLog) -> Option<Slot> {
+        let (slot, pushed) = self.find_and_touch(key)?;
+        self.evict(now, pushed, log);
+        Some(slot)
+    }
+
+    /// The entry under `key`, counted and touched, and what that pushes out.
+    #[inline]
+    fn find_and_touch(&mut self, key: &[u8]) -> Option<(Slot, Option<Slot>)> {
         let Some(slot) = self.store.find(rapidhash(key), key) else {
             self.misses += 1;
             return None;
         };
         self.hits += 1;
-        self.touch(now, slot, log);
-        Some(slot)
+        let pushed = self.policy.as_mut().and_then(|policy| policy.access(slot));
+        Some((slot, pushed))
     }
 
     /// The value of an entry that [`Node::look_up`] has found.
@@ -431,9 +451,9 @@ impl<P: EvictionPolicy> Node<P> {
     /// Runs something that writes to the node's own log.
     #[inline]
     fn with_log<T>(&mut self, run: impl FnOnce(&mut Self, &mut EventLog) -> T) -> T {
-        let mut log = std::mem::replace(&mut self.log, EventLog::new(0));
+        let mut log = self.log.take().expect("the log is there");
         let result = run(self, &mut log);
-        self.log = log;
+        self.log = Some(log);
         result
     }
 
@@ -465,7 +485,10 @@ impl<P: EvictionPolicy> Cache for Node<P> {
 
     fn get(&mut self, now: Instant, key: &[u8]) -> Option<&[u8]> {
         self.tick(now);
-        let slot = self.with_log(|node, log| node.look_up(now, key, log))?;
+        let (slot, pushed) = self.find_and_touch(key)?;
+        if pushed.is_some() {
+            self.with_log(|node, log| node.evict(now, pushed, log));
+        }
         Some(self.value(slot))
     }
 
@@ -478,23 +501,20 @@ impl<P: EvictionPolicy> Cache for Node<P> {
         true
     }
 
+    #[inline]
     fn tick(&mut self, now: Instant) {
-        if self.next_deadline().is_none_or(|next| next > now) {
-            return;
+        if self.next_deadline().is_some_and(|next| next <= now) {
+            self.expire_due(now);
         }
-        self.with_log(|node, log| {
-            while node.next_due(now).is_some() {
-                node.expire_next(log);
-            }
-        });
     }
 
+    #[inline]
     fn next_deadline(&self) -> Option<Instant> {
         self.store.next_deadline()
     }
 
     fn events(&self) -> &EventLog {
-        &self.log
+        self.log.as_ref().expect("the log is there")
     }
 }
 

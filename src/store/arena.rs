@@ -57,6 +57,7 @@ impl Header {
     }
 
     /// Reads what [`Arena::write`] wrote.
+    #[inline(never)]
     fn read(bytes: &[u8]) -> Self {
         let (key, at) = read_varint(bytes, 0);
         let (value, len) = read_varint(bytes, at);
@@ -74,6 +75,20 @@ impl Arena {
     pub fn key(&self, block: u32) -> &[u8] {
         let (header, bytes) = self.read(block);
         &bytes[header.len..header.len + header.key]
+    }
+
+    /// Whether the key in a block is this one.
+    #[inline]
+    pub fn holds(&self, block: u32, key: &[u8]) -> bool {
+        let bytes = &self.bytes[block as usize * GRANULE..];
+        match bytes {
+            // Most lengths are a byte each. No loop and no call here: a look-up is three waits for
+            // memory, and the shorter it is, the more of them the processor has under way.
+            [key_len, value_len, rest @ ..] if (*key_len | *value_len) < 0x80 => {
+                usize::from(*key_len) == key.len() && rest.starts_with(key)
+            }
+            _ => self.key(block) == key,
+        }
     }
 
     /// The value in a block.
@@ -102,7 +117,13 @@ impl Arena {
     /// # Errors
     /// [`Full`] if the addresses are used up. Nothing has changed then.
     pub fn replace(&mut self, block: u32, key: &[u8], value: &[u8]) -> Result<u32, Full> {
-        let old = class_of(self.read(block).0.total()).0;
+        let header = self.read(block).0;
+        if value.len() == header.value {
+            let start = block as usize * GRANULE + header.len + header.key;
+            self.bytes[start..start + value.len()].copy_from_slice(value);
+            return Ok(block);
+        }
+        let old = class_of(header.total()).0;
         if class_of(Header::of(key, value).total()).0 == old {
             self.write(block, key, value);
             return Ok(block);
@@ -197,8 +218,6 @@ impl Arena {
     fn read(&self, block: u32) -> (Header, &[u8]) {
         let bytes = &self.bytes[block as usize * GRANULE..];
         let header = match *bytes {
-            // Most are so short that both lengths are a byte. Without a loop, since what a look-up
-            // costs is how many of them the processor can have under way, waiting for memory.
             [key, value, ..] if (key | value) < 0x80 => Header {
                 len: 2,
                 key: key.into(),

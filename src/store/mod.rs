@@ -26,6 +26,7 @@
 //! memory back when more than a tenth of the arena is free, and all of it when it runs empty.
 
 mod arena;
+mod places;
 mod slab;
 mod wheel;
 
@@ -80,7 +81,7 @@ impl Store {
     /// The slot that holds `key`, whose hash is [`rapidhash`].
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
-        let found = |&slot: &Slot| self.key(slot) == key;
+        let found = |&slot: &Slot| self.arena.holds(self.slab[slot].block, key);
         self.index.find(hash, found).copied()
     }
 

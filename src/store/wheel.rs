@@ -7,7 +7,7 @@
 //! emptied downwards in order, slots with equal deadlines leave in the order in which they came.
 //! Within a tick, slots are sorted by their deadline when the tick is reached.
 //!
-//! A bucket is a vector of slots, and the slab knows each slot's place in it, so cancelling is a
+//! A bucket is a sequence of slots, and the slab knows each slot's place in it, so cancelling is a
 //! write to that place: it becomes a tombstone. A bucket with more tombstones than slots is packed,
 //! which keeps memory within twice of what is scheduled.
 //!
@@ -20,8 +20,9 @@
 
 use std::collections::VecDeque;
 
+use super::Slot;
+use super::places::Places;
 use super::slab::Slab;
-use super::{Slot, grow_gently};
 use crate::time::Instant;
 
 /// log2 of a tick in nanoseconds.
@@ -36,7 +37,7 @@ const TOMBSTONE: Slot = Slot::MAX;
 
 #[derive(Default)]
 struct Bucket {
-    slots: Vec<Slot>,
+    slots: Places,
     tombstones: usize,
 }
 
@@ -196,8 +197,8 @@ impl Wheel {
             return Some(Instant::from_nanos(start << TICK_BITS));
         }
         let bucket = &self.levels[0].buckets[place];
-        let live = bucket.slots.iter().filter(|&&slot| slot != TOMBSTONE);
-        live.filter_map(|&slot| slab[slot].deadline()).min()
+        let live = bucket.slots.iter().filter(|&slot| slot != TOMBSTONE);
+        live.filter_map(|slot| slab[slot].deadline()).min()
     }
 
     /// Places in all buckets, tombstones included.
@@ -218,14 +219,14 @@ impl Wheel {
             };
             scheduled += 1;
             let (level, bucket) = bucket_of(tick_of(deadline), self.tick);
-            let found = self.levels[level].buckets[bucket].slots[place as usize];
-            assert_eq!(found, slot, "the slab knows the place in the wheel");
+            let found = self.levels[level].buckets[bucket].slots.get(place);
+            assert_eq!(found, Some(slot), "the slab knows the place in the wheel");
             assert!(self.next.is_some_and(|next| next <= deadline), "next");
         }
         let mut held = 0;
         for level in &self.levels {
             for (place, bucket) in level.buckets.iter().enumerate() {
-                let live = bucket.slots.iter().filter(|&&slot| slot != TOMBSTONE);
+                let live = bucket.slots.iter().filter(|&slot| slot != TOMBSTONE);
                 let live = live.count();
                 assert_eq!(live + bucket.tombstones, bucket.slots.len(), "tombstones");
                 assert!(bucket.tombstones <= live, "buckets are packed");
@@ -245,14 +246,13 @@ impl Bucket {
             self.pack(slab);
         }
         slab[slot].set_timer(deadline, self.slots.len() as u32);
-        grow_gently(&mut self.slots, 1);
         self.slots.push(slot);
     }
 
     fn cancel(&mut self, place: u32, slab: &mut Slab) {
-        self.slots[place as usize] = TOMBSTONE;
+        self.slots.set(place, TOMBSTONE);
         self.tombstones += 1;
-        while self.slots.last() == Some(&TOMBSTONE) {
+        while self.slots.last() == Some(TOMBSTONE) {
             self.slots.pop();
             self.tombstones -= 1;
         }
@@ -263,12 +263,11 @@ impl Bucket {
 
     /// Drops the tombstones; the order stays.
     fn pack(&mut self, slab: &mut Slab) {
-        self.slots.retain(|&slot| slot != TOMBSTONE);
-        self.tombstones = 0;
-        self.slots.shrink_to(self.slots.len() * 2);
-        for (place, &slot) in (0..).zip(&self.slots) {
+        let packed = std::mem::take(self);
+        for (place, slot) in (0..).zip(packed.live()) {
             let deadline = slab[slot].deadline().unwrap_or_default();
             slab[slot].set_timer(deadline, place);
+            self.slots.push(slot);
         }
     }
 
