@@ -10,7 +10,7 @@ use crate::reply::{Found, Reply};
 use crate::stats::Stats;
 
 /// The widest bar, in characters.
-const BAR: u64 = 20;
+const BAR: u64 = 10;
 
 /// What has columns in a box; what has none as plain lines.
 pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
@@ -95,7 +95,7 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
             let names = counts(&Stats::default()).map(|(name, _)| name);
             let mut headers = vec!["server", "state"];
             headers.extend(names);
-            headers.extend(["hit ratio", "used"]);
+            headers.extend(["hit %", "used"]);
             if style.interactive {
                 headers.push("share");
             }
