@@ -6,11 +6,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bytesize::ByteSize;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use shardlab::config::{Capacity, Config, MAX_NODES};
 use shardlab::eviction::Eviction;
+use shardlab::language::size;
 use shardlab::render::Format;
 use shardlab::shell::{self, Exit, Options, When, Work};
 use shardlab::time::ClockKind;
@@ -52,8 +52,8 @@ struct Shared {
     #[arg(long, value_name = "N", global = true)]
     max_entries: Option<u64>,
     /// The most memory that each node may take, such as 64MiB
-    #[arg(long, value_name = "BYTES", global = true)]
-    max_memory: Option<ByteSize>,
+    #[arg(long, value_name = "BYTES", global = true, value_parser = size::parse)]
+    max_memory: Option<u64>,
     /// What all randomness comes from
     #[arg(long, value_name = "N", default_value_t = 0, global = true)]
     seed: u64,
@@ -119,7 +119,7 @@ impl Arguments {
                 eviction,
                 capacity: Capacity {
                     entries: max_entries,
-                    bytes: max_memory.map(|size| size.as_u64()),
+                    bytes: max_memory,
                 },
                 seed,
                 ..Config::default()

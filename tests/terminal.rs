@@ -435,6 +435,17 @@ fn bytes_that_are_not_text_do_not_end_the_shell() {
 }
 
 #[test]
+fn lines_of_a_file_are_not_acknowledged() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), "PUT apple red\nPUT pear green\nGET pear\n").expect("written");
+    let mut terminal = Terminal::start(&[]);
+    let source = format!("SOURCE {}", file.path().display());
+    terminal.enter(&source);
+    let typed = format!("3 nodes, 0 keys> {source}");
+    terminal.wait_for_end(&[&typed, "pear -> green", "OK", "3 nodes, 2 keys>"]);
+}
+
+#[test]
 fn ctrl_c_ends_watch() {
     let mut terminal = Terminal::start(&[]);
     terminal.enter("WATCH 10ms SIZE");

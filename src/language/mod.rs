@@ -2,6 +2,7 @@
 //!
 //! - [`word`]: how a line is split into words, and how bytes are shown so that they can be typed;
 //! - [`duration`]: TTLs and times;
+//! - [`size`]: sizes of memory;
 //! - [`glob`]: patterns for keys;
 //! - [`catalog`]: the one table of all commands, from which arity errors, help, hints and
 //!   completion come;
@@ -13,6 +14,7 @@ pub mod duration;
 pub mod error;
 pub mod glob;
 mod parse;
+pub mod size;
 pub mod word;
 
 pub use command::{Action, Bound, Command, Input, Script, Topic};

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use smallvec::SmallVec;
 
 use super::catalog::{self, Group, Spec, Verb};
@@ -10,6 +9,7 @@ use super::command::Action::{Command as Ask, Script as Run};
 use super::command::{Action, Bound, Command, Input, Script, Topic};
 use super::duration;
 use super::error::{Error, ErrorKind};
+use super::size;
 use super::word::{Bytes, Scanner, Shown, Word};
 use crate::eviction::Eviction;
 use crate::id::NodeId;
@@ -322,13 +322,11 @@ fn bound(word: &Word<'_>) -> Result<Bound, Error> {
     if let Ok(entries) = text.parse() {
         return Ok(Bound::Entries(entries));
     }
-    let bytes = text
-        .parse::<ByteSize>()
-        .ok()
-        .filter(|_| text.starts_with(|c: char| c.is_ascii_digit()));
-    bytes.map(|bytes| Bound::Bytes(bytes.as_u64())).ok_or_else(|| {
+    size::parse(text).map(Bound::Bytes).map_err(|_| {
         let shown = Shown(&word.bytes);
-        word.error(format!("{shown} is not a capacity: use a number of entries (1000), a size (64MiB, 10kB), or none"))
+        word.error(format!(
+            "{shown} is not a capacity: use a number of entries (1000), a size (64MiB, 10kB), or none"
+        ))
     })
 }
 

@@ -494,12 +494,10 @@ impl Runner {
             line: place.line,
             outcome: Ok(reply),
         };
-        render::answer(
-            self.manners.format,
-            self.manners.out,
-            answer,
-            self.out.buffer(),
-        );
+        // What is typed is acknowledged; a thousand lines of a file need no thousand OKs.
+        let mut style = self.manners.out;
+        style.interactive &= place.file.is_none();
+        render::answer(self.manners.format, style, answer, self.out.buffer());
         self.out.settle();
         Step::Next
     }

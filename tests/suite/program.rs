@@ -107,6 +107,9 @@ fn exit_statuses_tell_how_it_went() {
     assert_eq!(status(&["--nodes", "0"], ""), Some(2));
     assert_eq!(status(&["--nodes", "1025"], ""), Some(2));
     assert_eq!(status(&["--clock", "lunar"], ""), Some(2));
+    assert_eq!(status(&["--max-memory", "nonsense"], ""), Some(2));
+    assert_eq!(status(&["--max-entries", "-1"], ""), Some(2));
+    assert_eq!(status(&["--eviction", "belady"], ""), Some(2));
     assert_eq!(status(&["demo", "nonsense"], ""), Some(2));
     assert_eq!(status(&["run"], ""), Some(2));
     assert_eq!(status(&["-c", "SIZE", "demo"], ""), Some(2));
