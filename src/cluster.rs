@@ -6,7 +6,7 @@ use crate::event::EventLog;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::node::{Entry, Node};
-use crate::placement::{Modulo, Placement};
+use crate::placement::{Members, Modulo, Placement};
 use crate::stats::Stats;
 use crate::time::Instant;
 
@@ -46,8 +46,8 @@ impl Cluster {
         config.check()?;
         let ids = (0..config.nodes).map(NodeId);
         let mut cluster = Self {
-            nodes: ids.clone().map(|id| Node::new(id, 0)).collect(),
-            placement: Box::new(Modulo::new(ids.collect())),
+            nodes: ids.map(|id| Node::new(id, 0)).collect(),
+            placement: Box::new(Modulo::new(Members::first(config.nodes))),
             config,
             log: EventLog::new(config.event_log),
             next: None,

@@ -8,6 +8,7 @@ use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::language::Topic;
 use crate::language::word::Bytes;
+use crate::placement::PlacementKind;
 use crate::stats::Stats;
 use crate::time::ClockKind;
 
@@ -104,7 +105,7 @@ pub struct Whereabouts<'a> {
     /// The key.
     pub key: Bytes<'a>,
     /// The name of the placement.
-    pub placement: &'static str,
+    pub placement: PlacementKind,
     /// The hash by which the placement knows the key.
     pub hash: u64,
     /// Its owners, primary first.

@@ -266,7 +266,7 @@ impl Session {
         let placement = self.cluster.placement();
         let hash = placement.hash(&key);
         Reply::Where(Whereabouts {
-            placement: placement.name(),
+            placement: placement.kind(),
             owners: vec![placement.owner(hash)],
             hash,
             key,

@@ -3,40 +3,70 @@
 //! Perfectly balanced and as cheap as can be; but when a node joins n others, all but 1 of n + 1
 //! keys change their owner.
 
-use super::Placement;
+use super::{Location, Member, Members, Placement, PlacementKind};
 use crate::hash::fnv1a_32;
 use crate::id::NodeId;
 
-/// FNV-1a (32 bits) of the key, modulo the number of nodes.
+/// FNV-1a (32 bits) of the key, modulo the number of nodes. The replicas are the nodes that follow
+/// the primary, by number.
 #[derive(Clone, Debug)]
 pub struct Modulo {
-    members: Vec<NodeId>,
+    members: Members,
 }
 
 impl Modulo {
-    /// A placement on these nodes.
-    ///
-    /// # Panics
-    /// If there are none.
+    /// A placement on these nodes. Weights count for nothing.
     #[must_use]
-    pub fn new(members: Vec<NodeId>) -> Self {
-        assert!(!members.is_empty(), "a placement needs a node");
+    pub fn new(members: Members) -> Self {
         Self { members }
+    }
+
+    #[inline]
+    fn place(&self, hash: u64) -> usize {
+        let place = hash % self.members.len() as u64;
+        usize::try_from(place).unwrap_or(0)
     }
 }
 
 impl Placement for Modulo {
-    fn name(&self) -> &'static str {
-        "modulo"
+    fn kind(&self) -> PlacementKind {
+        PlacementKind::Modulo
+    }
+
+    fn members(&self) -> &Members {
+        &self.members
     }
 
     fn hash(&self, key: &[u8]) -> u64 {
         u64::from(fnv1a_32(key))
     }
 
+    #[inline]
     fn owner(&self, hash: u64) -> NodeId {
-        let place = hash % self.members.len() as u64;
-        self.members[usize::try_from(place).unwrap_or(0)]
+        self.members[self.place(hash)].node
+    }
+
+    fn owners(&self, hash: u64, count: usize, owners: &mut Vec<NodeId>) {
+        let following = self.members.iter().cycle().skip(self.place(hash));
+        let following = following.take(count.min(self.members.len()));
+        owners.clear();
+        owners.extend(following.map(|member| member.node));
+    }
+
+    fn locate(&self, hash: u64) -> Location {
+        Location::Bucket(self.place(hash) as u64)
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.members[..])
+    }
+
+    fn with(&self, member: Member) -> Box<dyn Placement> {
+        Box::new(Self::new(self.members.with(member)))
+    }
+
+    fn without(&self, node: NodeId) -> Box<dyn Placement> {
+        Box::new(Self::new(self.members.without(node)))
     }
 }
 
@@ -46,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_fruits_live_where_they_always_did() {
-        let modulo = Modulo::new((0..3).map(NodeId).collect());
+        let modulo = Modulo::new(Members::first(3));
         let owner = |key| modulo.owner(modulo.hash(key));
         assert_eq!(owner(b"apple"), NodeId(2));
         assert_eq!(owner(b"banana"), NodeId(1));

@@ -131,7 +131,7 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
         }
         Reply::Where(place) => {
             put_bytes(object, "key", &place.key);
-            object.insert("placement".into(), place.placement.into());
+            object.insert("placement".into(), place.placement.to_string().into());
             object.insert("hash".into(), place.hash.into());
             let owners = place.owners.iter().map(|node| Value::from(node.0));
             object.insert("owners".into(), owners.collect());

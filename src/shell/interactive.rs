@@ -142,7 +142,7 @@ fn banner(runner: &mut Runner, shared: &SharedSession) {
     let mut session = shared.lock();
     let clock = session.clock().kind();
     let nodes = counted(session.cluster().node_ids().len() as u64, "node");
-    let placement = session.cluster().placement().name();
+    let placement = session.cluster().placement().kind();
     let version = env!("CARGO_PKG_VERSION");
     let text = format!(
         "shardlab {version}: {nodes}, {placement} placement, {clock} clock\n\

@@ -41,7 +41,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "reply",
         &[
-            "config", "event", "eviction", "id", "language", "stats", "time",
+            "config",
+            "event",
+            "eviction",
+            "id",
+            "language",
+            "placement",
+            "stats",
+            "time",
         ],
     ),
     (
