@@ -235,7 +235,7 @@ fn a_band_shows_the_shares() {
         let Some(last) = placement.space() else {
             continue;
         };
-        let mut seen = vec![0_u64; 5];
+        let mut seen = [0_u64; 5];
         for cell in 0..CELLS {
             let hash = u128::from(last) * u128::from(cell) / u128::from(CELLS - 1);
             let owner = placement.owner(u64::try_from(hash).expect("within the space"));
