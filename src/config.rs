@@ -1,6 +1,7 @@
 //! What a cluster is made of, and its bounds.
 
 use crate::eviction::Eviction;
+use crate::placement::PlacementKind;
 
 /// How much a node may hold; `None`: without bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,12 +25,16 @@ impl Capacity {
 pub struct Config {
     /// How many nodes: 1 to [`MAX_NODES`]. Default 3.
     pub nodes: u32,
+    /// How keys are placed on the nodes. Default: modulo.
+    pub placement: PlacementKind,
     /// How many events the log keeps. Default 10,000.
     pub event_log: usize,
     /// How much each node may hold. Default: without bound.
     pub capacity: Capacity,
     /// Which entries leave a full node. Default: the least recently used.
     pub eviction: Eviction,
+    /// How many counters each node has for its most requested keys; 0: none. Default 128.
+    pub hot_keys: usize,
     /// What all randomness comes from. Default 0.
     pub seed: u64,
     /// The longest key, in bytes. Default 64 KiB.
@@ -45,9 +50,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             nodes: 3,
+            placement: PlacementKind::default(),
             event_log: 10_000,
             capacity: Capacity::default(),
             eviction: Eviction::default(),
+            hot_keys: 128,
             seed: 0,
             max_key: 64 << 10,
             max_value: 64 << 20,

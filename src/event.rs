@@ -27,6 +27,8 @@ pub enum EventKind {
     Expired,
     /// The key had to make room.
     Evicted,
+    /// The key had to go to another node, and there was no room.
+    Lost,
 }
 
 impl fmt::Display for EventKind {
@@ -34,6 +36,7 @@ impl fmt::Display for EventKind {
         f.write_str(match self {
             Self::Expired => "expired",
             Self::Evicted => "evicted",
+            Self::Lost => "lost",
         })
     }
 }

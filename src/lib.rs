@@ -57,6 +57,7 @@ pub mod config;
 pub mod event;
 pub mod eviction;
 pub mod hash;
+pub mod hot;
 pub mod id;
 pub mod language;
 pub mod node;

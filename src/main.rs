@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use shardlab::config::{Capacity, Config, MAX_NODES};
 use shardlab::eviction::Eviction;
 use shardlab::language::size;
+use shardlab::placement::PlacementKind;
 use shardlab::render::Format;
 use shardlab::shell::{self, Exit, Options, When, Work};
 use shardlab::time::ClockKind;
@@ -45,6 +46,9 @@ struct Shared {
     #[arg(short, long, value_name = "N", default_value_t = 3, global = true,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_NODES)))]
     nodes: u32,
+    /// How keys are placed on nodes; HELP PLACEMENT lists the placements
+    #[arg(long, value_name = "PLACEMENT", default_value_t = PlacementKind::default(), global = true)]
+    placement: PlacementKind,
     /// Which entries leave a full node; HELP EVICTION lists the policies
     #[arg(long, value_name = "POLICY", default_value_t = Eviction::default(), global = true)]
     eviction: Eviction,
@@ -101,6 +105,7 @@ impl Arguments {
         };
         let Shared {
             nodes,
+            placement,
             eviction,
             max_entries,
             max_memory,
@@ -116,6 +121,7 @@ impl Arguments {
         Options {
             config: Config {
                 nodes,
+                placement,
                 eviction,
                 capacity: Capacity {
                     entries: max_entries,

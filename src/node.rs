@@ -6,6 +6,7 @@ use crate::config::Capacity;
 use crate::event::{Event, EventKind, EventLog};
 use crate::eviction::{EvictionPolicy, Slot};
 use crate::hash::rapidhash;
+use crate::hot::Hot;
 use crate::id::NodeId;
 use crate::stats::Stats;
 use crate::store::{self, Full, Store};
@@ -18,6 +19,8 @@ enum Cause {
     Evicted,
     Deleted,
     Replaced,
+    Moved,
+    Lost,
 }
 
 /// A single-threaded cache with an id. On its own it logs its own events; in a cluster, the
@@ -53,6 +56,8 @@ pub struct Node<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     misses: u64,
     expired: u64,
     evicted: u64,
+    /// Counts the most requested keys, if that is wanted.
+    hot: Option<Box<Hot>>,
     /// Behind a pointer, so that [`Node::with_log`] moves one word.
     log: Option<Box<EventLog>>,
 }
@@ -80,6 +85,7 @@ impl<P: EvictionPolicy> Node<P> {
             misses: 0,
             expired: 0,
             evicted: 0,
+            hot: None,
             log: Some(Box::new(EventLog::new(event_log))),
         }
     }
@@ -88,6 +94,23 @@ impl<P: EvictionPolicy> Node<P> {
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.id
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.store.len() == 0
+    }
+
+    /// From now on counts the most requested keys with so many counters; 0 stops that.
+    pub fn watch_hot_keys(&mut self, counters: usize) {
+        self.hot = (counters > 0).then(|| Box::new(Hot::new(counters)));
+    }
+
+    /// The most requested keys, if they are counted. GETs and writes are requests.
+    #[must_use]
+    pub fn hot(&self) -> Option<&Hot> {
+        self.hot.as_deref()
     }
 
     /// Gives the node a capacity, and a policy that starts with the entries that are there, in
@@ -252,7 +275,8 @@ impl<P: EvictionPolicy> Node<P> {
         let kind = match cause {
             Cause::Expired => Some(EventKind::Expired),
             Cause::Evicted => Some(EventKind::Evicted),
-            Cause::Deleted | Cause::Replaced => None,
+            Cause::Lost => Some(EventKind::Lost),
+            Cause::Deleted | Cause::Replaced | Cause::Moved => None,
         };
         if let Some(kind) = kind {
             let (node, key) = (self.id, self.store.key(slot));
@@ -266,7 +290,7 @@ impl<P: EvictionPolicy> Node<P> {
         match cause {
             Cause::Expired => self.expired += 1,
             Cause::Evicted => self.evicted += 1,
-            Cause::Deleted | Cause::Replaced => {}
+            Cause::Deleted | Cause::Replaced | Cause::Moved | Cause::Lost => {}
         }
         // What the policy has given up itself it knows no more.
         let given_up = matches!(cause, Cause::Evicted | Cause::Replaced);
@@ -325,6 +349,31 @@ impl<P: EvictionPolicy> Node<P> {
         }
     }
 
+    /// The first occupied slot from `slot` on.
+    pub(crate) fn slot_from(&self, slot: Slot) -> Option<Slot> {
+        self.store.slot_from(slot)
+    }
+
+    /// The slot that holds `key`.
+    pub(crate) fn slot_of(&self, key: &[u8]) -> Option<Slot> {
+        self.store.find(rapidhash(key), key)
+    }
+
+    /// The key and the entry in an occupied slot.
+    pub(crate) fn entry(&self, slot: Slot) -> (&[u8], Entry<'_>) {
+        let entry = Entry {
+            value: self.store.value(slot),
+            deadline: self.store.deadline(slot),
+        };
+        (self.store.key(slot), entry)
+    }
+
+    /// Lets an entry go that is now at another node, or else is lost.
+    pub(crate) fn give_up(&mut self, now: Instant, slot: Slot, moved: bool, log: &mut EventLog) {
+        let cause = if moved { Cause::Moved } else { Cause::Lost };
+        self.remove(now, slot, cause, log);
+    }
+
     /// Stores a value, as [`Cache::put`] does, and logs there.
     pub(crate) fn put_at(
         &mut self,
@@ -335,6 +384,33 @@ impl<P: EvictionPolicy> Node<P> {
         log: &mut EventLog,
     ) -> Result<(), PutError> {
         let hash = rapidhash(key);
+        if let Some(hot) = &mut self.hot {
+            hot.record(hash, key);
+        }
+        self.store_at(now, hash, key, value, deadline, log)
+    }
+
+    /// Stores an entry of another node, which is no request of a client.
+    pub(crate) fn pull_at(
+        &mut self,
+        now: Instant,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+        log: &mut EventLog,
+    ) -> Result<(), PutError> {
+        self.store_at(now, rapidhash(key), key, value, deadline, log)
+    }
+
+    fn store_at(
+        &mut self,
+        now: Instant,
+        hash: u64,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+        log: &mut EventLog,
+    ) -> Result<(), PutError> {
         let cost = store::cost(key.len(), value.len()) + self.policy_bytes();
         if self.capacity.entries == Some(0) {
             return Err(PutError::NoCapacity);
@@ -433,7 +509,11 @@ impl<P: EvictionPolicy> Node<P> {
     /// The entry under `key`, counted and touched, and what that pushes out.
     #[inline]
     fn find_and_touch(&mut self, key: &[u8]) -> Option<(Slot, Option<Slot>)> {
-        let Some(slot) = self.store.find(rapidhash(key), key) else {
+        let hash = rapidhash(key);
+        if let Some(hot) = &mut self.hot {
+            hot.record(hash, key);
+        }
+        let Some(slot) = self.store.find(hash, key) else {
             self.misses += 1;
             return None;
         };

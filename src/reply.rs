@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
+use crate::cache::PutError;
+use crate::cluster::MoveCost;
 use crate::config::Capacity;
 use crate::event::Event;
 use crate::eviction::Eviction;
+use crate::hot::HotKey;
 use crate::id::NodeId;
-use crate::language::Topic;
 use crate::language::word::Bytes;
-use crate::placement::PlacementKind;
+use crate::language::{Change, Topic};
+use crate::placement::{Location, Member, PlacementKind};
 use crate::stats::Stats;
 use crate::time::ClockKind;
+
+/// What became of each key of a batch.
+pub type StoredKeys<'a> = Vec<(Bytes<'a>, Result<(), PutError>)>;
 
 /// The answer to one command.
 #[allow(missing_docs, reason = "the variants say what their fields are")]
@@ -18,8 +24,8 @@ use crate::time::ClockKind;
 pub enum Reply<'a> {
     /// It was done, and there is nothing to tell.
     Done,
-    /// These keys were stored.
-    Stored(Vec<Bytes<'a>>),
+    /// For each key, whether it was stored.
+    Stored(StoredKeys<'a>),
     /// This key was stored.
     StoredOne(Bytes<'a>),
     /// A value, or a miss.
@@ -46,8 +52,16 @@ pub enum Reply<'a> {
     Time { elapsed: Duration, clock: ClockKind },
     /// The clock in use.
     Clock(ClockKind),
-    /// What each node holds.
+    /// What each node holds, by number.
     Nodes(Vec<NodeRow>),
+    /// Who owns which part of all hashes.
+    Ring(Ring),
+    /// How keys are placed.
+    Placement(PlacementKind),
+    /// What a change of members or placement has cost.
+    Moved(Moved),
+    /// The most requested keys of each node, by number.
+    Hot(Vec<HotRow>),
     /// Which entries leave a full node.
     Eviction(Eviction),
     /// How much each node may hold.
@@ -99,6 +113,96 @@ pub struct NodeRow {
     pub stats: Stats,
 }
 
+/// The placement, drawn.
+#[derive(Debug)]
+pub struct Ring {
+    /// How keys are placed.
+    pub placement: PlacementKind,
+    /// The primary owners at equal steps through all hashes; empty where hashes are not laid out
+    /// in order.
+    pub band: Vec<NodeId>,
+    /// Each node with its part of all hashes, all together 1.
+    pub shares: Vec<(Member, f64)>,
+}
+
+/// A change of members or placement that is done.
+#[derive(Debug)]
+pub struct Moved {
+    /// What was asked for.
+    pub change: Change,
+    /// The node that has joined or left.
+    pub node: Option<NodeId>,
+    /// What it has cost.
+    pub cost: MoveCost,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// The requests to a node.
+#[derive(Debug)]
+pub struct HotRow {
+    /// Its number.
+    pub node: NodeId,
+    /// GETs and writes.
+    pub requests: u64,
+    /// The keys requested most.
+    pub keys: Vec<HotKey>,
+}
+
+/// How uneven a load is: the largest part as a multiple of the mean; `None` without any load.
+#[must_use]
+pub fn skew(loads: impl Iterator<Item = u64> + Clone) -> Option<f64> {
+    let (sum, count) = (loads.clone().sum::<u64>(), loads.clone().count());
+    let max = loads.max().filter(|&max| max > 0)?;
+    Some(max as f64 * count as f64 / sum as f64)
+}
+
+/// How uneven the requests are, and how much of that a few keys explain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Skew {
+    /// The most requests to a node as a multiple of the mean.
+    pub all: f64,
+    /// The same without the requests to the keys shown, each counted as often as is certain.
+    pub without: f64,
+    /// The part of what is above 1 that goes with them, from 0 to 1.
+    pub explained: f64,
+}
+
+impl Skew {
+    /// That of these rows; `None` without any request.
+    #[must_use]
+    pub fn of(rows: &[HotRow]) -> Option<Self> {
+        let all = skew(rows.iter().map(|row| row.requests))?;
+        let rest = rows.iter().map(|row| {
+            let hot = row.keys.iter().map(|it| it.count - it.error).sum();
+            row.requests.saturating_sub(hot)
+        });
+        let without = skew(rest).unwrap_or(1.0);
+        let explained = if all > 1.0 {
+            ((all - without) / (all - 1.0)).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        Some(Self {
+            all,
+            without,
+            explained,
+        })
+    }
+}
+
+impl Reply<'_> {
+    /// The keys of a batch that were not done, each with the reason.
+    pub fn failures(&self) -> impl Iterator<Item = (&[u8], &PutError)> {
+        let keys = match self {
+            Self::Stored(keys) => keys.as_slice(),
+            _ => &[],
+        };
+        keys.iter()
+            .filter_map(|(key, stored)| Some((key.as_ref(), stored.as_ref().err()?)))
+    }
+}
+
 /// Where a key lives, and why.
 #[derive(Debug)]
 pub struct Whereabouts<'a> {
@@ -108,6 +212,8 @@ pub struct Whereabouts<'a> {
     pub placement: PlacementKind,
     /// The hash by which the placement knows the key.
     pub hash: u64,
+    /// What the hash falls on.
+    pub location: Location,
     /// Its owners, primary first.
     pub owners: Vec<NodeId>,
 }

@@ -5,18 +5,20 @@
 use std::time::Duration;
 
 use crate::cache::{Cache, PutError};
-use crate::cluster::{Cluster, IncrError};
+use crate::cluster::{Cluster, IncrError, MoveCost, MoveError};
 use crate::config::Capacity;
 use crate::event::{Cursor, Event};
 use crate::id::NodeId;
 use crate::language::word::Bytes;
-use crate::language::{Bound, Command, Error, ErrorKind, glob};
-use crate::reply::{Found, Left, NodeRow, Reply, Whereabouts};
+use crate::language::{Bound, Change, Command, Error, ErrorKind, glob};
+use crate::reply::{Found, HotRow, Left, NodeRow, Reply, Ring, StoredKeys, Whereabouts};
 use crate::stats::Stats;
 use crate::time::{Clock, ClockKind, Instant, TimeError};
 
 /// How many events are made at once before they are handed on.
 const SLICE: usize = 1024;
+/// How many steps RING draws a band in.
+const BAND: u64 = 64;
 
 /// See the module's docs.
 pub struct Session {
@@ -30,6 +32,12 @@ pub struct Session {
 
 impl From<PutError> for Error {
     fn from(error: PutError) -> Self {
+        Self::new(ErrorKind::Refused, error.to_string())
+    }
+}
+
+impl From<MoveError> for Error {
+    fn from(error: MoveError) -> Self {
         Self::new(ErrorKind::Refused, error.to_string())
     }
 }
@@ -122,10 +130,7 @@ impl Session {
             }
             Command::Get { key } => Reply::Value(self.get(now, key)),
             Command::Del { keys } => Reply::Removed(self.delete(now, keys)),
-            Command::MGet { keys } => {
-                let found = keys.into_iter().map(|key| self.get(now, key));
-                Reply::Values(found.collect())
-            }
+            Command::MGet { keys } => Reply::Values(self.get_all(now, keys)),
             Command::MSet { pairs, ttl } => Reply::Stored(self.put_all(now, pairs, ttl)?),
             Command::Add { key, value, ttl } => {
                 let deadline = self.deadline(now, ttl)?;
@@ -182,6 +187,9 @@ impl Session {
                 Reply::Done
             }
             Command::Nodes => Reply::Nodes(self.nodes(now)),
+            Command::Ring => Reply::Ring(self.ring()),
+            Command::Placement => Reply::Placement(cluster.placement().kind()),
+            Command::Hot { count } => Reply::Hot(self.hot(count)),
             Command::Where { key } => self.whereabouts(key),
             Command::Stats { node } => self.stats(now, node)?,
             Command::Events { count, node } => self.events(count, node)?,
@@ -212,15 +220,49 @@ impl Session {
         now: Instant,
         pairs: Vec<(Bytes<'a>, Bytes<'a>)>,
         ttl: Option<Duration>,
-    ) -> Result<Vec<Bytes<'a>>, Error> {
+    ) -> Result<StoredKeys<'a>, Error> {
         let deadline = self.deadline(now, ttl)?;
         for (key, value) in &pairs {
             self.cluster.check(key, value)?;
         }
-        for (key, value) in &pairs {
-            self.cluster.put(now, key, value, deadline)?;
+        let stored = self.cluster.put_many(now, &pairs, deadline);
+        let keys = pairs.into_iter().map(|(key, _)| key);
+        Ok(keys.zip(stored).collect())
+    }
+
+    fn get_all<'a>(&mut self, now: Instant, keys: Vec<Bytes<'a>>) -> Vec<Found<'a>> {
+        let found = self.cluster.get_many(now, &keys);
+        let found = keys.into_iter().zip(found);
+        found
+            .map(|(key, (node, value))| Found { key, value, node })
+            .collect()
+    }
+
+    /// Begins a change that makes keys move; [`Session::move_some`] carries it out. Returns the
+    /// node that joins or leaves.
+    ///
+    /// # Errors
+    /// Whatever the cluster refuses; nothing has changed then.
+    pub fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error> {
+        match change {
+            Change::Join { weight } => Ok(Some(self.cluster.join(now, weight)?)),
+            Change::Leave { node } => {
+                self.check_node(Some(node))?;
+                self.cluster.leave(now, node)?;
+                Ok(Some(node))
+            }
+            Change::Place { kind } => {
+                self.cluster.set_placement(now, kind)?;
+                Ok(None)
+            }
+            Change::Rebalance => Ok(self.cluster.leaving()),
         }
-        Ok(pairs.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Moves some of the keys that are on their way; when none is any more, returns what the
+    /// change has cost.
+    pub fn move_some(&mut self, now: Instant) -> Option<MoveCost> {
+        self.cluster.move_some(now, SLICE)
     }
 
     fn left(&mut self, now: Instant, key: &[u8]) -> Left {
@@ -268,6 +310,7 @@ impl Session {
         Reply::Where(Whereabouts {
             placement: placement.kind(),
             owners: vec![placement.owner(hash)],
+            location: placement.locate(hash),
             hash,
             key,
         })
@@ -321,20 +364,52 @@ impl Session {
         if self.cluster.node_ids().any(|id| id == node) {
             return Ok(());
         }
-        let last = self.cluster.node_ids().last();
-        let message = match last {
-            Some(NodeId(0)) | None => format!("there is no node {node}: the only one is node 0"),
-            Some(last) => format!("there is no node {node}: the nodes are 0 to {last}"),
+        let ids: Vec<NodeId> = self.cluster.node_ids().collect();
+        let message = match ids.as_slice() {
+            [] => format!("there is no node {node}"),
+            [only] => format!("there is no node {node}: the only one is node {only}"),
+            ids => format!("there is no node {node}: the nodes are {}", ranges(ids)),
         };
         Err(Error::new(ErrorKind::Invalid, message))
     }
 
+    fn ring(&self) -> Ring {
+        let placement = self.cluster.placement();
+        let owner_at = |cell: u64, last: u64| {
+            let hash = u128::from(last) * u128::from(cell) / u128::from(BAND - 1);
+            placement.owner(u64::try_from(hash).unwrap_or(last))
+        };
+        let band = placement.space().map_or_else(Vec::new, |last| {
+            (0..BAND).map(|cell| owner_at(cell, last)).collect()
+        });
+        let members = placement.members().iter().copied();
+        Ring {
+            placement: placement.kind(),
+            band,
+            shares: members.zip(placement.shares()).collect(),
+        }
+    }
+
+    fn hot(&self, count: usize) -> Vec<HotRow> {
+        let hot = self.cluster.hot_keys(count).into_iter();
+        hot.map(|(node, requests, keys)| HotRow {
+            node,
+            requests,
+            keys,
+        })
+        .collect()
+    }
+
     fn nodes(&mut self, now: Instant) -> Vec<NodeRow> {
-        let capacity = self.cluster.capacity();
+        let (capacity, leaving) = (self.cluster.capacity(), self.cluster.leaving());
         let all = self.cluster.node_stats(now).into_iter();
         all.map(|(node, stats)| NodeRow {
             node,
-            state: "up",
+            state: if leaving == Some(node) {
+                "leaving"
+            } else {
+                "up"
+            },
             used: used(capacity, &stats),
             stats,
         })
@@ -349,6 +424,23 @@ impl Session {
         events.reverse();
         Ok(Reply::Events(events))
     }
+}
+
+/// Numbers in ascending order, runs of them as "0 to 4".
+fn ranges(ids: &[NodeId]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &NodeId(id) in ids {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == id => *last = id,
+            _ => runs.push((id, id)),
+        }
+    }
+    let run = |(first, last): (u32, u32)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first} to {last}"),
+    };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
 }
 
 /// How much of its capacity a node uses, from 0 to 1; of two bounds, the one nearer to its end.

@@ -28,11 +28,17 @@ pub enum Verb {
     Time,
     Clock,
     Nodes,
+    Where,
+    Ring,
+    Join,
+    Leave,
+    Placement,
+    Rebalance,
     Eviction,
     Capacity,
-    Where,
     Stats,
     Events,
+    Hot,
     Monitor,
     Watch,
     Echo,
@@ -310,8 +316,28 @@ pub static COMMANDS: &[Spec] = commands! {
         "Show or choose the clock: on the virtual one SLEEP jumps. Only before the first deadline.",
         [("CLOCK", "virtual")];
     Nodes ["NODES"], Cluster, "",
-        "Show each node: its state, what it holds and what it has counted.",
+        "Show each node: its state, its share of the keys, and what it has counted.",
         [];
+    Where ["WHERE"], Cluster, "key",
+        "Show the key's hash, what it falls on, and which node owns it.",
+        [("WHERE apple", "apple -> server 2 (modulo, hash 0x10bc2abf, bucket 2)")];
+    Ring ["RING"], Cluster, "",
+        "Draw the placement: which part of all hashes each node owns.",
+        [];
+    Join ["JOIN"], Cluster, "[WEIGHT w]",
+        "Add a node; the keys that it is to own move there.",
+        [("MSET apple red banana yellow", ""),
+         ("JOIN", "Server 3 joined: 2 of 2 keys moved (least possible 1) in 0s")];
+    Leave ["LEAVE"], Cluster, "n",
+        "Let a node go when its keys have moved to the others. Its number is not used again.",
+        [("PUT apple red", ""),
+         ("LEAVE 2", "Server 2 left: 1 of 1 key moved (least possible 1) in 0s")];
+    Placement ["PLACEMENT"], Cluster, "[placement]",
+        "Show or choose how keys are placed on nodes (HELP PLACEMENT lists the placements).",
+        [("PLACEMENT", "modulo"), ("PLACEMENT modulo", "Placement modulo: 0 of 0 keys moved (least possible 0) in 0s")];
+    Rebalance ["REBALANCE"], Cluster, "",
+        "Finish a move of keys that was interrupted.",
+        [("REBALANCE", "Balanced: 0 of 0 keys moved (least possible 0) in 0s")];
     Eviction ["EVICTION"], Cluster, "[policy]",
         "Show or choose which entries leave a full node (HELP EVICTION lists the policies).",
         [("EVICTION", "lru"), ("EVICTION s3-fifo", ""), ("EVICTION", "s3-fifo")];
@@ -319,9 +345,6 @@ pub static COMMANDS: &[Spec] = commands! {
         "Show or set how much each node may hold: a number of entries, or a size such as 64MiB.",
         [("CAPACITY 1", ""), ("MSET apple red grape purple", ""), ("MGET apple grape",
           "apple -> null\ngrape -> purple")];
-    Where ["WHERE"], Cluster, "key",
-        "Show the key's hash and which node owns it.",
-        [("WHERE apple", "apple -> server 2 (hash 0x10bc2abf, modulo)")];
     Stats ["STATS"], Seeing, "[n]",
         "Show the counts of the whole cluster, or of one node.",
         [];
@@ -329,6 +352,9 @@ pub static COMMANDS: &[Spec] = commands! {
         "Show the latest events (10, or count), of all nodes or of one.",
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple"),
          ("EVENTS", "2s Server 2 expired key: apple")];
+    Hot ["HOT"], Seeing, "[count]",
+        "Show the most requested keys of each node (10, or count), and how much of the skew they explain.",
+        [];
     Monitor ["MONITOR"], Seeing, "[on|off]",
         "Print events of every kind as they happen, with --quiet too, until Ctrl-C or MONITOR off.",
         [("MONITOR", ""), ("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple")];

@@ -6,6 +6,7 @@ use super::catalog::{Group, Spec};
 use super::word::Bytes;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
+use crate::placement::PlacementKind;
 use crate::time::ClockKind;
 
 /// A line, understood.
@@ -90,6 +91,8 @@ pub enum Command<'a> {
         kind: Option<ClockKind>,
     },
     Nodes,
+    Ring,
+    Placement,
     Eviction {
         policy: Option<Eviction>,
     },
@@ -105,6 +108,9 @@ pub enum Command<'a> {
     Events {
         count: usize,
         node: Option<NodeId>,
+    },
+    Hot {
+        count: usize,
     },
     Echo {
         text: &'a [u8],
@@ -140,7 +146,21 @@ pub enum Script<'a> {
     Monitor {
         on: bool,
     },
+    Move(Change),
     Quit,
+}
+
+/// What makes keys move. It takes time.
+#[allow(
+    missing_docs,
+    reason = "the catalog documents each command and its words"
+)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    Join { weight: u32 },
+    Leave { node: NodeId },
+    Place { kind: PlacementKind },
+    Rebalance,
 }
 
 /// A bound that CAPACITY sets.

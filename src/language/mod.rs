@@ -17,6 +17,6 @@ mod parse;
 pub mod size;
 pub mod word;
 
-pub use command::{Action, Bound, Command, Input, Script, Topic};
+pub use command::{Action, Bound, Change, Command, Input, Script, Topic};
 pub use error::{Error, ErrorKind};
 pub use parse::parse;

@@ -6,18 +6,23 @@ use smallvec::SmallVec;
 
 use super::catalog::{self, Group, Spec, Verb};
 use super::command::Action::{Command as Ask, Script as Run};
-use super::command::{Action, Bound, Command, Input, Script, Topic};
+use super::command::{Action, Bound, Change, Command, Input, Script, Topic};
 use super::duration;
 use super::error::{Error, ErrorKind};
 use super::size;
 use super::word::{Bytes, Scanner, Shown, Word};
 use crate::eviction::Eviction;
 use crate::id::NodeId;
+use crate::placement::{MAX_WEIGHT, PlacementKind};
 
 /// How many events EVENTS shows when it is not told.
 const DEFAULT_EVENTS: usize = 10;
 /// The most that EVENTS shows.
 const MAX_EVENTS: usize = 1_000_000;
+/// How many keys of each node HOT shows when it is not told.
+const DEFAULT_HOT: usize = 10;
+/// The most that HOT shows.
+const MAX_HOT: usize = 1000;
 /// How long WATCH waits between two runs when it is not told.
 const DEFAULT_WATCH: Duration = Duration::from_secs(1);
 /// The most that REPEAT repeats.
@@ -148,6 +153,19 @@ fn words<'a>(spec: &'static Spec, scanner: &mut Scanner<'a>) -> Result<Action<'a
             kind: words.clock()?,
         }),
         Verb::Nodes => Ask(Command::Nodes),
+        Verb::Ring => Ask(Command::Ring),
+        Verb::Join => Run(Script::Move(words.join()?)),
+        Verb::Leave => Run(Script::Move(Change::Leave {
+            node: node(&words.word()?)?,
+        })),
+        Verb::Placement => match words.optional(placement)? {
+            None => Ask(Command::Placement),
+            Some(kind) => Run(Script::Move(Change::Place { kind })),
+        },
+        Verb::Rebalance => Run(Script::Move(Change::Rebalance)),
+        Verb::Hot => Ask(Command::Hot {
+            count: words.optional(hot_count)?.unwrap_or(DEFAULT_HOT),
+        }),
         Verb::Eviction => Ask(Command::Eviction {
             policy: words.eviction()?,
         }),
@@ -242,6 +260,21 @@ impl<'a> Words<'a> {
         Ok(Command::Events { count, node })
     }
 
+    fn join(&mut self) -> Result<Change, Error> {
+        let Some(option) = self.words.next() else {
+            return Ok(Change::Join { weight: 1 });
+        };
+        if !option.is("WEIGHT") {
+            let message = format!("expected WEIGHT w; usage: {}", self.spec.usage());
+            return Err(Error::new(ErrorKind::Usage, message).at(option.span()));
+        }
+        let Some(word) = self.words.next() else {
+            return Err(self.spec.usage_error("w is missing"));
+        };
+        let weight = number(&word, "a weight", 1..=MAX_WEIGHT)?;
+        Ok(Change::Join { weight })
+    }
+
     /// `NODE n`, or the end of the line.
     fn node_option(&mut self) -> Result<Option<NodeId>, Error> {
         let Some(option) = self.words.next() else {
@@ -311,6 +344,20 @@ fn node(word: &Word<'_>) -> Result<NodeId, Error> {
             "{shown} is not a node: use its number (NODES lists them)"
         ))
     })
+}
+
+fn placement(word: &Word<'_>) -> Result<PlacementKind, Error> {
+    let kind = word.text().and_then(|name| name.parse().ok());
+    kind.ok_or_else(|| {
+        let shown = Shown(&word.bytes);
+        let names: Vec<_> = PlacementKind::ALL.iter().map(ToString::to_string).collect();
+        let names = names.join(", ");
+        word.error(format!("{shown} is not a placement: use one of {names}"))
+    })
+}
+
+fn hot_count(word: &Word<'_>) -> Result<usize, Error> {
+    number(word, "a count", 1..=MAX_HOT)
 }
 
 /// A bare number is one of entries, a number with a unit is one of bytes.

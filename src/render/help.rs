@@ -6,6 +6,7 @@ use super::style::{Paint, Style};
 use crate::eviction::Eviction;
 use crate::language::Topic;
 use crate::language::catalog::{COMMANDS, Group, Spec, Verb};
+use crate::placement::PlacementKind;
 
 pub fn topic(style: Style, topic: Topic, out: &mut Vec<u8>) {
     let mut text = String::new();
@@ -42,10 +43,18 @@ fn command_text(style: Style, spec: &Spec) -> String {
         text += &format!("  Also: {}\n", spec.aliases.join(", "));
     }
     if spec.verb == Verb::Eviction {
-        for eviction in Eviction::ALL {
-            let space = " ".repeat(14 - eviction.to_string().len());
-            text += &format!("    {eviction}{space}{}\n", eviction.summary());
-        }
+        text += &choices(
+            Eviction::ALL
+                .iter()
+                .map(|it| (it.to_string(), it.summary())),
+        );
+    }
+    if spec.verb == Verb::Placement {
+        text += &choices(
+            PlacementKind::ALL
+                .iter()
+                .map(|it| (it.to_string(), it.summary())),
+        );
     }
     if !spec.example.is_empty() {
         text += "  Example:\n";
@@ -57,6 +66,11 @@ fn command_text(style: Style, spec: &Spec) -> String {
         }
     }
     text
+}
+
+fn choices(choices: impl Iterator<Item = (String, &'static str)>) -> String {
+    let line = |(name, summary): (String, &str)| format!("    {name:14}{summary}\n");
+    choices.map(line).collect()
 }
 
 fn usage(style: Style, spec: &Spec) -> String {

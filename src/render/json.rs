@@ -5,8 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, help};
+use crate::cache::PutError;
 use crate::event::Event;
-use crate::reply::{Found, Left, Reply};
+use crate::language::{Change, ErrorKind};
+use crate::reply::{Found, HotRow, Left, Moved, NodeRow, Reply, Ring, Skew, StoredKeys, skew};
 use crate::stats::Stats;
 
 type Object = Map<String, Value>;
@@ -68,10 +70,7 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
             put_bytes(object, "key", key);
             object.insert("ok".into(), true.into());
         }
-        Reply::Stored(keys) => {
-            set("ok", true.into());
-            set("results", results(keys.iter().map(|key| stored(key))));
-        }
+        Reply::Stored(keys) => stored_fields(keys, object),
         Reply::Value(found) => object.extend(found_object(found)),
         Reply::Values(values) => set("results", results(values.iter().map(found_object))),
         Reply::Removed(keys) => {
@@ -113,26 +112,30 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
             set("clock", clock.to_string().into());
         }
         Reply::Clock(kind) => set("clock", kind.to_string().into()),
-        Reply::Nodes(rows) => {
-            let rows = rows.iter().map(|row| {
-                let mut object = Object::new();
-                object.insert("node".into(), row.node.0.into());
-                object.insert("state".into(), row.state.into());
-                put_stats(&mut object, &row.stats);
-                object.insert("used".into(), row.used.map(rounded).into());
-                object
-            });
-            set("nodes", results(rows));
-        }
+        Reply::Nodes(rows) => nodes_fields(rows, object),
         Reply::Eviction(eviction) => set("eviction", eviction.to_string().into()),
         Reply::Capacity(capacity) => {
             set("entries", capacity.entries.into());
             set("bytes", capacity.bytes.into());
         }
+        Reply::Placement(kind) => set("placement", kind.to_string().into()),
+        Reply::Ring(ring) => ring_fields(ring, object),
+        Reply::Moved(moved) => moved_fields(moved, object),
+        Reply::Hot(rows) => {
+            let skew = Skew::of(rows);
+            set("skew", skew.map(|skew| rounded(skew.all)).into());
+            set(
+                "skew_without",
+                skew.map(|skew| rounded(skew.without)).into(),
+            );
+            set("explained", skew.map(|skew| rounded(skew.explained)).into());
+            set("nodes", results(rows.iter().map(hot_object)));
+        }
         Reply::Where(place) => {
             put_bytes(object, "key", &place.key);
             object.insert("placement".into(), place.placement.to_string().into());
             object.insert("hash".into(), place.hash.into());
+            object.insert("location".into(), place.location.to_string().into());
             let owners = place.owners.iter().map(|node| Value::from(node.0));
             object.insert("owners".into(), owners.collect());
         }
@@ -148,13 +151,92 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
     }
 }
 
+fn stored_fields(keys: &StoredKeys<'_>, object: &mut Object) {
+    let failed = keys.iter().filter(|(_, outcome)| outcome.is_err()).count();
+    object.insert("ok".into(), (failed == 0).into());
+    if failed > 0 {
+        let message = format!("{failed} of {} keys were not stored", keys.len());
+        object.insert("error".into(), message.into());
+        object.insert("kind".into(), ErrorKind::Refused.to_string().into());
+    }
+    let all = keys.iter().map(|(key, outcome)| stored(key, outcome));
+    object.insert("results".into(), results(all));
+}
+
+fn nodes_fields(rows: &[NodeRow], object: &mut Object) {
+    let loads = rows.iter().map(|row| row.stats.keys);
+    let all: u64 = loads.clone().sum();
+    object.insert("skew".into(), skew(loads).map(rounded).into());
+    let rows = rows.iter().map(|row| {
+        let mut object = Object::new();
+        object.insert("node".into(), row.node.0.into());
+        object.insert("state".into(), row.state.into());
+        put_stats(&mut object, &row.stats);
+        object.insert("used".into(), row.used.map(rounded).into());
+        let share = row.stats.keys as f64 / all.max(1) as f64;
+        object.insert("share".into(), rounded(share).into());
+        object
+    });
+    object.insert("nodes".into(), results(rows));
+}
+
+fn ring_fields(ring: &Ring, object: &mut Object) {
+    object.insert("placement".into(), ring.placement.to_string().into());
+    let band = ring.band.iter().map(|node| Value::from(node.0));
+    object.insert("band".into(), band.collect());
+    let shares = ring.shares.iter().map(|(member, share)| {
+        let mut object = Object::new();
+        object.insert("node".into(), member.node.0.into());
+        object.insert("weight".into(), member.weight.into());
+        object.insert("share".into(), rounded(*share).into());
+        object
+    });
+    object.insert("nodes".into(), results(shares));
+}
+
+fn moved_fields(moved: &Moved, object: &mut Object) {
+    if let Some(node) = moved.node {
+        object.insert("node".into(), node.0.into());
+    }
+    if let Change::Place { kind } = moved.change {
+        object.insert("placement".into(), kind.to_string().into());
+    }
+    let cost = &moved.cost;
+    let counts = [
+        ("keys", cost.keys),
+        ("moved", cost.moved),
+        ("optimum", cost.optimum),
+        ("lost", cost.lost),
+    ];
+    object.extend(counts.map(|(name, count)| (name.into(), count.into())));
+    object.insert("elapsed_ms".into(), whole(moved.time.as_millis()));
+    object.insert("ok".into(), (cost.lost == 0).into());
+}
+
+fn hot_object(row: &HotRow) -> Object {
+    let mut object = Object::new();
+    object.insert("node".into(), row.node.0.into());
+    object.insert("requests".into(), row.requests.into());
+    let keys = row.keys.iter().map(|hot| {
+        let mut object = keyed(&hot.key);
+        object.insert("count".into(), hot.count.into());
+        object.insert("error".into(), hot.error.into());
+        object
+    });
+    object.insert("keys".into(), results(keys));
+    object
+}
+
 fn results(objects: impl Iterator<Item = Object>) -> Value {
     objects.map(Value::Object).collect()
 }
 
-fn stored(key: &[u8]) -> Object {
+fn stored(key: &[u8], outcome: &Result<(), PutError>) -> Object {
     let mut object = keyed(key);
-    object.insert("ok".into(), true.into());
+    object.insert("ok".into(), outcome.is_ok().into());
+    if let Err(error) = outcome {
+        object.insert("error".into(), error.to_string().into());
+    }
     object
 }
 

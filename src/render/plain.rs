@@ -5,19 +5,26 @@ use std::time::Duration;
 
 use super::style::{Paint, Style};
 use super::{help, table};
+use crate::cluster::MoveCost;
 use crate::config::Capacity;
 use crate::event::{Event, EventKind};
-use crate::language::duration;
 use crate::language::word::{show, show_text};
-use crate::reply::{Found, Left, Reply, Whereabouts};
+use crate::language::{Change, duration};
+use crate::reply::{Found, Left, Moved, Reply, Whereabouts};
 
 #[inline]
 pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
     match reply {
-        Reply::Done
-        | Reply::Stored(_)
-        | Reply::StoredOne(_)
-        | Reply::Changed { changed: true, .. } => said(style, "OK", out),
+        Reply::Done | Reply::StoredOne(_) | Reply::Changed { changed: true, .. } => {
+            said(style, "OK", out);
+        }
+        Reply::Stored(keys) => match reply.failures().count() {
+            0 => said(style, "OK", out),
+            failed => {
+                let text = format!("{} of {} stored", keys.len() - failed, keys.len());
+                said(style, &text, out);
+            }
+        },
         Reply::Value(value) => found(style, value, out),
         Reply::Values(values) => values.iter().for_each(|value| found(style, value, out)),
         Reply::Removed(keys) => {
@@ -53,7 +60,11 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Size(keys) => line(&keys.to_string(), out),
         Reply::Time { elapsed, .. } => line(&time_since_start(*elapsed), out),
         Reply::Clock(kind) => line(&kind.to_string(), out),
-        Reply::Nodes(_) | Reply::Stats { .. } => table::columns(style, reply, out),
+        Reply::Nodes(_) | Reply::Stats { .. } | Reply::Ring(_) | Reply::Hot(_) => {
+            table::columns(style, reply, out);
+        }
+        Reply::Placement(kind) => line(&kind.to_string(), out),
+        Reply::Moved(moved) => line(&moved_text(moved), out),
         Reply::Eviction(eviction) => line(&eviction.to_string(), out),
         Reply::Capacity(capacity) => line(&capacity_text(*capacity), out),
         Reply::Where(place) => whereabouts(style, place, out),
@@ -119,12 +130,40 @@ fn capacity_text(capacity: Capacity) -> String {
     }
 }
 
+fn moved_text(moved: &Moved) -> String {
+    let node = moved.node.map_or_else(String::new, |node| node.to_string());
+    let what = match moved.change {
+        Change::Join { .. } => format!("Server {node} joined"),
+        Change::Leave { .. } => format!("Server {node} left"),
+        Change::Place { kind } => format!("Placement {kind}"),
+        Change::Rebalance => "Balanced".into(),
+    };
+    let MoveCost {
+        keys,
+        moved: count,
+        optimum,
+        lost,
+    } = moved.cost;
+    let keys = format!("{keys} {}", if keys == 1 { "key" } else { "keys" });
+    let lost = match lost {
+        0 => String::new(),
+        lost => format!(", {lost} lost for want of room"),
+    };
+    let time = time_since_start(moved.time);
+    format!("{what}: {count} of {keys} moved (least possible {optimum}){lost} in {time}")
+}
+
 fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
     let owners = place.owners.iter().map(ToString::to_string);
     let owners = owners.collect::<Vec<_>>().join(", ");
+    let servers = if place.owners.len() == 1 {
+        "server"
+    } else {
+        "servers"
+    };
     let text = format!(
-        "server {owners} (hash {:#010x}, {})",
-        place.hash, place.placement
+        "{servers} {owners} ({}, hash {:#010x}, {})",
+        place.placement, place.hash, place.location
     );
     arrow(style, &place.key, Paint::Value, text.as_bytes(), out);
 }
@@ -134,6 +173,7 @@ pub fn event(event: &Event, out: &mut Vec<u8>) {
     let what = match event.kind {
         EventKind::Expired => "expired key",
         EventKind::Evicted => "evicted key",
+        EventKind::Lost => "lost key",
     };
     out.extend_from_slice(format!("Server {} {what}: ", event.node).as_bytes());
     show(&event.key, out);

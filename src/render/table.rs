@@ -5,8 +5,9 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::plain;
 use super::style::{Paint, Style};
+use crate::id::NodeId;
 use crate::language::word::show;
-use crate::reply::{Found, Reply};
+use crate::reply::{Found, HotRow, NodeRow, Reply, Ring, Skew, skew};
 use crate::stats::Stats;
 
 /// The widest bar, in characters.
@@ -14,7 +15,7 @@ const BAR: u64 = 10;
 
 /// What has columns in a box; what has none as plain lines.
 pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
-    let Some(Grid { headers, rows }) = grid(style, reply) else {
+    let Some(grid) = grid(style, reply) else {
         return plain::reply(style, reply, out);
     };
     let mut table = Table::new();
@@ -24,23 +25,24 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         ASCII_FULL_CONDENSED
     });
     table.set_content_arrangement(ContentArrangement::Disabled);
-    align_numbers(&mut table, &headers, &rows);
-    out.extend_from_slice(table.to_string().as_bytes());
-    out.push(b'\n');
+    align_numbers(&mut table, &grid.headers, &grid.rows);
+    let text = format!("{}{table}\n{}", grid.above, grid.below);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// Aligned columns without a box.
 pub fn columns(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
-    let Some(Grid { headers, rows }) = grid(style, reply) else {
+    let Some(grid) = grid(style, reply) else {
         return;
     };
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
-    align_numbers(&mut table, &headers, &rows);
+    align_numbers(&mut table, &grid.headers, &grid.rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
+    out.extend_from_slice(grid.above.as_bytes());
     for (number, line) in table.lines().enumerate() {
         let line = line.trim_end();
         if number == 0 {
@@ -50,6 +52,7 @@ pub fn columns(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         }
         out.push(b'\n');
     }
+    out.extend_from_slice(grid.below.as_bytes());
 }
 
 fn align_numbers(table: &mut Table, headers: &[String], rows: &[Vec<String>]) {
@@ -66,49 +69,45 @@ fn align_numbers(table: &mut Table, headers: &[String], rows: &[Vec<String>]) {
     }
 }
 
+#[derive(Default)]
 struct Grid {
+    /// Lines before the table.
+    above: String,
     headers: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// Lines after the table.
+    below: String,
+}
+
+impl Grid {
+    fn new(headers: &[&str], rows: Vec<Vec<String>>) -> Self {
+        Self {
+            headers: headers.iter().map(|&header| header.into()).collect(),
+            rows,
+            ..Self::default()
+        }
+    }
 }
 
 fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
-    let (headers, rows): (&[&str], Vec<Vec<String>>) = match reply {
-        Reply::Value(found) => (&["key", "value", "server"], vec![found_row(found)]),
-        Reply::Values(values) => (
-            &["key", "value", "server"],
-            values.iter().map(found_row).collect(),
-        ),
-        Reply::Keys(keys) => (&["key"], keys.iter().map(|key| vec![shown(key)]).collect()),
-        Reply::Nodes(rows) => {
-            let all = rows.iter().map(|row| row.stats.keys).sum();
-            let rows = rows.iter().map(|row| {
-                let state = style.painted(Paint::Value, row.state);
-                let mut cells = vec![row.node.to_string(), state];
-                cells.extend(counts(&row.stats).map(|(_, count)| count.to_string()));
-                cells.push(percent(row.stats.hit_ratio()));
-                cells.push(percent(row.used));
-                if style.interactive {
-                    cells.push(bar(style, row.stats.keys, all));
-                }
-                cells
-            });
-            let names = counts(&Stats::default()).map(|(name, _)| name);
-            let mut headers = vec!["server", "state"];
-            headers.extend(names);
-            headers.extend(["hit %", "used"]);
-            if style.interactive {
-                headers.push("share");
-            }
-            return Some(Grid {
-                headers: headers.into_iter().map(Into::into).collect(),
-                rows: rows.collect(),
-            });
+    Some(match reply {
+        Reply::Value(found) => Grid::new(&["key", "value", "server"], vec![found_row(found)]),
+        Reply::Values(values) => {
+            let rows = values.iter().map(found_row).collect();
+            Grid::new(&["key", "value", "server"], rows)
         }
+        Reply::Keys(keys) => {
+            let rows = keys.iter().map(|key| vec![shown(key)]).collect();
+            Grid::new(&["key"], rows)
+        }
+        Reply::Nodes(rows) => nodes(style, rows),
+        Reply::Ring(ring) => self::ring(style, ring),
+        Reply::Hot(rows) => hot(rows),
         Reply::Stats { stats, .. } => {
             let rows = counts(stats).map(|(name, count)| vec![name.into(), count.to_string()]);
             let mut rows = Vec::from(rows);
             rows.push(vec!["hit ratio".into(), percent(stats.hit_ratio())]);
-            (&["count", "value"], rows)
+            Grid::new(&["count", "value"], rows)
         }
         Reply::Events(events) => {
             let rows = events.iter().map(|event| {
@@ -116,14 +115,117 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
                 let (node, kind) = (event.node.to_string(), event.kind.to_string());
                 vec![at, node, kind, shown(&event.key)]
             });
-            (&["ms", "server", "event", "key"], rows.collect())
+            Grid::new(&["ms", "server", "event", "key"], rows.collect())
         }
         _ => return None,
-    };
-    Some(Grid {
-        headers: headers.iter().map(|&header| header.into()).collect(),
-        rows,
     })
+}
+
+fn nodes(style: Style, rows: &[NodeRow]) -> Grid {
+    let loads = rows.iter().map(|row| row.stats.keys);
+    let all: u64 = loads.clone().sum();
+    let cells = rows.iter().map(|row| {
+        let state = style.painted(Paint::Value, row.state);
+        let mut cells = vec![row.node.to_string(), state];
+        cells.extend(counts(&row.stats).map(|(_, count)| count.to_string()));
+        cells.push(percent(row.stats.hit_ratio()));
+        cells.push(percent(row.used));
+        cells.push(percent(part(row.stats.keys, all)));
+        if style.interactive {
+            cells.push(bar(style, row.stats.keys, all));
+        }
+        cells
+    });
+    let names = counts(&Stats::default()).map(|(name, _)| name);
+    let mut headers = vec!["server", "state"];
+    headers.extend(names);
+    headers.extend(["hit %", "used", "share"]);
+    if style.interactive {
+        headers.push("");
+    }
+    let mut grid = Grid::new(&headers, cells.collect());
+    if let Some(skew) = skew(loads) {
+        grid.below = format!("skew {skew:.2} (max / mean keys)\n");
+    }
+    grid
+}
+
+/// The band, if there is one, and each node's part of all hashes.
+fn ring(style: Style, ring: &Ring) -> Grid {
+    let mut above = format!("{} placement\n", ring.placement);
+    if !ring.band.is_empty() {
+        above += &ring
+            .band
+            .iter()
+            .map(|node| mark(style, *node))
+            .collect::<String>();
+        above.push('\n');
+    }
+    let rows = ring.shares.iter().map(|(member, share)| {
+        let (node, weight) = (member.node.to_string(), member.weight.to_string());
+        let mut cells = vec![node, weight, percent(Some(*share))];
+        if !ring.band.is_empty() {
+            cells.insert(1, mark(style, member.node));
+        }
+        cells
+    });
+    let headers: &[&str] = if ring.band.is_empty() {
+        &["server", "weight", "share"]
+    } else {
+        &["server", "mark", "weight", "share"]
+    };
+    Grid {
+        above,
+        ..Grid::new(headers, rows.collect())
+    }
+}
+
+/// What stands for a node in a band: its number in base 36, as far as one character goes.
+fn mark(style: Style, node: NodeId) -> String {
+    let digit = char::from_digit(node.0, 36).unwrap_or('+');
+    let paints = [
+        Paint::Command,
+        Paint::Value,
+        Paint::Notice,
+        Paint::Quoted,
+        Paint::Number,
+    ];
+    style.painted(paints[node.0 as usize % paints.len()], &digit.to_string())
+}
+
+fn hot(rows: &[HotRow]) -> Grid {
+    let cells = rows.iter().flat_map(|row| {
+        row.keys.iter().map(|hot| {
+            vec![
+                row.node.to_string(),
+                shown(&hot.key),
+                hot.count.to_string(),
+                hot.error.to_string(),
+                percent(part(hot.count, row.requests)),
+            ]
+        })
+    });
+    let headers = [
+        "server",
+        "key",
+        "requests",
+        "at most too many",
+        "of its requests",
+    ];
+    let mut grid = Grid::new(&headers, cells.collect());
+    if let Some(skew) = Skew::of(rows) {
+        grid.below = format!(
+            "skew {:.2} (max / mean requests), {:.2} without these keys: they explain {}\n",
+            skew.all,
+            skew.without,
+            percent(Some(skew.explained))
+        );
+    }
+    grid
+}
+
+fn part(count: u64, all: u64) -> Option<f64> {
+    (all > 0).then(|| count as f64 / all as f64)
 }
 
 fn found_row(found: &Found<'_>) -> Vec<String> {

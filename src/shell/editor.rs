@@ -16,6 +16,7 @@ use crate::eviction::Eviction;
 use crate::language::catalog::{self, COMMANDS, Group, Spec, Verb};
 use crate::language::word::{Scanner, show};
 use crate::language::{Action, Command, duration, parse};
+use crate::placement::PlacementKind;
 use crate::render::{Paint, Style};
 
 /// The most keys that are remembered for completion.
@@ -80,7 +81,10 @@ impl Editor {
                     "command" => candidates.extend(COMMANDS.iter().map(|spec| spec.name.into())),
                     "@group" => candidates.extend(Group::ALL.map(|group| format!("@{group}"))),
                     "policy" => candidates.extend(Eviction::ALL.iter().map(ToString::to_string)),
-                    "NODE" | "real" | "virtual" | "on" | "off" | "none" => {
+                    "placement" => {
+                        candidates.extend(PlacementKind::ALL.iter().map(ToString::to_string));
+                    }
+                    "NODE" | "WEIGHT" | "real" | "virtual" | "on" | "off" | "none" => {
                         candidates.push(word.into());
                     }
                     _ => {}

@@ -141,7 +141,7 @@ fn remember(editor: &mut LineEditor, line: &str, file: Option<&std::path::Path>)
 fn banner(runner: &mut Runner, shared: &SharedSession) {
     let mut session = shared.lock();
     let clock = session.clock().kind();
-    let nodes = counted(session.cluster().node_ids().len() as u64, "node");
+    let nodes = counted(session.cluster().node_ids().count() as u64, "node");
     let placement = session.cluster().placement().kind();
     let version = env!("CARGO_PKG_VERSION");
     let text = format!(
@@ -157,7 +157,7 @@ fn prompt(runner: &Runner, shared: &SharedSession) -> (String, String) {
     let mut session = shared.lock();
     let now = session.now();
     let keys = session.cluster().stats(now).keys;
-    let nodes = session.cluster().node_ids().len() as u64;
+    let nodes = session.cluster().node_ids().count() as u64;
     let text = format!("{}, {}", counted(nodes, "node"), counted(keys, "key"));
     let monitoring = if runner.monitoring() {
         " (monitor)"

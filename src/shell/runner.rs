@@ -15,9 +15,9 @@ use super::wakeup::Wakeup;
 use crate::event::{Event, EventKind};
 use crate::language::catalog::Spec;
 use crate::language::word::{Shown, show_text};
-use crate::language::{Action, Command, Error, ErrorKind, Script, parse};
+use crate::language::{Action, Change, Command, Error, ErrorKind, Script, parse};
 use crate::render::{self, Answer, Format, Style};
-use crate::reply::Reply;
+use crate::reply::{Moved, Reply};
 use crate::session::Session;
 use crate::time::{Instant, Waited};
 
@@ -46,7 +46,7 @@ pub struct Manners {
 pub enum Tells {
     /// With `--quiet`.
     Nothing,
-    /// What a client should know without asking.
+    /// What a client should know without asking: keys that expire or are lost.
     Expiries,
     /// With MONITOR.
     All,
@@ -58,7 +58,7 @@ impl Tells {
     pub fn wants(self, event: &Event) -> bool {
         match self {
             Self::Nothing => false,
-            Self::Expiries => event.kind == EventKind::Expired,
+            Self::Expiries => event.kind != EventKind::Evicted,
             Self::All => true,
         }
     }
@@ -226,6 +226,12 @@ impl Runner {
                 self.monitoring = on;
                 Ok(Step::Next)
             }
+            Script::Move(change) => {
+                return match self.move_keys(session, change) {
+                    Ok(reply) => self.succeed(place, spec, &reply),
+                    Err(error) => self.fail(place, line, &error.of(spec)),
+                };
+            }
             Script::Sleep { time } => self.sleep(session, time).map(|()| Step::Next),
             Script::Source { path } => self.source(session, &path),
             Script::Repeat { times, command } => {
@@ -254,6 +260,34 @@ impl Runner {
         let step = run(self);
         self.depth -= 1;
         step
+    }
+
+    /// Changes the members or the placement, and moves keys until all are where they belong. What
+    /// is due meanwhile is done and told.
+    fn move_keys(
+        &mut self,
+        session: &mut Session,
+        change: Change,
+    ) -> Result<Reply<'static>, Error> {
+        let start = session.now();
+        let node = session.change(start, change)?;
+        loop {
+            let now = session.now();
+            self.tick(session, now);
+            let cost = session.move_some(now);
+            self.hand_on(session);
+            if let Some(cost) = cost {
+                return Ok(Reply::Moved(Moved {
+                    change,
+                    node,
+                    cost,
+                    time: now.since(start),
+                }));
+            }
+            if self.wakeup.is_interrupted() {
+                return Err(interrupted());
+            }
+        }
     }
 
     /// Lets time pass to `now + time`, and tells what happens meanwhile when it happens.
@@ -499,7 +533,27 @@ impl Runner {
         style.interactive &= place.file.is_none();
         render::answer(self.manners.format, style, answer, self.out.buffer());
         self.out.settle();
-        Step::Next
+        self.tell_failures(place, spec, reply)
+    }
+
+    /// Reports the keys of a batch that were not done. In JSON the reply has told them.
+    #[inline]
+    fn tell_failures(&mut self, place: Place<'_>, spec: &'static Spec, reply: &Reply<'_>) -> Step {
+        let mut failed = false;
+        for (key, reason) in reply.failures() {
+            failed = true;
+            if self.manners.format != Format::Json {
+                let message = format!("{} was not stored: {reason}", Shown(key));
+                let error = Error::new(ErrorKind::Refused, message).of(spec);
+                self.tell(place, b"", &error);
+            }
+        }
+        self.failures += u64::from(failed);
+        if failed && self.manners.bail {
+            Step::Stop
+        } else {
+            Step::Next
+        }
     }
 
     /// Reports an error: as JSON among the replies, otherwise on standard error.

@@ -238,6 +238,11 @@ impl Store {
         self.due.pop_front()
     }
 
+    /// The first occupied slot from `slot` on.
+    pub fn slot_from(&self, slot: Slot) -> Option<Slot> {
+        self.slab.occupied_from(slot)
+    }
+
     /// All occupied slots, in slab order.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.slab.occupied()

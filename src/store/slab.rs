@@ -98,6 +98,14 @@ impl Slab {
         self.vacant = slot;
     }
 
+    /// The first occupied slot from `slot` on.
+    pub fn occupied_from(&self, slot: Slot) -> Option<Slot> {
+        let rest = self.entries.get(slot as usize..)?;
+        let found = rest.iter().zip(slot..);
+        let mut found = found.filter(|(entry, _)| entry.timer != VACANT);
+        found.next().map(|(_, slot)| slot)
+    }
+
     /// The occupied slots in order.
     pub fn occupied(&self) -> impl Iterator<Item = Slot> + '_ {
         let numbered = (0..).zip(&self.entries);

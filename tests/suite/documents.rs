@@ -5,6 +5,7 @@ use std::path::Path;
 
 use shardlab::eviction::Eviction;
 use shardlab::language::catalog::COMMANDS;
+use shardlab::placement::PlacementKind;
 use shardlab::render::command_table;
 
 use super::scripts::{difference, replay};
@@ -54,6 +55,16 @@ fn the_table_of_policies_in_the_readme_is_the_one_in_the_source() {
 }
 
 #[test]
+fn the_table_of_placements_in_the_readme_is_the_one_in_the_source() {
+    let row = |kind: &PlacementKind| format!("| `{kind}` | {} |\n", kind.summary());
+    let table: String = PlacementKind::ALL.iter().map(row).collect();
+    assert!(
+        readme().contains(&table),
+        "the README should have this table:\n{table}"
+    );
+}
+
+#[test]
 fn the_examples_in_help_print_what_help_says() {
     for spec in COMMANDS {
         let lines: String = spec
@@ -77,7 +88,7 @@ fn the_examples_in_help_print_what_help_says() {
 #[test]
 fn every_command_has_an_example_or_needs_none() {
     // What they show is a table, or depends on where they are typed.
-    let without = ["NODES", "STATS", "SOURCE", "HELP"];
+    let without = ["NODES", "RING", "STATS", "HOT", "SOURCE", "HELP"];
     for spec in COMMANDS {
         let none = spec.example.is_empty();
         assert_eq!(none, without.contains(&spec.name), "{}", spec.name);

@@ -4,6 +4,7 @@ mod documents;
 mod eviction;
 mod layers;
 mod model;
+mod moving;
 mod program;
 mod scripts;
 

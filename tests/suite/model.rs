@@ -12,22 +12,22 @@ use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
 /// A cache that is obviously right: one sorted map, searched from end to end.
-struct Model {
+pub struct Model {
     nodes: u32,
-    rows: BTreeMap<Vec<u8>, Row>,
+    pub rows: BTreeMap<Vec<u8>, Row>,
     writes: u64,
     log: EventLog,
 }
 
-struct Row {
-    value: Vec<u8>,
-    deadline: Option<Instant>,
+pub struct Row {
+    pub value: Vec<u8>,
+    pub deadline: Option<Instant>,
     /// When the deadline was set, in writes.
     order: u64,
 }
 
 impl Model {
-    fn new(nodes: u32) -> Self {
+    pub fn new(nodes: u32) -> Self {
         Self {
             nodes,
             rows: BTreeMap::new(),
@@ -109,7 +109,7 @@ impl Cache for Model {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     Put(u8, u8, Option<u64>),
     Get(u8),
     Delete(u8),
@@ -129,7 +129,7 @@ fn nanos() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     let key = 0..20_u8;
     prop_oneof![
         5 => (key.clone(), any::<u8>(), prop::option::of(nanos()))
@@ -152,55 +152,55 @@ fn name(key: u8) -> Vec<u8> {
 }
 
 /// What was told, but for what both sides were told to forget.
-fn told(cache: &impl Cache) -> Vec<&Event> {
+pub fn told(cache: &impl Cache) -> Vec<&Event> {
     cache.events().iter().collect()
 }
 
+/// Does the same on both sides, and compares what they say.
+pub fn apply(step: &Step, now: &mut Instant, cluster: &mut Cluster, model: &mut Model) {
+    let at = *now;
+    match *step {
+        Step::Put(key, value, ttl) => {
+            let deadline = ttl.map(|ttl| after(at, ttl));
+            let (key, value) = (name(key), vec![value; usize::from(value % 7)]);
+            let put = cluster.put(at, &key, &value, deadline);
+            assert_eq!(put, model.put(at, &key, &value, deadline));
+        }
+        Step::Get(key) => {
+            let key = name(key);
+            assert_eq!(cluster.get(at, &key), model.get(at, &key), "{step:?}");
+        }
+        Step::Delete(key) => {
+            let key = name(key);
+            assert_eq!(cluster.delete(at, &key), model.delete(at, &key));
+        }
+        Step::Expire(key, ttl) => {
+            let (key, deadline) = (name(key), Some(after(at, ttl)));
+            let changed = cluster.set_deadline(at, &key, deadline);
+            assert_eq!(changed, model.set_deadline(at, &key, deadline));
+        }
+        Step::Persist(key) => {
+            let key = name(key);
+            let changed = cluster.set_deadline(at, &key, None);
+            assert_eq!(changed, model.set_deadline(at, &key, None));
+        }
+        Step::ToNextDeadline(off) => {
+            let next = model.next_deadline().map_or(0, Instant::as_nanos);
+            let to = Instant::from_nanos(next.saturating_add_signed(off));
+            *now = at.max(to);
+            cluster.tick(*now);
+            model.tick(*now);
+        }
+        Step::Advance(by) => *now = after(at, by),
+    }
+    assert!(cluster.next_deadline() <= model.next_deadline() || model.next_deadline().is_none());
+}
+
 fn compare(cluster: &mut Cluster, steps: &[Step]) {
-    let mut model = Model::new(u32::try_from(cluster.node_ids().len()).expect("few nodes"));
+    let mut model = Model::new(u32::try_from(cluster.node_ids().count()).expect("few nodes"));
     let mut now = Instant::START;
     for step in steps {
-        match *step {
-            Step::Put(key, value, ttl) => {
-                let deadline = ttl.map(|ttl| after(now, ttl));
-                let (key, value) = (name(key), vec![value; usize::from(value % 7)]);
-                let put = cluster.put(now, &key, &value, deadline);
-                assert_eq!(put, model.put(now, &key, &value, deadline));
-            }
-            Step::Get(key) => {
-                let key = name(key);
-                assert_eq!(
-                    cluster.get(now, &key),
-                    model.get(now, &key),
-                    "{step:?} at {now:?}"
-                );
-            }
-            Step::Delete(key) => {
-                let key = name(key);
-                assert_eq!(cluster.delete(now, &key), model.delete(now, &key));
-            }
-            Step::Expire(key, ttl) => {
-                let (key, deadline) = (name(key), Some(after(now, ttl)));
-                let changed = cluster.set_deadline(now, &key, deadline);
-                assert_eq!(changed, model.set_deadline(now, &key, deadline));
-            }
-            Step::Persist(key) => {
-                let key = name(key);
-                let changed = cluster.set_deadline(now, &key, None);
-                assert_eq!(changed, model.set_deadline(now, &key, None));
-            }
-            Step::ToNextDeadline(off) => {
-                let next = model.next_deadline().map_or(0, Instant::as_nanos);
-                let to = Instant::from_nanos(next.saturating_add_signed(off));
-                now = now.max(to);
-                cluster.tick(now);
-                model.tick(now);
-            }
-            Step::Advance(by) => now = after(now, by),
-        }
-        assert!(
-            cluster.next_deadline() <= model.next_deadline() || model.next_deadline().is_none()
-        );
+        apply(step, &mut now, cluster, &mut model);
     }
     cluster.tick(now);
     model.tick(now);

@@ -1,22 +1,32 @@
 //! The in-process cluster: nodes, a placement, and one log of what happened, in order.
 
+mod moving;
+mod nodes;
+
+pub use moving::{MoveCost, MoveError};
+
 use crate::cache::{Cache, PutError};
 use crate::config::{Capacity, Config, ConfigError};
 use crate::event::EventLog;
 use crate::eviction::Eviction;
+use crate::hot::HotKey;
 use crate::id::NodeId;
 use crate::node::{Entry, Node};
-use crate::placement::{Members, Modulo, Placement};
+use crate::placement::{Members, Placement};
 use crate::stats::Stats;
 use crate::time::Instant;
+use moving::Moving;
+use nodes::Nodes;
 
 /// A cluster of cache nodes in this process. Deterministic: the same calls give the same answers
 /// and the same log.
 ///
 /// It is one [`Cache`]; the methods here are what a cluster knows beyond that.
 pub struct Cluster {
-    nodes: Vec<Node>,
+    nodes: Nodes,
     placement: Box<dyn Placement>,
+    /// While keys are on their way to new owners.
+    moving: Option<Moving>,
     config: Config,
     log: EventLog,
     /// At or before the earliest deadline on any node.
@@ -44,16 +54,26 @@ impl Cluster {
     /// [`ConfigError`] if a bound is broken.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
-        let ids = (0..config.nodes).map(NodeId);
         let mut cluster = Self {
-            nodes: ids.map(|id| Node::new(id, 0)).collect(),
-            placement: Box::new(Modulo::new(Members::first(config.nodes))),
+            nodes: Nodes::default(),
+            placement: config.placement.place(Members::first(config.nodes)),
+            moving: None,
             config,
             log: EventLog::new(config.event_log),
             next: None,
         };
-        cluster.bound(Instant::START);
+        for _ in 0..config.nodes {
+            cluster.add_node(Instant::START);
+        }
         Ok(cluster)
+    }
+
+    fn add_node(&mut self, now: Instant) {
+        let mut node = Node::new(self.nodes.next_id(), 0);
+        node.watch_hot_keys(self.config.hot_keys);
+        self.nodes.push(node);
+        let id = NodeId(self.nodes.next_id().0 - 1);
+        bound(&self.config, &mut self.nodes[id], now, &mut self.log);
     }
 
     /// How much each node may hold.
@@ -74,7 +94,7 @@ impl Cluster {
         self.tick(now);
         self.config.capacity = capacity;
         if capacity.is_bounded() && self.nodes.iter().all(Node::is_bound) {
-            for node in &mut self.nodes {
+            for node in self.nodes.iter_mut() {
                 node.resize_at(now, capacity, &mut self.log);
             }
         } else {
@@ -91,24 +111,13 @@ impl Cluster {
     }
 
     fn bound(&mut self, now: Instant) {
-        let Config {
-            capacity,
-            eviction,
-            seed,
-            ..
-        } = self.config;
-        for node in &mut self.nodes {
-            if capacity.is_bounded() {
-                let policy = eviction.policy(seed ^ u64::from(node.id().0) << 32);
-                node.bound_at(now, capacity, policy, &mut self.log);
-            } else {
-                node.unbound();
-            }
+        for node in self.nodes.iter_mut() {
+            bound(&self.config, node, now, &mut self.log);
         }
     }
 
     /// The numbers of the nodes, ascending.
-    pub fn node_ids(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes.iter().map(Node::id)
     }
 
@@ -129,6 +138,62 @@ impl Cluster {
         let (node, log) = self.owner_at(now, key);
         let slot = node.look_up(now, key, log);
         (node.id(), slot.map(|slot| node.value(slot)))
+    }
+
+    /// [`Cluster::get_from`] for many keys: each node is asked once, for all of its keys. In the
+    /// order of the keys.
+    pub fn get_many<K: AsRef<[u8]>>(
+        &mut self,
+        now: Instant,
+        keys: &[K],
+    ) -> Vec<(NodeId, Option<Vec<u8>>)> {
+        let batches = self.by_owner(now, keys.iter().map(AsRef::as_ref));
+        let mut found = vec![(NodeId(0), None); keys.len()];
+        for (id, at) in batches {
+            let node = &mut self.nodes[id];
+            let slot = node.look_up(now, keys[at].as_ref(), &mut self.log);
+            found[at] = (id, slot.map(|slot| node.value(slot).to_vec()));
+        }
+        found
+    }
+
+    /// [`Cache::put`] for many keys with one deadline: each node is asked once, for all of its
+    /// keys. What becomes of each key, in their order.
+    pub fn put_many<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        now: Instant,
+        pairs: &[(K, V)],
+        deadline: Option<Instant>,
+    ) -> Vec<Result<(), PutError>> {
+        let batches = self.by_owner(now, pairs.iter().map(|(key, _)| key.as_ref()));
+        let mut stored = vec![Ok(()); pairs.len()];
+        for (id, at) in batches {
+            let (key, value) = (pairs[at].0.as_ref(), pairs[at].1.as_ref());
+            stored[at] = self
+                .check(key, value)
+                .and_then(|()| self.nodes[id].put_at(now, key, value, deadline, &mut self.log));
+        }
+        self.expect(deadline);
+        stored
+    }
+
+    /// The places of the keys, those of one owner together and in order, when all that is due is
+    /// done.
+    fn by_owner<'k>(
+        &mut self,
+        now: Instant,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Vec<(NodeId, usize)> {
+        self.tick(now);
+        let mut places = Vec::with_capacity(keys.size_hint().0);
+        for (at, key) in keys.enumerate() {
+            if self.moving.is_some() {
+                self.pull(now, key);
+            }
+            places.push((self.owner(key), at));
+        }
+        places.sort_unstable();
+        places
     }
 
     /// The entry under `key`, without counting or touching it.
@@ -228,6 +293,18 @@ impl Cluster {
         nodes.map(|node| (node.id(), node.stats(now))).collect()
     }
 
+    /// The keys that were requested most at each node, `count` of each, and how many requests the
+    /// node had in all: GETs and writes. By ascending number.
+    #[must_use]
+    pub fn hot_keys(&self, count: usize) -> Vec<(NodeId, u64, Vec<HotKey>)> {
+        let hot = self
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node.id(), node.hot()?)));
+        hot.map(|(id, hot)| (id, hot.requests(), hot.top(count)))
+            .collect()
+    }
+
     /// What the whole cluster holds and has counted.
     pub fn stats(&mut self, now: Instant) -> Stats {
         let all = self.node_stats(now).into_iter();
@@ -266,8 +343,11 @@ impl Cluster {
     #[inline]
     fn owner_at(&mut self, now: Instant, key: &[u8]) -> (&mut Node, &mut EventLog) {
         self.tick(now);
+        if self.moving.is_some() {
+            self.pull(now, key);
+        }
         let owner = self.owner(key);
-        (&mut self.nodes[owner.0 as usize], &mut self.log)
+        (&mut self.nodes[owner], &mut self.log)
     }
 
     /// Notes that some node may have something to do at `deadline`.
@@ -291,6 +371,18 @@ impl Cluster {
             return Err(PutError::ValueTooLong { len, max });
         }
         Ok(())
+    }
+}
+
+/// Gives a node the capacity of the config, and a policy.
+fn bound(config: &Config, node: &mut Node, now: Instant, log: &mut EventLog) {
+    if config.capacity.is_bounded() {
+        let policy = config
+            .eviction
+            .policy(config.seed ^ u64::from(node.id().0) << 32);
+        node.bound_at(now, config.capacity, policy, log);
+    } else {
+        node.unbound();
     }
 }
 

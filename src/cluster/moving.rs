@@ -1,0 +1,270 @@
+//! Moves: what happens to the keys when nodes join or leave, or the placement changes.
+//!
+//! A change puts the new placement in force at once, and leaves the keys where they are. From then
+//! on they are pulled to their new owners, by two paths: in steps, node by node and slot by slot;
+//! and at once for a key that somebody asks for. An entry is stored at its new owner before it is
+//! dropped at the old one, and nothing happens in between, so every key can be read throughout, and
+//! is counted once. A deadline is absolute and goes along unchanged. A node that leaves does so when
+//! it is empty.
+//!
+//! What is written after the change goes to the new owner, so one pass over the slots that there
+//! are is enough.
+//!
+//! Caveat: an entry comes to its new owner as a new one for the eviction policy. A full owner makes
+//! room as its policy says; if it evicts nothing, the entry is lost, and the log and the cost say
+//! so.
+
+use super::Cluster;
+use crate::cache::Cache;
+use crate::config::MAX_NODES;
+use crate::id::NodeId;
+use crate::node::Node;
+use crate::placement::{MAX_WEIGHT, Member, Placement, PlacementKind};
+use crate::time::Instant;
+
+/// What a change of members or placement has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MoveCost {
+    /// Keys that were there when it began.
+    pub keys: u64,
+    /// Keys that went to another node.
+    pub moved: u64,
+    /// The least that any balanced placement could have moved: for a join the newcomer's fair
+    /// part of the keys, for a leave the keys of the node that leaves, otherwise 0.
+    pub optimum: u64,
+    /// Keys that found no room at their new owner.
+    pub lost: u64,
+}
+
+/// Why the members or the placement cannot be changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MoveError {
+    /// The keys are still on their way from the change before.
+    #[error("keys are still moving: REBALANCE finishes that")]
+    Moving,
+    /// There are as many nodes as there may be.
+    #[error("a cluster has at most {MAX_NODES} nodes")]
+    TooManyNodes,
+    /// The only node cannot leave.
+    #[error("the last node cannot leave")]
+    LastNode,
+    /// There is no such node.
+    #[error("there is no node {0}")]
+    NoSuchNode(NodeId),
+    /// The weight is out of bounds.
+    #[error("a weight lies between 1 and {MAX_WEIGHT}, not {0}")]
+    Weight(u32),
+    /// The placement knows no weights, and there are some.
+    #[error("{0} placement knows no weights; {weighted} do", weighted = weighted())]
+    Unweighted(PlacementKind),
+}
+
+/// The names of the placements in which weights count.
+fn weighted() -> String {
+    let kinds = PlacementKind::ALL.iter().filter(|kind| kind.is_weighted());
+    let names: Vec<_> = kinds.map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// Keys on their way.
+pub(super) struct Moving {
+    /// Where they were.
+    from: Box<dyn Placement>,
+    leaving: Option<NodeId>,
+    /// The node that is being looked through, and from which slot on.
+    at: (NodeId, u32),
+    cost: MoveCost,
+}
+
+impl Cluster {
+    /// Lets a node join. Its number is the next one that was never used. The keys that it is to own
+    /// are pulled by [`Cluster::move_some`], or when somebody asks for them.
+    ///
+    /// # Errors
+    /// [`MoveError`]; nothing has changed then.
+    pub fn join(&mut self, now: Instant, weight: u32) -> Result<NodeId, MoveError> {
+        self.check_still()?;
+        if !(1..=MAX_WEIGHT).contains(&weight) {
+            return Err(MoveError::Weight(weight));
+        }
+        let kind = self.placement.kind();
+        if weight != 1 && !kind.is_weighted() {
+            return Err(MoveError::Unweighted(kind));
+        }
+        if self.node_ids().count() >= MAX_NODES as usize {
+            return Err(MoveError::TooManyNodes);
+        }
+        self.tick(now);
+        let node = self.nodes.next_id();
+        self.add_node(now);
+        let placement = self.placement.with(Member { node, weight });
+        let total = u128::from(placement.members().total_weight());
+        let keys = self.stats(now).keys;
+        let fair = (u128::from(keys) * u128::from(weight) + total / 2) / total;
+        self.start(placement, None, u64::try_from(fair).unwrap_or(keys), keys);
+        Ok(node)
+    }
+
+    /// Lets a node leave. It goes when [`Cluster::move_some`] has pulled the last of its keys.
+    ///
+    /// # Errors
+    /// [`MoveError`]; nothing has changed then.
+    pub fn leave(&mut self, now: Instant, node: NodeId) -> Result<(), MoveError> {
+        self.check_still()?;
+        if self.nodes.get(node).is_none() {
+            return Err(MoveError::NoSuchNode(node));
+        }
+        if self.placement.members().len() == 1 {
+            return Err(MoveError::LastNode);
+        }
+        self.tick(now);
+        let placement = self.placement.without(node);
+        let optimum = self.nodes[node].stats(now).keys;
+        let keys = self.stats(now).keys;
+        self.start(placement, Some(node), optimum, keys);
+        Ok(())
+    }
+
+    /// Changes how keys are placed.
+    ///
+    /// # Errors
+    /// [`MoveError`]; nothing has changed then.
+    pub fn set_placement(&mut self, now: Instant, kind: PlacementKind) -> Result<(), MoveError> {
+        self.check_still()?;
+        let members = self.placement.members().clone();
+        if !kind.is_weighted() && members.iter().any(|member| member.weight != 1) {
+            return Err(MoveError::Unweighted(kind));
+        }
+        self.tick(now);
+        let placement = kind.place(members);
+        let keys = self.stats(now).keys;
+        self.start(placement, None, 0, keys);
+        Ok(())
+    }
+
+    /// Whether keys are on their way to new owners.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        self.moving.is_some()
+    }
+
+    /// The node that goes when its last key has moved.
+    #[must_use]
+    pub fn leaving(&self) -> Option<NodeId> {
+        self.moving.as_ref()?.leaving
+    }
+
+    /// Moves keys on: looks at up to `limit` slots. Returns what the change has cost in all when
+    /// no key is on its way any more, and `None` as long as there are some.
+    ///
+    /// Cost: a look-up of the owner for each slot, and a put and a removal for each key that moves.
+    pub fn move_some(&mut self, now: Instant, limit: usize) -> Option<MoveCost> {
+        self.tick(now);
+        for _ in 0..limit {
+            let Some((mut node, mut slot)) = self.moving.as_ref().map(|moving| moving.at) else {
+                return Some(self.nothing_to_move(now));
+            };
+            let found = self.nodes.get(node).and_then(|node| node.slot_from(slot));
+            if let Some(found) = found {
+                self.move_slot(now, node, found);
+                slot = found.saturating_add(1);
+            } else {
+                node = NodeId(node.0.saturating_add(1));
+                slot = 0;
+            }
+            if node >= self.nodes.next_id() {
+                return self.finish();
+            }
+            if let Some(moving) = &mut self.moving {
+                moving.at = (node, slot);
+            }
+        }
+        None
+    }
+
+    /// Moves all keys that are on their way, and returns what the change has cost.
+    pub fn move_all(&mut self, now: Instant) -> MoveCost {
+        loop {
+            if let Some(cost) = self.move_some(now, usize::MAX) {
+                return cost;
+            }
+        }
+    }
+
+    fn check_still(&self) -> Result<(), MoveError> {
+        match self.moving {
+            None => Ok(()),
+            Some(_) => Err(MoveError::Moving),
+        }
+    }
+
+    fn start(
+        &mut self,
+        placement: Box<dyn Placement>,
+        leaving: Option<NodeId>,
+        optimum: u64,
+        keys: u64,
+    ) {
+        self.moving = Some(Moving {
+            from: std::mem::replace(&mut self.placement, placement),
+            leaving,
+            at: (NodeId(0), 0),
+            cost: MoveCost {
+                keys,
+                optimum,
+                ..MoveCost::default()
+            },
+        });
+    }
+
+    fn nothing_to_move(&mut self, now: Instant) -> MoveCost {
+        MoveCost {
+            keys: self.stats(now).keys,
+            ..MoveCost::default()
+        }
+    }
+
+    fn finish(&mut self) -> Option<MoveCost> {
+        let moving = self.moving.take()?;
+        if let Some(node) = moving.leaving {
+            let gone = self.nodes.remove(node);
+            debug_assert!(gone.is_some_and(|node| node.is_empty()), "it leaves empty");
+        }
+        Some(moving.cost)
+    }
+
+    /// Brings a key that somebody asks for to its owner.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn pull(&mut self, now: Instant, key: &[u8]) {
+        let Some(moving) = &self.moving else {
+            return;
+        };
+        let old = moving.from.owner(moving.from.hash(key));
+        if let Some(slot) = self.nodes.get(old).and_then(|node| node.slot_of(key)) {
+            self.move_slot(now, old, slot);
+        }
+    }
+
+    /// Brings the entry to its owner, if that is another node.
+    fn move_slot(&mut self, now: Instant, from: NodeId, slot: u32) {
+        let source = &self.nodes[from];
+        let (key, entry) = source.entry(slot);
+        let to = self.placement.owner(self.placement.hash(key));
+        if to == from {
+            return;
+        }
+        let (key, value, deadline) = (key.to_vec(), entry.value.to_vec(), entry.deadline);
+        let target = &mut self.nodes[to];
+        let stored = target.pull_at(now, &key, &value, deadline, &mut self.log);
+        let cost = self.moving.as_mut().map(|moving| &mut moving.cost);
+        if let Some(cost) = cost {
+            match stored {
+                Ok(()) => cost.moved += 1,
+                Err(_) => cost.lost += 1,
+            }
+        }
+        let source: &mut Node = &mut self.nodes[from];
+        source.give_up(now, slot, stored.is_ok(), &mut self.log);
+    }
+}

@@ -1,0 +1,264 @@
+//! Joins, leaves and changes of placement: every key can be read at every step, with its deadline.
+
+use proptest::prelude::*;
+use shardlab::cache::Cache;
+use shardlab::cluster::{MoveCost, MoveError};
+use shardlab::config::{Capacity, MAX_NODES};
+use shardlab::event::{Event, EventKind};
+use shardlab::eviction::Eviction;
+use shardlab::id::NodeId;
+use shardlab::placement::PlacementKind;
+use shardlab::time::Instant;
+use shardlab::{Cluster, Config};
+
+use super::model::{self, Model, apply, told};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Ask(model::Step),
+    Join(u32),
+    Leave(usize),
+    Place(PlacementKind),
+    Move(usize),
+}
+
+fn kind() -> impl Strategy<Value = PlacementKind> {
+    prop::sample::select(PlacementKind::ALL)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => model::step().prop_map(Step::Ask),
+        1 => (1..4_u32).prop_map(Step::Join),
+        1 => (0..8_usize).prop_map(Step::Leave),
+        1 => kind().prop_map(Step::Place),
+        4 => (1..5_usize).prop_map(Step::Move),
+    ]
+}
+
+/// Whatever the cluster refuses must leave it as it was; the comparison goes on to show it.
+fn change(step: &Step, now: Instant, cluster: &mut Cluster) {
+    let moving = cluster.is_moving();
+    let refused = match *step {
+        Step::Ask(_) => return,
+        Step::Join(weight) => cluster.join(now, weight).err(),
+        Step::Leave(at) => {
+            let ids: Vec<NodeId> = cluster.node_ids().collect();
+            cluster.leave(now, ids[at % ids.len()]).err()
+        }
+        Step::Place(kind) => cluster.set_placement(now, kind).err(),
+        Step::Move(limit) => {
+            let _ = cluster.move_some(now, limit);
+            return;
+        }
+    };
+    assert_eq!(
+        refused == Some(MoveError::Moving),
+        moving,
+        "one move at a time"
+    );
+}
+
+/// What expired, whatever the node.
+fn expired(cache: &impl Cache) -> Vec<(Instant, Vec<u8>)> {
+    let expired = told(cache).into_iter().map(|it: &Event| {
+        assert_eq!(it.kind, EventKind::Expired);
+        (it.at, it.key.to_vec())
+    });
+    let mut expired: Vec<_> = expired.collect();
+    expired.sort_unstable();
+    expired
+}
+
+fn check_all_keys(now: Instant, cluster: &mut Cluster, model: &mut Model) {
+    model.tick(now);
+    for (key, row) in &model.rows {
+        let entry = cluster.peek(now, key).expect("every key can be read");
+        assert_eq!(
+            (entry.value, entry.deadline),
+            (&row.value[..], row.deadline)
+        );
+    }
+    assert_eq!(
+        cluster.stats(now).keys,
+        model.rows.len() as u64,
+        "each once"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_cluster_that_changes_does_what_the_model_does(
+        nodes in 1..5_u32,
+        placement in kind(),
+        steps in prop::collection::vec(step(), 1..150),
+    ) {
+        let config = Config { nodes, placement, ..Config::default() };
+        let mut cluster = Cluster::new(config).expect("a cluster");
+        let (mut model, mut now) = (Model::new(nodes), Instant::START);
+        for step in &steps {
+            match step {
+                Step::Ask(step) => apply(step, &mut now, &mut cluster, &mut model),
+                step => {
+                    change(step, now, &mut cluster);
+                    model.tick(now);
+                }
+            }
+        }
+        let cost = cluster.move_all(now);
+        prop_assert_eq!(cost.lost, 0);
+        check_all_keys(now, &mut cluster, &mut model);
+        let keys = cluster.keys(now, None, |_| true);
+        for key in keys {
+            let owner = cluster.owner(&key);
+            let there = cluster.keys(now, Some(owner), |it| it == key);
+            prop_assert_eq!(there.len(), 1, "every key is where it belongs");
+        }
+        prop_assert_eq!(expired(&cluster), expired(&model));
+    }
+}
+
+fn key(n: u32) -> Vec<u8> {
+    format!("key:{n}").into_bytes()
+}
+
+fn full_cluster(placement: PlacementKind, nodes: u32, keys: u32) -> Cluster {
+    let config = Config {
+        nodes,
+        placement,
+        ..Config::default()
+    };
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    for n in 0..keys {
+        let deadline = Instant::from_millis(60_000 + u64::from(n));
+        let put = cluster.put(Instant::START, &key(n), &n.to_le_bytes(), Some(deadline));
+        put.expect("room");
+    }
+    cluster
+}
+
+/// Without the help of anybody who asks: all keys are there before, during and after.
+#[test]
+fn every_key_is_somewhere_at_every_step() {
+    const KEYS: u32 = 500;
+    let now = Instant::from_millis(1);
+    for &kind in PlacementKind::ALL {
+        let mut cluster = full_cluster(kind, 4, KEYS);
+        cluster.join(now, 1).expect("a fifth node");
+        while cluster.move_some(now, 7).is_none() {
+            assert_eq!(
+                cluster.keys(now, None, |_| true).len(),
+                KEYS as usize,
+                "{kind}"
+            );
+        }
+        cluster.leave(now, NodeId(1)).expect("there are others");
+        while cluster.move_some(now, 7).is_none() {
+            assert_eq!(
+                cluster.keys(now, None, |_| true).len(),
+                KEYS as usize,
+                "{kind}"
+            );
+        }
+        assert_eq!(
+            cluster.node_ids().map(|id| id.0).collect::<Vec<_>>(),
+            [0, 2, 3, 4]
+        );
+        for n in 0..KEYS {
+            let entry = cluster.peek(now, &key(n)).expect("it is there");
+            assert_eq!(
+                entry.deadline,
+                Some(Instant::from_millis(60_000 + u64::from(n)))
+            );
+        }
+        assert_eq!(
+            cluster.join(now, 1),
+            Ok(NodeId(5)),
+            "numbers are not reused"
+        );
+    }
+}
+
+#[test]
+fn the_cost_says_what_moved() {
+    let mut cluster = full_cluster(PlacementKind::Modulo, 3, 3000);
+    let now = Instant::from_millis(1);
+    cluster.join(now, 1).expect("room for a node");
+    let cost = cluster.move_all(now);
+    assert_eq!((cost.keys, cost.optimum, cost.lost), (3000, 750, 0));
+    assert!(
+        (2200..2300).contains(&cost.moved),
+        "three quarters: {}",
+        cost.moved
+    );
+    let leaving = cluster.keys(now, Some(NodeId(0)), |_| true).len() as u64;
+    cluster.leave(now, NodeId(0)).expect("others stay");
+    assert_eq!(cluster.move_all(now).optimum, leaving);
+    let nothing = MoveCost {
+        keys: 3000,
+        ..MoveCost::default()
+    };
+    assert_eq!(cluster.move_all(now), nothing);
+}
+
+#[test]
+fn a_key_that_expires_on_its_way_expires_once() {
+    let mut cluster = full_cluster(PlacementKind::Modulo, 3, 100);
+    cluster.join(Instant::START, 1).expect("room for a node");
+    let _ = cluster.move_some(Instant::START, 30);
+    let end = Instant::from_millis(61_000);
+    cluster.tick(end);
+    assert_eq!(cluster.events().iter().count(), 100);
+    assert_eq!(cluster.move_all(end).lost, 0);
+    assert_eq!(cluster.stats(end).keys, 0);
+}
+
+#[test]
+fn what_finds_no_room_is_lost_and_told() {
+    let mut cluster = full_cluster(PlacementKind::Modulo, 2, 20);
+    cluster.set_eviction(Instant::START, Eviction::None);
+    let capacity = Capacity {
+        entries: Some(10),
+        bytes: None,
+    };
+    cluster.set_capacity(Instant::START, capacity);
+    cluster
+        .leave(Instant::START, NodeId(1))
+        .expect("the other stays");
+    let there = cluster.stats(Instant::START).keys;
+    let cost = cluster.move_all(Instant::START);
+    let lost = cluster
+        .events()
+        .iter()
+        .filter(|it| it.kind == EventKind::Lost);
+    assert_eq!(lost.count() as u64, cost.lost);
+    assert_eq!(cluster.stats(Instant::START).keys, there - cost.lost);
+    assert!(cost.lost > 0, "there are more keys than places");
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let now = Instant::START;
+    let mut cluster = full_cluster(PlacementKind::Modulo, 1, 10);
+    assert_eq!(cluster.leave(now, NodeId(0)), Err(MoveError::LastNode));
+    assert_eq!(
+        cluster.leave(now, NodeId(7)),
+        Err(MoveError::NoSuchNode(NodeId(7)))
+    );
+    assert_eq!(cluster.join(now, 0), Err(MoveError::Weight(0)));
+    assert_eq!(cluster.join(now, 101), Err(MoveError::Weight(101)));
+    assert_eq!(
+        cluster.join(now, 2),
+        Err(MoveError::Unweighted(PlacementKind::Modulo))
+    );
+    cluster.join(now, 1).expect("room for a node");
+    assert_eq!(cluster.join(now, 1), Err(MoveError::Moving));
+    let config = Config {
+        nodes: MAX_NODES,
+        ..Config::default()
+    };
+    let mut full = Cluster::new(config).expect("a cluster");
+    assert_eq!(full.join(now, 1), Err(MoveError::TooManyNodes));
+}
