@@ -65,6 +65,16 @@ impl Members {
         Self::new(members.copied().collect())
     }
 
+    /// Where a member stands among these.
+    ///
+    /// # Panics
+    /// If it is not among them.
+    #[must_use]
+    pub fn place(&self, node: NodeId) -> usize {
+        let found = self.0.binary_search_by_key(&node, |member| member.node);
+        found.expect("a member")
+    }
+
     /// The sum of all weights.
     #[must_use]
     pub fn total_weight(&self) -> u64 {

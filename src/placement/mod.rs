@@ -1,10 +1,19 @@
 //! Where keys live: pure functions from a key to the nodes that own it.
 
+mod bounded;
+#[cfg(test)]
+mod golden;
+mod ketama;
 mod members;
 mod modulo;
+mod points;
+mod ring;
 
+pub use bounded::{Bounded, DEFAULT_LOAD};
+pub use ketama::Ketama;
 pub use members::{MAX_WEIGHT, Member, Members};
 pub use modulo::Modulo;
+pub use ring::{DEFAULT_POINTS, MAX_POINTS, Ring};
 
 use std::fmt;
 use std::str::FromStr;
@@ -154,6 +163,9 @@ macro_rules! placements {
 
 placements! {
     Modulo "modulo" false "The hash modulo the number of nodes: even and cheap, and nearly all keys move when a node joins.";
+    Ring "ring" true "Consistent hashing with 160 points a node: little moves, and only to who joins or from who leaves.";
+    Ketama "ketama" true "The ring of memcached's clients, point for point: MD5, 160 points a node.";
+    Bounded "bounded" true "A ring on which no node gets more than 1.1 times its part: what is over goes to the next.";
 }
 
 #[cfg(test)]

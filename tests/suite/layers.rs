@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cache", "config", "event", "eviction", "hash", "hot", "id", "stats", "store", "time",
         ],
     ),
-    ("placement", &["hash", "id"]),
+    ("placement", &["hash", "id", "rng"]),
     (
         "cluster",
         &[
