@@ -1,17 +1,26 @@
 //! Where keys live: pure functions from a key to the nodes that own it.
 
+mod anchor;
 mod bounded;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod golden;
+mod jump;
 mod ketama;
 mod members;
+mod memento;
 mod modulo;
 mod points;
+mod rehash;
 mod ring;
 
+pub use anchor::Anchor;
 pub use bounded::{Bounded, DEFAULT_LOAD};
+pub use jump::Jump;
 pub use ketama::Ketama;
 pub use members::{MAX_WEIGHT, Member, Members};
+pub use memento::Memento;
 pub use modulo::Modulo;
 pub use ring::{DEFAULT_POINTS, MAX_POINTS, Ring};
 
@@ -166,6 +175,9 @@ placements! {
     Ring "ring" true "Consistent hashing with 160 points a node: little moves, and only to who joins or from who leaves.";
     Ketama "ketama" true "The ring of memcached's clients, point for point: MD5, 160 points a node.";
     Bounded "bounded" true "A ring on which no node gets more than 1.1 times its part: what is over goes to the next.";
+    Jump "jump" false "Jump consistent hash: even, and nothing but a table of nodes; a leave moves up to twice its share, to one heir.";
+    Anchor "anchor" false "Anchor hash: even, and as fast with a thousand nodes as with three; what a leave moves is spread over all.";
+    Memento "memento" false "Memento hash: jump with a memory of who left; even, and what a leave moves is spread over all.";
 }
 
 #[cfg(test)]
