@@ -1,5 +1,7 @@
 //! Hashes that are pinned by name: their values never change between versions.
 
+use crc::{CRC_16_XMODEM, Crc, Table};
+
 /// FNV-1a, 32 bits, over the bytes of a key. Modulo placement uses it.
 ///
 /// Source: Fowler, Noll, Vo, "The FNV Non-Cryptographic Hash Algorithm", IETF draft
@@ -9,6 +11,16 @@ pub fn fnv1a_32(key: &[u8]) -> u32 {
     key.iter().fold(0x811c_9dc5, |hash, &byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
+}
+
+/// CRC-16, XMODEM's variant (polynomial 0x1021, start 0): Redis Cluster's slots go by it. Cost: a
+/// look-up a byte in a table of 256 entries, about 20 ns for 14 bytes.
+///
+/// Source: Redis Cluster Specification, appendix A.
+#[must_use]
+pub fn crc16_xmodem(key: &[u8]) -> u16 {
+    static CRC: Crc<u16, Table<1>> = Crc::<u16, Table<1>>::new(&CRC_16_XMODEM);
+    CRC.checksum(key)
 }
 
 /// rapidhash v3, 64 bits, with its default seed: what the store's index and the eviction policies
@@ -44,6 +56,12 @@ mod tests {
         let hex = |key| u128::from_be_bytes(md5(key));
         assert_eq!(hex(b""), 0xd41d_8cd9_8f00_b204_e980_0998_ecf8_427e);
         assert_eq!(hex(b"abc"), 0x9001_5098_3cd2_4fb0_d696_3f7d_28e1_7f72);
+    }
+
+    #[test]
+    fn crc16_xmodem_gives_the_published_vector() {
+        assert_eq!(crc16_xmodem(b""), 0);
+        assert_eq!(crc16_xmodem(b"123456789"), 0x31c3);
     }
 
     #[test]

@@ -4,25 +4,34 @@ mod anchor;
 mod bounded;
 #[cfg(test)]
 mod changes;
+mod deal;
 #[cfg(test)]
 mod golden;
 mod jump;
 mod ketama;
+mod log;
+mod maglev;
 mod members;
 mod memento;
 mod modulo;
 mod points;
 mod rehash;
+mod rendezvous;
 mod ring;
+mod scores;
+mod slots;
 
 pub use anchor::Anchor;
 pub use bounded::{Bounded, DEFAULT_LOAD};
 pub use jump::Jump;
 pub use ketama::Ketama;
+pub use maglev::Maglev;
 pub use members::{MAX_WEIGHT, Member, Members};
 pub use memento::Memento;
 pub use modulo::Modulo;
+pub use rendezvous::Rendezvous;
 pub use ring::{DEFAULT_POINTS, MAX_POINTS, Ring};
+pub use slots::Slots;
 
 use std::fmt;
 use std::str::FromStr;
@@ -175,6 +184,9 @@ placements! {
     Ring "ring" true "Consistent hashing with 160 points a node: little moves, and only to who joins or from who leaves.";
     Ketama "ketama" true "The ring of memcached's clients, point for point: MD5, 160 points a node.";
     Bounded "bounded" true "A ring on which no node gets more than 1.1 times its part: what is over goes to the next.";
+    Slots "slots" true "Redis Cluster's 16384 slots: a table says who has which, and only what must move moves.";
+    Rendezvous "rendezvous" true "Every node has a score for every key and the highest wins: no better balance, but a step for each node.";
+    Maglev "maglev" true "A table of 65537 entries that the nodes fill by turns: the cheapest, even, and a little more moves than must.";
     Jump "jump" false "Jump consistent hash: even, and nothing but a table of nodes; a leave moves up to twice its share, to one heir.";
     Anchor "anchor" false "Anchor hash: even, and as fast with a thousand nodes as with three; what a leave moves is spread over all.";
     Memento "memento" false "Memento hash: jump with a memory of who left; even, and what a leave moves is spread over all.";
