@@ -71,7 +71,7 @@ pub enum PutError {
     /// The node is at its capacity, and its policy evicts nothing.
     #[error("the node is full and evicts nothing: remove something, or see EVICTION and CAPACITY")]
     Full,
-    /// The node's store is at the end of its address space: 16 GiB, or 2^32 - 1 entries.
+    /// The node's store is at the end of its address space: 16 GiB, or 2^32 - 1024 entries.
     #[error("the node is full: a store holds at most 16 GiB")]
     NodeFull,
 }

@@ -2,10 +2,11 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::places::MAX_LEN;
 use super::{Slot, grow_gently};
 use crate::time::Instant;
 
-/// Where a vacant list ends, and the bound on slot numbers.
+/// Where a vacant list ends.
 const NONE: Slot = Slot::MAX;
 /// `Entry::timer` of an entry that is not in the wheel.
 const NO_TIMER: u32 = u32::MAX;
@@ -65,7 +66,7 @@ impl Default for Slab {
 impl Slab {
     /// Whether all slot numbers are taken.
     pub fn is_full(&self) -> bool {
-        self.vacant == NONE && self.entries.len() >= NONE as usize
+        self.vacant == NONE && self.entries.len() >= MAX_LEN
     }
 
     /// Puts an entry without a deadline into a vacant place. The slab must not be full.

@@ -7,9 +7,8 @@
 //! emptied downwards in order, slots with equal deadlines leave in the order in which they came.
 //! Within a tick, slots are sorted by their deadline when the tick is reached.
 //!
-//! A bucket is a sequence of slots, and the slab knows each slot's place in it, so cancelling is a
-//! write to that place: it becomes a tombstone. A bucket with more tombstones than slots is packed,
-//! which keeps memory within twice of what is scheduled.
+//! The slab knows each slot's place in its bucket, and cancelling clears a bit for it there: see
+//! [`Places`].
 //!
 //! Cost: insert and cancel O(1); a slot moves down at most 7 times before it fires.
 
@@ -19,6 +18,7 @@
 )]
 
 use std::collections::VecDeque;
+use std::mem;
 
 use super::Slot;
 use super::places::Places;
@@ -32,19 +32,10 @@ const DIGIT_BITS: u32 = 6;
 const BUCKETS: usize = 1 << DIGIT_BITS;
 /// 8 digits of 6 bits hold the 44 bits of a tick.
 const LEVELS: usize = 8;
-/// What stands in a bucket where a slot was cancelled.
-const TOMBSTONE: Slot = Slot::MAX;
-
-#[derive(Default)]
-struct Bucket {
-    slots: Places,
-    tombstones: usize,
-}
-
 #[derive(Default)]
 struct Level {
     /// Empty until the level is first used, then 64 buckets.
-    buckets: Vec<Bucket>,
+    buckets: Vec<Places>,
     /// Bit n is set if bucket n has a slot.
     occupied: u64,
 }
@@ -105,10 +96,14 @@ impl Wheel {
         let (level, place) = bucket_of(tick, self.tick);
         let level = &mut self.levels[level];
         if level.buckets.is_empty() {
-            level.buckets.resize_with(BUCKETS, Bucket::default);
+            level.buckets.resize_with(BUCKETS, Places::default);
         }
         level.occupied |= 1 << place;
-        level.buckets[place].push(slot, deadline, slab);
+        let bucket = &mut level.buckets[place];
+        if bucket.is_sparse() {
+            pack(bucket, slab);
+        }
+        slab[slot].set_timer(deadline, bucket.push(slot));
     }
 
     /// Forgets a slot's deadline, if it has one.
@@ -120,8 +115,8 @@ impl Wheel {
         let tick = tick_of(deadline).max(self.tick);
         let (level, bucket) = bucket_of(tick, self.tick);
         let level = &mut self.levels[level];
-        level.buckets[bucket].cancel(place, slab);
-        if level.buckets[bucket].slots.is_empty() {
+        level.buckets[bucket].remove(place);
+        if level.buckets[bucket].len() == 0 {
             level.occupied &= !(1 << bucket);
             if self.levels.iter().all(|level| level.occupied == 0) {
                 self.next = None;
@@ -142,14 +137,14 @@ impl Wheel {
             }
             self.tick = start;
             self.levels[level].occupied &= !(1 << place);
-            let bucket = std::mem::take(&mut self.levels[level].buckets[place]);
+            let bucket = mem::take(&mut self.levels[level].buckets[place]);
             if level == 0 {
-                self.fire(bucket, now, slab, due);
+                self.fire(&bucket, now, slab, due);
                 if start == target {
                     break;
                 }
             } else {
-                for slot in bucket.live() {
+                for slot in bucket.iter() {
                     let deadline = slab[slot].deadline().unwrap_or_default();
                     self.file(slot, deadline, slab);
                 }
@@ -162,13 +157,13 @@ impl Wheel {
     /// Makes a bucket of the present tick due, but for what comes after `now`.
     fn fire(
         &mut self,
-        bucket: Bucket,
+        bucket: &Places,
         now: Instant,
         slab: &mut Slab,
         due: &mut VecDeque<(Instant, Slot)>,
     ) {
         let first = due.len();
-        for slot in bucket.live() {
+        for slot in bucket.iter() {
             let deadline = slab[slot].deadline().unwrap_or_default();
             if deadline <= now {
                 slab[slot].clear_timer();
@@ -197,15 +192,15 @@ impl Wheel {
             return Some(Instant::from_nanos(start << TICK_BITS));
         }
         let bucket = &self.levels[0].buckets[place];
-        let live = bucket.slots.iter().filter(|&slot| slot != TOMBSTONE);
-        live.filter_map(|slot| slab[slot].deadline()).min()
+        let slots = bucket.iter();
+        slots.filter_map(|slot| slab[slot].deadline()).min()
     }
 
-    /// Places in all buckets, tombstones included.
+    /// Slots in all buckets, those included that were cancelled and not yet dropped.
     #[cfg(test)]
     pub fn places(&self) -> usize {
         let buckets = self.levels.iter().flat_map(|level| &level.buckets);
-        buckets.map(|bucket| bucket.slots.len()).sum()
+        buckets.map(Places::held).sum()
     }
 
     /// Recounts: every occupied slot with a deadline is in its bucket, once, and nothing else is.
@@ -218,18 +213,17 @@ impl Wheel {
                 continue;
             };
             scheduled += 1;
-            let (level, bucket) = bucket_of(tick_of(deadline), self.tick);
-            let found = self.levels[level].buckets[bucket].slots.get(place);
+            let (level, bucket) = bucket_of(tick_of(deadline).max(self.tick), self.tick);
+            let found = self.levels[level].buckets[bucket].get(place);
             assert_eq!(found, Some(slot), "the slab knows the place in the wheel");
             assert!(self.next.is_some_and(|next| next <= deadline), "next");
         }
         let mut held = 0;
         for level in &self.levels {
             for (place, bucket) in level.buckets.iter().enumerate() {
-                let live = bucket.slots.iter().filter(|&slot| slot != TOMBSTONE);
-                let live = live.count();
-                assert_eq!(live + bucket.tombstones, bucket.slots.len(), "tombstones");
-                assert!(bucket.tombstones <= live, "buckets are packed");
+                let live = bucket.iter().count();
+                assert_eq!(live, bucket.len(), "a bucket knows its length");
+                assert!(bucket.held() <= 2 * live, "buckets are packed");
                 assert_eq!(level.occupied >> place & 1 == 1, live > 0, "occupied");
                 held += live;
             }
@@ -238,40 +232,14 @@ impl Wheel {
     }
 }
 
-impl Bucket {
-    fn push(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
-        // Slot numbers are below u32::MAX and tombstones never outnumber slots for long, but a
-        // place is a u32 all the same: packing first keeps it one.
-        if self.tombstones > 0 && self.slots.len() >= (u32::MAX - 2) as usize {
-            self.pack(slab);
+/// Gives all slots of a bucket new places; the order stays.
+fn pack(bucket: &mut Places, slab: &mut Slab) {
+    for slot in mem::take(bucket).iter() {
+        if let Some(deadline) = slab[slot].deadline() {
+            slab[slot].set_timer(deadline, bucket.push(slot));
         }
-        slab[slot].set_timer(deadline, self.slots.len() as u32);
-        self.slots.push(slot);
-    }
-
-    fn cancel(&mut self, place: u32, slab: &mut Slab) {
-        self.slots.set(place, TOMBSTONE);
-        self.tombstones += 1;
-        while self.slots.last() == Some(TOMBSTONE) {
-            self.slots.pop();
-            self.tombstones -= 1;
-        }
-        if self.tombstones * 2 > self.slots.len() {
-            self.pack(slab);
-        }
-    }
-
-    /// Drops the tombstones; the order stays.
-    fn pack(&mut self, slab: &mut Slab) {
-        let packed = std::mem::take(self);
-        for (place, slot) in (0..).zip(packed.live()) {
-            let deadline = slab[slot].deadline().unwrap_or_default();
-            slab[slot].set_timer(deadline, place);
-            self.slots.push(slot);
-        }
-    }
-
-    fn live(self) -> impl Iterator<Item = Slot> {
-        self.slots.into_iter().filter(|&slot| slot != TOMBSTONE)
     }
 }
+
+#[cfg(test)]
+mod tests;
