@@ -157,6 +157,7 @@ impl<P: EvictionPolicy> Node<P> {
 
     fn shrink(&mut self, now: Instant, log: &mut EventLog) {
         while self.is_over(0, 0) && self.evict_next(now, log).is_some() {}
+        self.store.trim();
     }
 
     /// Whether the node has a capacity, and so a policy.

@@ -6,9 +6,11 @@
 //! needed. Up to 4 KiB a class is one exact size; above, sizes are rounded up to eighths of a power
 //! of two. So a cache whose values keep their sizes runs without waste and without moving anything.
 //!
-//! When sizes drift, freed blocks of the old sizes would lie idle. Once more than a tenth of the
-//! bytes are free ([`Arena::is_sparse`]), the store slides what lives together, in place. A byte
-//! freed pays for ten bytes moved at the most; where values keep their sizes, nothing is ever moved.
+//! When sizes drift, freed blocks of the old sizes would lie idle. When the arena has grown although
+//! more than a tenth of its bytes are free ([`Arena::is_sparse`]), the store slides what lives
+//! together, in place. A byte freed pays for ten bytes moved at the most; where values keep their
+//! sizes, nothing is ever moved. An arena that only shrinks has been larger already, so it waits until
+//! half of it is free ([`Arena::is_half_empty`]), and a byte freed pays for one.
 //!
 //! Caveat: sliding stops the world, for about 0.1 s a million entries.
 
@@ -150,9 +152,19 @@ impl Arena {
         self.bytes.len() - self.free_bytes
     }
 
+    /// Bytes in use, free blocks included.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether more than a tenth of the bytes are free, and enough of them to be worth the trouble.
     pub fn is_sparse(&self) -> bool {
         self.free_bytes > SLACK && self.free_bytes > self.bytes.len() / 10
+    }
+
+    /// Whether more than half of the bytes are free, and enough of them to be worth the trouble.
+    pub fn is_half_empty(&self) -> bool {
+        self.free_bytes > SLACK && self.free_bytes > self.bytes.len() / 2
     }
 
     /// Slides all live blocks to the start, and tells the slab where they are now. `slots` are all
@@ -226,12 +238,6 @@ impl Arena {
             _ => Header::read(bytes),
         };
         (header, bytes)
-    }
-
-    /// Bytes in use, free blocks included.
-    #[cfg(test)]
-    pub fn bytes(&self) -> usize {
-        self.bytes.len()
     }
 
     /// Recounts: the live blocks and the free ones must tile the arena exactly.

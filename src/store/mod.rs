@@ -23,7 +23,8 @@
 //! bytes are the node's to add.
 //!
 //! Caveat: a store that has held many entries keeps their places for the next ones. It gives
-//! memory back when more than a tenth of the arena is free, and all of it when it runs empty.
+//! memory back when more than half of the arena is free, and all of it when it runs empty. It never
+//! grows while more than a tenth is free.
 
 mod arena;
 mod places;
@@ -115,6 +116,7 @@ impl Store {
         if self.slab.is_full() {
             return Err(Full);
         }
+        let before = self.arena.bytes();
         let block = self.arena.insert(key, value)?;
         let slot = self.slab.insert(block);
         if self.index.len() == self.index.capacity() {
@@ -124,6 +126,7 @@ impl Store {
                 .insert_unique(hash, slot, |_| unreachable!("there is room"));
         }
         self.schedule(slot, deadline);
+        self.compact_if_grown(before);
         Ok(slot)
     }
 
@@ -153,10 +156,10 @@ impl Store {
         value: &[u8],
         deadline: Option<Instant>,
     ) -> Result<(), Full> {
-        let old = self.slab[slot].block;
+        let (old, before) = (self.slab[slot].block, self.arena.bytes());
         self.slab[slot].block = self.arena.replace(old, key, value)?;
         self.set_deadline(slot, deadline);
-        self.compact_if_sparse();
+        self.compact_if_grown(before);
         Ok(())
     }
 
@@ -185,8 +188,8 @@ impl Store {
         self.slab.remove(slot);
         if self.index.is_empty() && self.due.is_empty() {
             self.reset();
-        } else {
-            self.compact_if_sparse();
+        } else if self.arena.is_half_empty() {
+            self.compact();
         }
     }
 
@@ -205,12 +208,26 @@ impl Store {
         self.wheel = Wheel::starting_at(now);
     }
 
-    fn compact_if_sparse(&mut self) {
-        if self.arena.is_sparse() {
-            let mut slots: Vec<Slot> = self.slab.occupied().collect();
-            slots.sort_unstable_by_key(|&slot| self.slab[slot].block);
-            self.arena.compact(&mut self.slab, &slots);
+    /// To be called when the arena may have grown since it had so many bytes.
+    #[inline]
+    fn compact_if_grown(&mut self, before: usize) {
+        if self.arena.bytes() > before && self.arena.is_sparse() {
+            self.compact();
         }
+    }
+
+    /// Gives memory back if more than a tenth of the arena is free.
+    pub fn trim(&mut self) {
+        if self.arena.is_sparse() {
+            self.compact();
+        }
+    }
+
+    #[cold]
+    fn compact(&mut self) {
+        let mut slots: Vec<Slot> = self.slab.occupied().collect();
+        slots.sort_unstable_by_key(|&slot| self.slab[slot].block);
+        self.arena.compact(&mut self.slab, &slots);
     }
 
     /// An instant at or before the earliest deadline; `None` if no entry has one. Cost: a look

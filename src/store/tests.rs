@@ -227,3 +227,31 @@ fn the_arena_gives_memory_back_when_sizes_drift() {
     }
     assert_eq!(store.arena.bytes(), 0);
 }
+
+#[test]
+fn the_arena_moves_nothing_for_a_removal_until_half_of_it_is_free() {
+    let mut store = Store::default();
+    let keys: Vec<[u8; 4]> = (0..10_000_u32).map(u32::to_le_bytes).collect();
+    keys.iter()
+        .for_each(|key| put(&mut store, key, b"value", None));
+    let full = store.arena.bytes();
+    let remove = |store: &mut Store, keys: &[[u8; 4]]| {
+        for key in keys {
+            store.remove(find(store, key).expect("stored"));
+        }
+    };
+    remove(&mut store, &keys[..4900]);
+    assert_eq!(store.arena.bytes(), full);
+    // What fits into a free block makes nothing move either; what does not fit does.
+    put(&mut store, &keys[0], b"value", None);
+    assert_eq!(store.arena.bytes(), full);
+    put(&mut store, &keys[0], b"a value of another size", None);
+    assert!(store.arena.bytes() < full * 6 / 10);
+    remove(&mut store, &keys[4900..9000]);
+    assert!(store.arena.bytes() <= 2 * store.arena.live() + (1 << 12));
+    store.validate();
+    remove(&mut store, &keys[9000..9400]);
+    store.trim();
+    let live = store.arena.live();
+    assert!(store.arena.bytes() <= live + live / 9 + (1 << 12));
+}
