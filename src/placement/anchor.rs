@@ -12,9 +12,9 @@
 //! look-ups read, are in one here; W and L serve joins and leaves.
 //!
 //! Measured with a million keys and n = 3/10/100/1000 nodes, at twice as many buckets (8 for 3): a
-//! look-up takes 8 ns at any n, about 1 + ln(buckets / n) steps; max/mean is 1.002/1.006/1.025/1.10,
-//! which is chance alone. A join moves .0909 of the keys at n = 10, which is the optimum, a leave
-//! the leaver's share exactly, to everybody alike; with three copies a join moves 1.05 times the
+//! look-up takes 9 ns at any n, about 1 + ln(buckets / n) steps; max/mean is 1.003/1.002/1.023/1.12,
+//! which is chance alone. A join moves .0907 of the keys at n = 10 (the optimum is .0909), a leave
+//! the leaver's share exactly, to everybody alike; with three copies a join moves 1.06 times the
 //! optimum. It takes 20 bytes a bucket.
 //!
 //! The paper's capacity is for ever. Here a join that finds all buckets in use makes twice as many
