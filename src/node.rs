@@ -194,6 +194,13 @@ impl<P: EvictionPolicy> Node<P> {
         })
     }
 
+    /// Announces that some keys are about to be read or written: what their look-ups need is brought
+    /// into the processor's cache, and nothing else happens. Pays off for 16 to 32 keys of a store
+    /// that is larger than the cache; more than 32 are ignored.
+    pub fn look_ahead<K: AsRef<[u8]>>(&self, keys: &[K]) {
+        look_ahead(keys.iter().map(|key| (self, key.as_ref())));
+    }
+
     /// Gives the entry under `key` a deadline, or with `None` takes it away; `false` if there is
     /// no entry.
     pub fn set_deadline(&mut self, now: Instant, key: &[u8], deadline: Option<Instant>) -> bool {
@@ -551,6 +558,17 @@ impl<P: EvictionPolicy> Node<P> {
         }
     }
 }
+
+/// As [`Node::look_ahead`], for keys on several nodes.
+pub(crate) fn look_ahead<'a, P: EvictionPolicy + 'a>(
+    wanted: impl Iterator<Item = (&'a Node<P>, &'a [u8])>,
+) {
+    let wanted = wanted.take(store::AHEAD);
+    store::look_ahead(wanted.map(|(node, key)| (&node.store, key)));
+}
+
+/// How many keys [`look_ahead`] looks at.
+pub(crate) const AHEAD: usize = store::AHEAD;
 
 impl<P: EvictionPolicy> Cache for Node<P> {
     fn put(

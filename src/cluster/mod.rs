@@ -11,7 +11,7 @@ use crate::event::EventLog;
 use crate::eviction::Eviction;
 use crate::hot::HotKey;
 use crate::id::NodeId;
-use crate::node::{Entry, Node};
+use crate::node::{self, AHEAD, Entry, Node};
 use crate::placement::{Members, Placement};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -149,10 +149,16 @@ impl Cluster {
     ) -> Vec<(NodeId, Option<Vec<u8>>)> {
         let batches = self.by_owner(now, keys.iter().map(AsRef::as_ref));
         let mut found = vec![(NodeId(0), None); keys.len()];
-        for (id, at) in batches {
-            let node = &mut self.nodes[id];
-            let slot = node.look_up(now, keys[at].as_ref(), &mut self.log);
-            found[at] = (id, slot.map(|slot| node.value(slot).to_vec()));
+        for batch in batches.chunks(AHEAD) {
+            let wanted = batch
+                .iter()
+                .map(|&(id, at)| (&self.nodes[id], keys[at].as_ref()));
+            node::look_ahead(wanted);
+            for &(id, at) in batch {
+                let node = &mut self.nodes[id];
+                let slot = node.look_up(now, keys[at].as_ref(), &mut self.log);
+                found[at] = (id, slot.map(|slot| node.value(slot).to_vec()));
+            }
         }
         found
     }

@@ -274,3 +274,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn many_expire_in_order_and_looking_ahead_changes_nothing() {
+    let mut node = lru(entries(100));
+    let key = |n: u64| [b'k', (n * 37 % 100) as u8];
+    for n in 0..100 {
+        let deadline = Instant::from_nanos(1000 + n / 3);
+        node.put(START, &key(n), b"value", Some(deadline))
+            .expect("room");
+    }
+    let keys: Vec<_> = (0..100).map(key).collect();
+    node.look_ahead(&keys);
+    node.look_ahead(&[b"absent"]);
+    node.validate();
+    node.tick(Instant::from_nanos(2000));
+    node.look_ahead(&keys);
+    let expired: Vec<_> = node.events().iter().map(|it| it.key.to_vec()).collect();
+    assert_eq!(expired, keys, "in the order of deadlines and writing");
+    node.validate();
+}

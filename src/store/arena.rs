@@ -100,6 +100,14 @@ impl Arena {
         &bytes[header.len + header.key..header.total()]
     }
 
+    /// The first and the 65th byte of a block, or what comes nearest: a look at both of the cache
+    /// lines that a small entry lies in.
+    pub fn first_bytes(&self, block: u32) -> (u8, u8) {
+        let start = block as usize * GRANULE;
+        let end = self.bytes.len() - 1;
+        (self.bytes[start], self.bytes[end.min(start + 64)])
+    }
+
     /// Stores a key and a value in a new block.
     ///
     /// # Errors

@@ -32,8 +32,10 @@ mod slab;
 mod wheel;
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::hash::rapidhash;
 use crate::time::Instant;
@@ -57,6 +59,28 @@ pub(crate) struct Store {
     wheel: Wheel,
     /// Slots whose deadline has passed and that were not yet taken out, earliest first.
     due: VecDeque<(Instant, Slot)>,
+    /// How many of them, from the front, are in the processor's cache.
+    near: usize,
+}
+
+/// How many entries are looked at ahead: enough for the waits for memory to overlap, and few enough
+/// to stay in the cache.
+pub(crate) const AHEAD: usize = 32;
+
+/// Brings what a look-up of these keys, each in its store, needs into the processor's cache: at most
+/// [`AHEAD`] of them. A look-up is three waits for memory, each for what the next one needs; here
+/// those of different keys overlap. That helps if the look-ups follow at once.
+pub(crate) fn look_ahead<'a>(wanted: impl Iterator<Item = (&'a Store, &'a [u8])>) {
+    let slots: SmallVec<[_; AHEAD]> = wanted
+        .filter_map(|(store, key)| Some((store, store.index.find(rapidhash(key), |_| true)?)))
+        .collect();
+    let blocks: SmallVec<[_; AHEAD]> = slots
+        .into_iter()
+        .map(|(store, &slot)| (store, store.slab[slot].block))
+        .collect();
+    for (store, block) in blocks {
+        black_box(store.arena.first_bytes(block));
+    }
 }
 
 /// Bytes that every entry costs besides its block: its places in slab, index and wheel.
@@ -196,6 +220,7 @@ impl Store {
     /// Removes everything.
     pub fn clear(&mut self) {
         self.due.clear();
+        self.near = 0;
         self.reset();
     }
 
@@ -252,12 +277,33 @@ impl Store {
 
     /// Takes the earliest off the list of those that are due. The caller removes it.
     pub fn next_due(&mut self) -> Option<(Instant, Slot)> {
+        if self.near == 0 {
+            self.near = self.due.len().min(AHEAD);
+            self.approach();
+        }
+        self.near -= usize::from(!self.due.is_empty());
         self.due.pop_front()
     }
 
     /// The first occupied slot from `slot` on.
     pub fn slot_from(&self, slot: Slot) -> Option<Slot> {
         self.slab.occupied_from(slot)
+    }
+
+    /// Brings what removing the next of those that are due needs into the processor's cache, as
+    /// [`look_ahead`] does.
+    fn approach(&self) {
+        let due = self.due.iter().take(self.near);
+        let blocks: SmallVec<[_; AHEAD]> = due
+            .map(|&(_, slot)| (slot, self.slab[slot].block))
+            .collect();
+        let hashes: SmallVec<[_; AHEAD]> = blocks
+            .into_iter()
+            .map(|(slot, block)| (slot, rapidhash(self.arena.key(block))))
+            .collect();
+        for (slot, hash) in hashes {
+            black_box(self.index.find(hash, |&at| at == slot));
+        }
     }
 
     /// All occupied slots, in slab order.

@@ -232,8 +232,9 @@ fn the_arena_gives_memory_back_when_sizes_drift() {
 fn the_arena_moves_nothing_for_a_removal_until_half_of_it_is_free() {
     let mut store = Store::default();
     let keys: Vec<[u8; 4]> = (0..10_000_u32).map(u32::to_le_bytes).collect();
-    keys.iter()
-        .for_each(|key| put(&mut store, key, b"value", None));
+    for key in &keys {
+        put(&mut store, key, b"value", None);
+    }
     let full = store.arena.bytes();
     let remove = |store: &mut Store, keys: &[[u8; 4]]| {
         for key in keys {
