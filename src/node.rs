@@ -96,6 +96,12 @@ impl<P: EvictionPolicy> Node<P> {
         self.id
     }
 
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.store.len() as u64
+    }
+
     /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,9 +1,10 @@
 //! The in-process cluster: nodes, a placement, and one log of what happened, in order.
 
+mod deadlines;
 mod moving;
 mod nodes;
 
-pub use moving::{MoveCost, MoveError};
+pub use moving::{MoveCost, MoveError, MoveProgress};
 
 use crate::cache::{Cache, PutError};
 use crate::config::{Capacity, Config, ConfigError};
@@ -15,6 +16,7 @@ use crate::node::{self, AHEAD, Entry, Node};
 use crate::placement::{Members, Placement};
 use crate::stats::Stats;
 use crate::time::Instant;
+use deadlines::Deadlines;
 use moving::Moving;
 use nodes::Nodes;
 
@@ -29,8 +31,7 @@ pub struct Cluster {
     moving: Option<Moving>,
     config: Config,
     log: EventLog,
-    /// At or before the earliest deadline on any node.
-    next: Option<Instant>,
+    deadlines: Deadlines,
 }
 
 /// Why a counter was not increased.
@@ -60,7 +61,7 @@ impl Cluster {
             moving: None,
             config,
             log: EventLog::new(config.event_log),
-            next: None,
+            deadlines: Deadlines::default(),
         };
         for _ in 0..config.nodes {
             cluster.add_node(Instant::START);
@@ -178,8 +179,8 @@ impl Cluster {
             stored[at] = self
                 .check(key, value)
                 .and_then(|()| self.nodes[id].put_at(now, key, value, deadline, &mut self.log));
+            self.expect(id, deadline);
         }
-        self.expect(deadline);
         stored
     }
 
@@ -261,8 +262,9 @@ impl Cluster {
     /// Gives the entry under `key` a new deadline, or with `None` takes it away; `false` if there
     /// is no entry.
     pub fn set_deadline(&mut self, now: Instant, key: &[u8], deadline: Option<Instant>) -> bool {
-        let changed = self.owner_at(now, key).0.set_deadline(now, key, deadline);
-        self.expect(deadline);
+        let (node, _) = self.owner_at(now, key);
+        let (id, changed) = (node.id(), node.set_deadline(now, key, deadline));
+        self.expect(id, deadline);
         changed
     }
 
@@ -320,29 +322,27 @@ impl Cluster {
     /// Like [`Cache::tick`], but stops after `limit` events; `true` if more is due. For callers
     /// that read the log as it grows, so that its bound loses them nothing.
     pub fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
-        if self.next.is_none_or(|next| next > now) {
+        if self.deadlines.next().is_none_or(|next| next > now) {
             return false;
         }
-        for _ in 0..limit {
-            if !self.expire_next(now) {
-                let nodes = self.nodes.iter();
-                self.next = nodes.filter_map(Node::next_deadline).min();
-                return false;
-            }
-        }
-        true
+        (0..limit).all(|_| self.expire_next(now))
     }
 
     /// Expires the entry that comes first by deadline, node and order of writing.
     fn expire_next(&mut self, now: Instant) -> bool {
-        let nodes = self.nodes.iter_mut();
-        let due = nodes.filter_map(|node| Some((node.next_due(now)?, node)));
-        let first = due.min_by_key(|(deadline, node)| (*deadline, node.id()));
-        let Some((_, node)) = first else {
-            return false;
-        };
-        node.expire_next(&mut self.log);
-        true
+        while let Some((at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
+            let node = &mut self.nodes[id];
+            let found = node.next_due(now) == Some(at);
+            if found {
+                node.expire_next(&mut self.log);
+            }
+            let next = node.next_due(now).or_else(|| node.next_deadline());
+            self.deadlines.set(id, next);
+            if found {
+                return true;
+            }
+        }
+        false
     }
 
     /// The node that owns `key`, and the log to write to, when all that is due is done.
@@ -356,10 +356,10 @@ impl Cluster {
         (&mut self.nodes[owner], &mut self.log)
     }
 
-    /// Notes that some node may have something to do at `deadline`.
-    fn expect(&mut self, deadline: Option<Instant>) {
+    /// Notes that a node may have something to do at `deadline`.
+    fn expect(&mut self, node: NodeId, deadline: Option<Instant>) {
         if let Some(deadline) = deadline {
-            self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
+            self.deadlines.expect(node, deadline);
         }
     }
 
@@ -411,7 +411,8 @@ impl Cache for Cluster {
         self.check(key, value)?;
         let (node, log) = self.owner_at(now, key);
         node.put_at(now, key, value, deadline, log)?;
-        self.expect(deadline);
+        let id = node.id();
+        self.expect(id, deadline);
         Ok(())
     }
 
@@ -428,7 +429,7 @@ impl Cache for Cluster {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.next
+        self.deadlines.next()
     }
 
     fn events(&self) -> &EventLog {

@@ -36,6 +36,16 @@ pub struct MoveCost {
     pub lost: u64,
 }
 
+/// How far a move has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MoveProgress {
+    /// The part of the work that is done, from 0 to 1: of the nodes, and of the entries of the node
+    /// that is being looked through.
+    pub part: f64,
+    /// Keys that went to another node so far.
+    pub moved: u64,
+}
+
 /// Why the members or the placement cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
@@ -73,6 +83,8 @@ pub(super) struct Moving {
     leaving: Option<NodeId>,
     /// The node that is being looked through, and from which slot on.
     at: (NodeId, u32),
+    /// How many entries of that node were looked at, and how many it had at first.
+    seen: (u64, u64),
     cost: MoveCost,
 }
 
@@ -161,25 +173,43 @@ impl Cluster {
     pub fn move_some(&mut self, now: Instant, limit: usize) -> Option<MoveCost> {
         self.tick(now);
         for _ in 0..limit {
-            let Some((mut node, mut slot)) = self.moving.as_ref().map(|moving| moving.at) else {
+            let Some((node, slot)) = self.moving.as_ref().map(|moving| moving.at) else {
                 return Some(self.nothing_to_move(now));
             };
             let found = self.nodes.get(node).and_then(|node| node.slot_from(slot));
             if let Some(found) = found {
                 self.move_slot(now, node, found);
-                slot = found.saturating_add(1);
+                self.go_on_at(node, found.saturating_add(1));
+            } else if node.0 + 1 < self.nodes.next_id().0 {
+                self.go_on_at(NodeId(node.0 + 1), 0);
             } else {
-                node = NodeId(node.0.saturating_add(1));
-                slot = 0;
-            }
-            if node >= self.nodes.next_id() {
                 return self.finish();
-            }
-            if let Some(moving) = &mut self.moving {
-                moving.at = (node, slot);
             }
         }
         None
+    }
+
+    fn go_on_at(&mut self, node: NodeId, slot: u32) {
+        if let Some(moving) = &mut self.moving {
+            moving.seen.0 += 1;
+            if moving.at.0 != node {
+                moving.seen = (0, self.nodes.get(node).map_or(0, Node::len));
+            }
+            moving.at = (node, slot);
+        }
+    }
+
+    /// How far the move has come, if there is one.
+    #[must_use]
+    pub fn move_progress(&self) -> Option<MoveProgress> {
+        let moving = self.moving.as_ref()?;
+        let (node, (seen, all)) = (moving.at.0, moving.seen);
+        let passed = self.node_ids().filter(|&id| id < node).count() as f64;
+        let here = seen.min(all) as f64 / all.max(1) as f64;
+        Some(MoveProgress {
+            part: (passed + here) / self.node_ids().count() as f64,
+            moved: moving.cost.moved,
+        })
     }
 
     /// Moves all keys that are on their way, and returns what the change has cost.
@@ -209,6 +239,7 @@ impl Cluster {
             from: std::mem::replace(&mut self.placement, placement),
             leaving,
             at: (NodeId(0), 0),
+            seen: (0, self.nodes.get(NodeId(0)).map_or(0, Node::len)),
             cost: MoveCost {
                 keys,
                 optimum,
@@ -227,6 +258,7 @@ impl Cluster {
     fn finish(&mut self) -> Option<MoveCost> {
         let moving = self.moving.take()?;
         if let Some(node) = moving.leaving {
+            self.deadlines.set(node, None);
             let gone = self.nodes.remove(node);
             debug_assert!(gone.is_some_and(|node| node.is_empty()), "it leaves empty");
         }
@@ -248,23 +280,22 @@ impl Cluster {
 
     /// Brings the entry to its owner, if that is another node.
     fn move_slot(&mut self, now: Instant, from: NodeId, slot: u32) {
-        let source = &self.nodes[from];
-        let (key, entry) = source.entry(slot);
+        let (key, _) = self.nodes[from].entry(slot);
         let to = self.placement.owner(self.placement.hash(key));
         if to == from {
             return;
         }
-        let (key, value, deadline) = (key.to_vec(), entry.value.to_vec(), entry.deadline);
-        let target = &mut self.nodes[to];
-        let stored = target.pull_at(now, &key, &value, deadline, &mut self.log);
-        let cost = self.moving.as_mut().map(|moving| &mut moving.cost);
-        if let Some(cost) = cost {
+        let (source, target) = self.nodes.pair(from, to);
+        let (key, entry) = source.entry(slot);
+        let deadline = entry.deadline;
+        let stored = target.pull_at(now, key, entry.value, deadline, &mut self.log);
+        source.give_up(now, slot, stored.is_ok(), &mut self.log);
+        self.expect(to, deadline);
+        if let Some(moving) = &mut self.moving {
             match stored {
-                Ok(()) => cost.moved += 1,
-                Err(_) => cost.lost += 1,
+                Ok(()) => moving.cost.moved += 1,
+                Err(_) => moving.cost.lost += 1,
             }
         }
-        let source: &mut Node = &mut self.nodes[from];
-        source.give_up(now, slot, stored.is_ok(), &mut self.log);
     }
 }

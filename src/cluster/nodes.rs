@@ -32,6 +32,17 @@ impl Nodes {
         self.0.get(id.0 as usize)?.as_ref()
     }
 
+    /// Two different nodes at once.
+    ///
+    /// # Panics
+    /// If they are the same, or one is not there.
+    pub fn pair(&mut self, one: NodeId, other: NodeId) -> (&mut Node, &mut Node) {
+        let places = [one, other].map(|id| id.0 as usize);
+        let pair = self.0.get_disjoint_mut(places).expect("two nodes");
+        let [one, other] = pair.map(|node| node.as_mut().expect("a node of the cluster"));
+        (one, other)
+    }
+
     /// All nodes, by ascending number.
     pub fn iter(&self) -> impl Iterator<Item = &Node> {
         self.0.iter().flatten()

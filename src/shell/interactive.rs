@@ -158,7 +158,16 @@ fn prompt(runner: &Runner, shared: &SharedSession) -> (String, String) {
     let now = session.now();
     let keys = session.cluster().stats(now).keys;
     let nodes = session.cluster().node_ids().count() as u64;
-    let text = format!("{}, {}", counted(nodes, "node"), counted(keys, "key"));
+    let moving = if session.cluster().is_moving() {
+        ", moving"
+    } else {
+        ""
+    };
+    let text = format!(
+        "{}, {}{moving}",
+        counted(nodes, "node"),
+        counted(keys, "key")
+    );
     let monitoring = if runner.monitoring() {
         " (monitor)"
     } else {

@@ -2,7 +2,7 @@
 //!
 //! Output is gathered and written in large pieces: when there is enough of it, before anything
 //! waits, and at the end. An error is written at once, behind everything that was printed before
-//! it. When the reader of standard output has gone (`| head`), the rest is dropped, and whoever
+//! it. A status line, on a terminal, stands until anything else is written. When the reader of standard output has gone (`| head`), the rest is dropped, and whoever
 //! prints is told to stop.
 
 use std::io::{self, ErrorKind, Write};
@@ -18,6 +18,8 @@ pub struct Output {
     broken: Option<ErrorKind>,
     /// Bytes that were written so far.
     written: u64,
+    /// Whether a status line stands where the next line is to be.
+    status: bool,
 }
 
 impl Output {
@@ -30,6 +32,7 @@ impl Output {
             buffer: Vec::with_capacity(PIECE + PIECE / 4),
             broken: None,
             written: 0,
+            status: false,
         }
     }
 
@@ -56,6 +59,7 @@ impl Output {
     /// Writes everything.
     pub fn flush(&mut self) {
         if self.broken.is_none() && !self.buffer.is_empty() {
+            self.clear_status();
             let written = self
                 .out
                 .write_all(&self.buffer)
@@ -66,9 +70,29 @@ impl Output {
         self.buffer.clear();
     }
 
+    /// Writes a line that stands until anything else is written, or [`Output::clear_status`] is
+    /// called. For terminals only.
+    pub fn status(&mut self, line: &str) {
+        self.flush();
+        self.clear_status();
+        // The line is a help; where it cannot be written, neither can what comes after it.
+        let _ = self.out.write_all(line.as_bytes());
+        let _ = self.out.flush();
+        self.status = true;
+    }
+
+    /// Takes the status line away.
+    pub fn clear_status(&mut self) {
+        if std::mem::take(&mut self.status) {
+            let _ = self.out.write_all(b"\r\x1b[K");
+            let _ = self.out.flush();
+        }
+    }
+
     /// Writes a message to standard error, after all output before it.
     pub fn error(&mut self, message: &[u8]) {
         self.flush();
+        self.clear_status();
         // Where standard error itself is gone there is nobody left to tell.
         let _ = self.err.write_all(message).and_then(|()| self.err.flush());
     }

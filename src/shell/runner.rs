@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthStr;
 use super::lines::{Feed, Lines, MAX_LINE, Next};
 use super::output::Output;
 use super::wakeup::Wakeup;
+use crate::cluster::MoveProgress;
 use crate::event::{Event, EventKind};
 use crate::language::catalog::Spec;
 use crate::language::word::{Shown, show_text};
@@ -23,6 +24,10 @@ use crate::time::{Instant, Waited};
 
 /// The deepest that SOURCE, REPEAT and WATCH can be nested.
 const MAX_DEPTH: usize = 32;
+/// How long work goes on before it says how far it has come.
+const FIRST_PROGRESS: Duration = Duration::from_millis(300);
+/// How long until it says so again.
+const NEXT_PROGRESS: Duration = Duration::from_millis(100);
 
 /// How lines are run and answers are shown.
 #[derive(Clone, Copy, Debug, Default)]
@@ -271,22 +276,36 @@ impl Runner {
     ) -> Result<Reply<'static>, Error> {
         let start = session.now();
         let node = session.change(start, change)?;
+        let mut progress = Progress::default();
         loop {
             let now = session.now();
             self.tick(session, now);
             let cost = session.move_some(now);
             self.hand_on(session);
             if let Some(cost) = cost {
+                self.out.clear_status();
                 return Ok(Reply::Moved(Moved {
                     change,
                     node,
                     cost,
-                    time: now.since(start),
+                    time: session.now().since(start),
                 }));
             }
             if self.wakeup.is_interrupted() {
-                return Err(interrupted());
+                let message = "interrupted; REBALANCE moves the keys that are left";
+                return Err(Error::new(ErrorKind::Interrupted, message));
             }
+            if self.manners.out.interactive && !self.manners.quiet && progress.is_due() {
+                self.show_progress(session);
+            }
+        }
+    }
+
+    fn show_progress(&mut self, session: &mut Session) {
+        if let Some(MoveProgress { part, moved }) = session.cluster().move_progress() {
+            let percent = (part * 100.0).floor();
+            let text = format!("moving keys: {percent} %, {moved} moved");
+            self.out.status(&text);
         }
     }
 
@@ -469,7 +488,7 @@ impl Runner {
     ) -> io::Result<Step> {
         loop {
             if self.wakeup.is_interrupted() {
-                return Ok(self.interrupt());
+                return Ok(self.interrupt(INTERRUPTED));
             }
             if self.out.broken().is_some() {
                 return Ok(Step::Stop);
@@ -560,7 +579,7 @@ impl Runner {
     pub fn fail(&mut self, place: Place<'_>, line: &[u8], error: &Error) -> Step {
         self.failures += 1;
         if error.kind == ErrorKind::Interrupted {
-            return self.interrupt();
+            return self.interrupt(&error.message);
         }
         if self.manners.format == Format::Json {
             let answer = Answer {
@@ -582,11 +601,11 @@ impl Runner {
 
     /// Ends what is being run. A batch says so by its exit status only: whoever pressed Ctrl-C
     /// knows.
-    fn interrupt(&mut self) -> Step {
+    fn interrupt(&mut self, message: &str) -> Step {
         if self.manners.out.interactive {
             self.wakeup.take_interrupt();
             // Behind the ^C that the terminal has shown.
-            self.out.error(b"\ninterrupted\n");
+            self.out.error(format!("\n{message}\n").as_bytes());
         }
         Step::Interrupted
     }
@@ -603,8 +622,35 @@ impl Runner {
     }
 }
 
+const INTERRUPTED: &str = "interrupted";
+
 fn interrupted() -> Error {
-    Error::new(ErrorKind::Interrupted, "interrupted")
+    Error::new(ErrorKind::Interrupted, INTERRUPTED)
+}
+
+/// When long work says how far it has come: after a while, and then from time to time. In the
+/// time of whoever waits, whatever the cluster's clock.
+struct Progress {
+    due: std::time::Instant,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            due: std::time::Instant::now() + FIRST_PROGRESS,
+        }
+    }
+}
+
+impl Progress {
+    fn is_due(&mut self) -> bool {
+        let now = std::time::Instant::now();
+        let is_due = now >= self.due;
+        if is_due {
+            self.due = now + NEXT_PROGRESS;
+        }
+        is_due
+    }
 }
 
 /// An I/O error without std's "(os error 2)".
