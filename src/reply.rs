@@ -201,6 +201,15 @@ impl Reply<'_> {
         keys.iter()
             .filter_map(|(key, stored)| Some((key.as_ref(), stored.as_ref().err()?)))
     }
+
+    /// Whether something was not done, so that the command has failed, if only in part.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        match self {
+            Self::Moved(moved) => moved.cost.lost > 0,
+            _ => self.failures().next().is_some(),
+        }
+    }
 }
 
 /// Where a key lives, and why.

@@ -64,9 +64,17 @@ pub enum MoveError {
     /// The weight is out of bounds.
     #[error("a weight lies between 1 and {MAX_WEIGHT}, not {0}")]
     Weight(u32),
-    /// The placement knows no weights, and there are some.
+    /// The placement knows no weights.
     #[error("{0} placement knows no weights; {weighted} do", weighted = weighted())]
     Unweighted(PlacementKind),
+    /// The new placement knows no weights, and this node has one.
+    #[error("{kind} placement knows no weights, and node {node} has weight {weight}", node = .member.node, weight = .member.weight)]
+    Weighted {
+        /// The placement that was asked for.
+        kind: PlacementKind,
+        /// The first member with a weight that is not 1.
+        member: Member,
+    },
 }
 
 /// The names of the placements in which weights count.
@@ -144,8 +152,9 @@ impl Cluster {
     pub fn set_placement(&mut self, now: Instant, kind: PlacementKind) -> Result<(), MoveError> {
         self.check_still()?;
         let members = self.placement.members().clone();
-        if !kind.is_weighted() && members.iter().any(|member| member.weight != 1) {
-            return Err(MoveError::Unweighted(kind));
+        let weighted = members.iter().find(|member| member.weight != 1);
+        if let Some(&member) = weighted.filter(|_| !kind.is_weighted()) {
+            return Err(MoveError::Weighted { kind, member });
         }
         self.tick(now);
         let placement = kind.place(members);

@@ -325,19 +325,19 @@ pub static COMMANDS: &[Spec] = commands! {
         "Draw the placement: which part of all hashes each node owns.",
         [];
     Join ["JOIN"], Cluster, "[WEIGHT w]",
-        "Add a node; the keys that it is to own move there.",
+        "Add a node; the keys that it is to own move there. With WEIGHT 2 it owns twice as many.",
         [("MSET apple red banana yellow", ""),
-         ("JOIN", "Server 3 joined: 2 of 2 keys moved (least possible 1) in 0s")];
+         ("JOIN", "Server 3 joined: 2 of 2 keys moved (optimum 1) in 0s")];
     Leave ["LEAVE"], Cluster, "n",
         "Let a node go when its keys have moved to the others. Its number is not used again.",
         [("PUT apple red", ""),
-         ("LEAVE 2", "Server 2 left: 1 of 1 key moved (least possible 1) in 0s")];
+         ("LEAVE 2", "Server 2 left: 1 of 1 key moved (optimum 1) in 0s")];
     Placement ["PLACEMENT"], Cluster, "[placement]",
         "Show or choose how keys are placed on nodes (HELP PLACEMENT lists the placements).",
-        [("PLACEMENT", "modulo"), ("PLACEMENT modulo", "Placement modulo: 0 of 0 keys moved (least possible 0) in 0s")];
+        [("PLACEMENT", "modulo"), ("PLACEMENT modulo", "Placement modulo: 0 of 0 keys moved (optimum 0) in 0s")];
     Rebalance ["REBALANCE"], Cluster, "",
         "Finish a move of keys that was interrupted.",
-        [("REBALANCE", "Balanced: 0 of 0 keys moved (least possible 0) in 0s")];
+        [("REBALANCE", "Balanced: 0 of 0 keys moved (optimum 0) in 0s")];
     Eviction ["EVICTION"], Cluster, "[policy]",
         "Show or choose which entries leave a full node (HELP EVICTION lists the policies).",
         [("EVICTION", "lru"), ("EVICTION s3-fifo", ""), ("EVICTION", "s3-fifo")];

@@ -13,7 +13,7 @@ use super::size;
 use super::word::{Bytes, Scanner, Shown, Word};
 use crate::eviction::Eviction;
 use crate::id::NodeId;
-use crate::placement::{MAX_WEIGHT, PlacementKind};
+use crate::placement::{MAX_WEIGHT, PlacementKind, UnknownPlacement};
 
 /// How many events EVENTS shows when it is not told.
 const DEFAULT_EVENTS: usize = 10;
@@ -347,13 +347,9 @@ fn node(word: &Word<'_>) -> Result<NodeId, Error> {
 }
 
 fn placement(word: &Word<'_>) -> Result<PlacementKind, Error> {
-    let kind = word.text().and_then(|name| name.parse().ok());
-    kind.ok_or_else(|| {
-        let shown = Shown(&word.bytes);
-        let names: Vec<_> = PlacementKind::ALL.iter().map(ToString::to_string).collect();
-        let names = names.join(", ");
-        word.error(format!("{shown} is not a placement: use one of {names}"))
-    })
+    let name = word.text().unwrap_or_default();
+    name.parse()
+        .map_err(|error: UnknownPlacement| word.error(error.to_string()))
 }
 
 fn hot_count(word: &Word<'_>) -> Result<usize, Error> {

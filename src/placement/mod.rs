@@ -161,7 +161,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bucket(bucket) => write!(f, "bucket {bucket}"),
-            Self::Point(point) => write!(f, "point {point:#010x}"),
+            Self::Point(point) => write!(f, "point {}", Hex(*point)),
             Self::Slot(slot) => write!(f, "slot {slot}"),
             Self::Entry(entry) => write!(f, "entry {entry}"),
             Self::Score => write!(f, "highest score"),
@@ -169,10 +169,27 @@ impl fmt::Display for Location {
     }
 }
 
+/// A hash as people read it: 8 digits, or 16 if it needs more.
+pub(crate) struct Hex(pub u64);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            short if short <= u64::from(u32::MAX) => write!(f, "{short:#010x}"),
+            long => write!(f, "{long:#018x}"),
+        }
+    }
+}
+
 /// A name that no placement has.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no placement")]
-pub struct UnknownPlacement(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such placement; the placements are {}", names())]
+pub struct UnknownPlacement;
+
+fn names() -> String {
+    let names: Vec<String> = PlacementKind::ALL.iter().map(ToString::to_string).collect();
+    names.join(" ")
+}
 
 impl FromStr for PlacementKind {
     type Err = UnknownPlacement;
@@ -181,7 +198,7 @@ impl FromStr for PlacementKind {
         let wanted = name.to_ascii_lowercase();
         let mut all = Self::ALL.iter();
         let found = all.find(|kind| kind.to_string() == wanted);
-        found.copied().ok_or_else(|| UnknownPlacement(name.into()))
+        found.copied().ok_or(UnknownPlacement)
     }
 }
 

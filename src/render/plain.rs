@@ -10,6 +10,7 @@ use crate::config::Capacity;
 use crate::event::{Event, EventKind};
 use crate::language::word::{show, show_text};
 use crate::language::{Change, duration};
+use crate::placement::Hex;
 use crate::reply::{Found, Left, Moved, Reply, Whereabouts};
 
 #[inline]
@@ -147,10 +148,10 @@ fn moved_text(moved: &Moved) -> String {
     let keys = format!("{keys} {}", if keys == 1 { "key" } else { "keys" });
     let lost = match lost {
         0 => String::new(),
-        lost => format!(", {lost} lost for want of room"),
+        lost => format!("; {lost} lost for want of room"),
     };
     let time = time_since_start(moved.time);
-    format!("{what}: {count} of {keys} moved (least possible {optimum}){lost} in {time}")
+    format!("{what}: {count} of {keys} moved (optimum {optimum}) in {time}{lost}")
 }
 
 fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
@@ -162,8 +163,10 @@ fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
         "servers"
     };
     let text = format!(
-        "{servers} {owners} ({}, hash {:#010x}, {})",
-        place.placement, place.hash, place.location
+        "{servers} {owners} ({}, hash {}, {})",
+        place.placement,
+        Hex(place.hash),
+        place.location
     );
     arrow(style, &place.key, Paint::Value, text.as_bytes(), out);
 }

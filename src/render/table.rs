@@ -205,17 +205,11 @@ fn hot(rows: &[HotRow]) -> Grid {
             ]
         })
     });
-    let headers = [
-        "server",
-        "key",
-        "requests",
-        "at most too many",
-        "of its requests",
-    ];
+    let headers = ["server", "key", "requests", "unsure", "share"];
     let mut grid = Grid::new(&headers, cells.collect());
     if let Some(skew) = Skew::of(rows) {
         grid.below = format!(
-            "skew {:.2} (max / mean requests), {:.2} without these keys: they explain {}\n",
+            "skew {:.2} (max / mean requests), {:.2} without these keys: they explain {} of it\n",
             skew.all,
             skew.without,
             percent(Some(skew.explained))

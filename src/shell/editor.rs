@@ -193,8 +193,10 @@ impl Completer for Editor {
         let typed = place.word;
         let starts = |candidate: &String| {
             let start = candidate.get(..typed.len());
+            // The letter case matters in keys only.
+            let any_case = !self.keys.contains(candidate);
             start.is_some_and(|start| {
-                start == typed || place.spec.is_none() && start.eq_ignore_ascii_case(typed)
+                start == typed || any_case && start.eq_ignore_ascii_case(typed)
             })
         };
         let pairs = candidates.into_iter().filter(starts).map(|candidate| Pair {
@@ -415,6 +417,18 @@ mod tests {
                 "EVICTION s3-fifo "
             ]
         );
+        assert_eq!(
+            complete("PLACEMENT m"),
+            [
+                "PLACEMENT modulo ",
+                "PLACEMENT maglev ",
+                "PLACEMENT memento "
+            ]
+        );
+        assert_eq!(complete("JOIN "), ["JOIN WEIGHT "]);
+        assert_eq!(complete("JOIN w"), ["JOIN WEIGHT "]);
+        assert_eq!(complete("LEAVE "), ["LEAVE 0 ", "LEAVE 1 "]);
+        assert_eq!(complete("HELP pl"), ["HELP PLACEMENT "]);
         assert_eq!(complete("HELP @d"), ["HELP @data "]);
         assert_eq!(complete("REPEAT 3 ge"), ["REPEAT 3 GET "]);
         assert_eq!(complete("REPEAT 3 GET b"), ["REPEAT 3 GET banana "]);

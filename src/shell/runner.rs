@@ -555,12 +555,12 @@ impl Runner {
         self.tell_failures(place, spec, reply)
     }
 
-    /// Reports the keys of a batch that were not done. In JSON the reply has told them.
+    /// Reports the keys of a batch that were not done. In JSON the reply has told them; of the keys
+    /// that a move has lost there were events.
     #[inline]
     fn tell_failures(&mut self, place: Place<'_>, spec: &'static Spec, reply: &Reply<'_>) -> Step {
-        let mut failed = false;
+        let failed = reply.has_failed();
         for (key, reason) in reply.failures() {
-            failed = true;
             if self.manners.format != Format::Json {
                 let message = format!("{} was not stored: {reason}", Shown(key));
                 let error = Error::new(ErrorKind::Refused, message).of(spec);
