@@ -436,3 +436,6 @@ impl Cache for Cluster {
         &self.log
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -353,7 +353,7 @@ pub static COMMANDS: &[Spec] = commands! {
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple"),
          ("EVENTS", "2s Server 2 expired key: apple")];
     Hot ["HOT"], Seeing, "[count]",
-        "Show the most requested keys of each node (10, or count), and how much of the skew they explain.",
+        "Show the most requested keys of each node (10, or count), and how much of the skew they explain; of the requests, `unsure` may be other keys'.",
         [];
     Monitor ["MONITOR"], Seeing, "[on|off]",
         "Print events of every kind as they happen, with --quiet too, until Ctrl-C or MONITOR off.",

@@ -174,9 +174,9 @@ pub(crate) struct Hex(pub u64);
 
 impl fmt::Display for Hex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            short if short <= u64::from(u32::MAX) => write!(f, "{short:#010x}"),
-            long => write!(f, "{long:#018x}"),
+        match u32::try_from(self.0) {
+            Ok(short) => write!(f, "{short:#010x}"),
+            Err(_) => write!(f, "{:#018x}", self.0),
         }
     }
 }

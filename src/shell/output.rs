@@ -109,3 +109,46 @@ impl Output {
         self.broken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut screen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            screen.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_status_line_stands_until_anything_else_is_written() {
+        let screen = Screen::default();
+        let mut out = Output::new(Box::new(screen.clone()), Box::new(screen.clone()));
+        out.status("1 %");
+        out.status("2 %");
+        out.flush();
+        out.buffer().extend_from_slice(b"said\n");
+        out.flush();
+        out.status("3 %");
+        out.error(b"wrong\n");
+        out.clear_status();
+        let screen = screen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = String::from_utf8_lossy(&screen);
+        let erase = "\r\x1b[K";
+        assert_eq!(
+            shown,
+            format!("1 %{erase}2 %{erase}said\n3 %{erase}wrong\n")
+        );
+    }
+}

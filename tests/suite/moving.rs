@@ -7,7 +7,7 @@ use shardlab::config::{Capacity, MAX_NODES};
 use shardlab::event::{Event, EventKind};
 use shardlab::eviction::Eviction;
 use shardlab::id::NodeId;
-use shardlab::placement::PlacementKind;
+use shardlab::placement::{Member, PlacementKind};
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
@@ -253,6 +253,18 @@ fn what_cannot_be_is_refused() {
         cluster.join(now, 2),
         Err(MoveError::Unweighted(PlacementKind::Modulo))
     );
+    let mut heavy = full_cluster(PlacementKind::Ring, 1, 10);
+    heavy.join(now, 2).expect("a ring has weights");
+    heavy.move_all(now);
+    let member = Member {
+        node: NodeId(1),
+        weight: 2,
+    };
+    let kind = PlacementKind::Jump;
+    assert_eq!(
+        heavy.set_placement(now, kind),
+        Err(MoveError::Weighted { kind, member })
+    );
     cluster.join(now, 1).expect("room for a node");
     assert_eq!(cluster.join(now, 1), Err(MoveError::Moving));
     let config = Config {
@@ -261,4 +273,89 @@ fn what_cannot_be_is_refused() {
     };
     let mut full = Cluster::new(config).expect("a cluster");
     assert_eq!(full.join(now, 1), Err(MoveError::TooManyNodes));
+}
+
+/// What moves when an eleventh node joins, as a part of the fewest keys that must.
+fn cost_of_a_join(kind: PlacementKind) -> f64 {
+    let mut cluster = full_cluster(kind, 10, KEYS);
+    let now = Instant::from_millis(1);
+    cluster.join(now, 1).expect("room for a node");
+    ratio(cluster.move_all(now))
+}
+
+fn cost_of_a_leave(kind: PlacementKind, node: u32) -> f64 {
+    let mut cluster = full_cluster(kind, 10, KEYS);
+    let now = Instant::from_millis(1);
+    cluster.leave(now, NodeId(node)).expect("others stay");
+    ratio(cluster.move_all(now))
+}
+
+fn ratio(cost: MoveCost) -> f64 {
+    assert_eq!((cost.keys, cost.lost), (u64::from(KEYS), 0));
+    f64::from(u32::try_from(cost.moved).expect("few"))
+        / f64::from(u32::try_from(cost.optimum).expect("few"))
+}
+
+/// A tenth of a million: with that, chance alone is 1 %.
+const KEYS: u32 = 100_000;
+
+/// All but modulo. For jump, the node at the end; any other node takes that one's keys along.
+#[test]
+fn a_change_moves_at_most_a_tenth_more_than_it_must() {
+    for &kind in PlacementKind::ALL {
+        let last = if kind == PlacementKind::Jump { 9 } else { 4 };
+        let (join, leave) = (cost_of_a_join(kind), cost_of_a_leave(kind, last));
+        if kind == PlacementKind::Modulo {
+            assert!((9.9..10.1).contains(&join), "of 11 parts 10 move: {join}");
+            assert!((8.7..9.3).contains(&leave), "of 10 parts 9 move: {leave}");
+            continue;
+        }
+        assert!((0.9..1.1).contains(&join), "{kind}: {join}");
+        let exact = !matches!(kind, PlacementKind::Maglev | PlacementKind::Bounded);
+        let bounds = if exact { 1.0..=1.0 } else { 1.0..=1.1 };
+        assert!(bounds.contains(&leave), "{kind}: {leave}");
+    }
+}
+
+#[test]
+fn jump_moves_twice_the_share_of_a_node_in_the_middle() {
+    let leave = cost_of_a_leave(PlacementKind::Jump, 4);
+    assert!((1.8..2.0).contains(&leave), "{leave}");
+}
+
+/// With weights, ketama gives everybody other points.
+#[test]
+fn a_weight_is_worth_its_part() {
+    let weighted = PlacementKind::ALL.iter().filter(|kind| kind.is_weighted());
+    for &kind in weighted {
+        let mut cluster = full_cluster(kind, 4, 20_000);
+        let now = Instant::from_millis(1);
+        cluster.join(now, 4).expect("room for a node");
+        let cost = cluster.move_all(now);
+        assert_eq!(cost.optimum, 10_000, "half of all");
+        let most = if kind == PlacementKind::Ketama {
+            12_000
+        } else {
+            11_000
+        };
+        assert!((9_000..most).contains(&cost.moved), "{kind}: {cost:?}");
+    }
+}
+
+#[test]
+fn how_far_a_move_has_come_only_grows() {
+    for &kind in PlacementKind::ALL {
+        let mut cluster = full_cluster(kind, 4, 2000);
+        let now = Instant::from_millis(1);
+        assert_eq!(cluster.move_progress(), None);
+        cluster.leave(now, NodeId(2)).expect("others stay");
+        let (mut part, mut moved) = (0.0, 0);
+        while cluster.move_some(now, 100).is_none() {
+            let progress = cluster.move_progress().expect("it goes on");
+            assert!((part..=1.0).contains(&progress.part), "{kind}: {part}");
+            assert!(progress.moved >= moved, "{kind}");
+            (part, moved) = (progress.part, progress.moved);
+        }
+        assert!(part > 0.8, "{kind}: {part}");
+    }
 }
