@@ -204,6 +204,7 @@ impl Reply<'_> {
 
     /// Whether something was not done, so that the command has failed, if only in part.
     #[must_use]
+    #[inline]
     pub fn has_failed(&self) -> bool {
         match self {
             Self::Moved(moved) => moved.cost.lost > 0,

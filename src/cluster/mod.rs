@@ -321,14 +321,14 @@ impl Cluster {
 
     /// Like [`Cache::tick`], but stops after `limit` events; `true` if more is due. For callers
     /// that read the log as it grows, so that its bound loses them nothing.
+    #[inline]
     pub fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
-        if self.deadlines.next().is_none_or(|next| next > now) {
-            return false;
-        }
-        (0..limit).all(|_| self.expire_next(now))
+        let is_due = self.deadlines.next().is_some_and(|next| next <= now);
+        is_due && (0..limit).all(|_| self.expire_next(now))
     }
 
     /// Expires the entry that comes first by deadline, node and order of writing.
+    #[inline(never)]
     fn expire_next(&mut self, now: Instant) -> bool {
         while let Some((at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             let node = &mut self.nodes[id];

@@ -559,7 +559,10 @@ impl Runner {
     /// that a move has lost there were events.
     #[inline]
     fn tell_failures(&mut self, place: Place<'_>, spec: &'static Spec, reply: &Reply<'_>) -> Step {
-        let failed = reply.has_failed();
+        if !reply.has_failed() {
+            return Step::Next;
+        }
+        self.failures += 1;
         for (key, reason) in reply.failures() {
             if self.manners.format != Format::Json {
                 let message = format!("{} was not stored: {reason}", Shown(key));
@@ -567,8 +570,7 @@ impl Runner {
                 self.tell(place, b"", &error);
             }
         }
-        self.failures += u64::from(failed);
-        if failed && self.manners.bail {
+        if self.manners.bail {
             Step::Stop
         } else {
             Step::Next
