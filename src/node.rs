@@ -113,7 +113,8 @@ impl<P: EvictionPolicy> Node<P> {
         self.hot = (counters > 0).then(|| Box::new(Hot::new(counters)));
     }
 
-    /// The most requested keys, if they are counted. GETs and writes are requests.
+    /// The most requested keys, if they are counted. GETs are requests, and writes to
+    /// keys that are there; what is new can't be hot yet, and loading counts nothing.
     #[must_use]
     pub fn hot(&self) -> Option<&Hot> {
         self.hot.as_deref()
@@ -397,11 +398,7 @@ impl<P: EvictionPolicy> Node<P> {
         deadline: Option<Instant>,
         log: &mut EventLog,
     ) -> Result<(), PutError> {
-        let hash = rapidhash(key);
-        if let Some(hot) = &mut self.hot {
-            hot.record(hash, key);
-        }
-        self.store_at(now, hash, key, value, deadline, log)
+        self.store_at(now, rapidhash(key), key, value, deadline, log)
     }
 
     /// Stores an entry of another node, which is no request of a client.
@@ -413,7 +410,10 @@ impl<P: EvictionPolicy> Node<P> {
         deadline: Option<Instant>,
         log: &mut EventLog,
     ) -> Result<(), PutError> {
-        self.store_at(now, rapidhash(key), key, value, deadline, log)
+        let hot = self.hot.take();
+        let stored = self.store_at(now, rapidhash(key), key, value, deadline, log);
+        self.hot = hot;
+        stored
     }
 
     fn store_at(
@@ -433,7 +433,12 @@ impl<P: EvictionPolicy> Node<P> {
             return Err(PutError::NeverFits { cost, max });
         }
         match self.store.find(hash, key) {
-            Some(slot) => self.replace(now, slot, key, value, deadline, log),
+            Some(slot) => {
+                if let Some(hot) = &mut self.hot {
+                    hot.record(hash, key);
+                }
+                self.replace(now, slot, key, value, deadline, log)
+            }
             None => self.insert(now, hash, key, value, deadline, cost, log),
         }
     }

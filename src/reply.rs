@@ -143,7 +143,7 @@ pub struct Moved {
 pub struct HotRow {
     /// Its number.
     pub node: NodeId,
-    /// GETs and writes.
+    /// GETs, and writes to keys that were there.
     pub requests: u64,
     /// The keys requested most.
     pub keys: Vec<HotKey>,

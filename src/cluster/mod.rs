@@ -302,15 +302,21 @@ impl Cluster {
     }
 
     /// The keys that were requested most at each node, `count` of each, and how many requests the
-    /// node had in all: GETs and writes. By ascending number.
+    /// node had in all: GETs, and writes to keys that were there. By ascending number. A key of whose count less than half is
+    /// certain is as good as any other, and left out.
     #[must_use]
     pub fn hot_keys(&self, count: usize) -> Vec<(NodeId, u64, Vec<HotKey>)> {
         let hot = self
             .nodes
             .iter()
             .filter_map(|node| Some((node.id(), node.hot()?)));
-        hot.map(|(id, hot)| (id, hot.requests(), hot.top(count)))
-            .collect()
+        hot.map(|(id, hot)| {
+            let mut keys = hot.top(usize::MAX);
+            keys.retain(|key| key.error < key.count - key.error);
+            keys.truncate(count);
+            (id, hot.requests(), keys)
+        })
+        .collect()
     }
 
     /// What the whole cluster holds and has counted.
