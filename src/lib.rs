@@ -32,7 +32,7 @@
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
 //! | leaves | [`time`] [`id`] [`hash`] [`rng`] | instants and clocks, node numbers, pinned hashes, random numbers |
-//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`cluster`] | pure: no I/O, no threads, no clock |
+//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`cluster`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
 //!
@@ -62,6 +62,7 @@ pub mod hash;
 pub mod hot;
 pub mod id;
 pub mod language;
+pub mod network;
 pub mod node;
 pub mod placement;
 pub mod render;

@@ -63,10 +63,29 @@ impl Instant {
         at.filter(|&at| at < Self::MAX).ok_or(TimeError::EndOfAxis)
     }
 
+    /// The instant `duration` later, or [`Instant::MAX`] beyond the axis: for what may arrive late
+    /// or never, and for no deadline.
+    #[must_use]
+    pub fn later(self, duration: Duration) -> Self {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+
     /// How long it is from `earlier` to this instant; zero if `earlier` is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A duration as one word, which can be typed without quotes: `1h30m`, `1s500ms`, `20ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compact(pub Duration);
+
+impl fmt::Display for Compact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = humantime::format_duration(self.0).to_string();
+        text.split(' ').try_for_each(|part| f.write_str(part))
     }
 }
 
@@ -195,5 +214,8 @@ mod tests {
         assert_eq!(last.after(step), Err(TimeError::EndOfAxis));
         let before = Instant::from_nanos(u64::MAX - 2);
         assert_eq!(before.after(step), Ok(last));
+        assert_eq!(before.later(step), last);
+        assert_eq!(before.later(Duration::MAX), Instant::MAX);
+        assert_eq!(start.later(Duration::ZERO), start);
     }
 }

@@ -88,6 +88,7 @@ pub fn show(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Compact;
     use proptest::prelude::*;
 
     #[test]
@@ -131,6 +132,9 @@ mod tests {
         fn what_is_shown_is_read_back(nanos in 1..3_155_760_000_000_000_000_u64) {
             let duration = Duration::from_nanos(nanos);
             prop_assert_eq!(parse(show(duration).as_bytes()), Ok(duration));
+            let compact = Compact(duration).to_string();
+            prop_assert!(!compact.contains(' '), "{}", compact);
+            prop_assert_eq!(parse(compact.as_bytes()), Ok(duration));
         }
 
         #[test]

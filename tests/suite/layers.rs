@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("placement", &["hash", "id", "rng"]),
+    ("network", &["id", "rng", "time"]),
     (
         "cluster",
         &[

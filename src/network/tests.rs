@@ -1,0 +1,490 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Endpoint::{Client, Node};
+use super::*;
+
+pub(super) const A: NodeId = NodeId(0);
+pub(super) const B: NodeId = NodeId(1);
+pub(super) const C: NodeId = NodeId(2);
+const NOTHING: [u32; 0] = [];
+
+pub(super) fn at(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+pub(super) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(super) fn percent(text: &str) -> Percent {
+    text.parse().expect("a percentage")
+}
+
+/// A network that carries numbers, as a story.
+struct Lab(Network<u32>);
+
+impl Lab {
+    fn new() -> Self {
+        Self(Network::new(7))
+    }
+
+    fn send(&mut self, now: u64, from: impl Into<Endpoint>, to: impl Into<Endpoint>, number: u32) {
+        self.0.send(at(now), from.into(), to.into(), number);
+    }
+
+    /// The numbers that are delivered at an instant.
+    fn get(&mut self, now: u64) -> Vec<u32> {
+        self.due(at(now))
+    }
+
+    fn due(&mut self, now: Instant) -> Vec<u32> {
+        std::iter::from_fn(|| self.0.deliver(now))
+            .map(|it| it.message)
+            .collect()
+    }
+
+    fn all(&mut self) -> Vec<Envelope<u32>> {
+        std::iter::from_fn(|| self.0.step()).collect()
+    }
+
+    fn faults(&self) -> Vec<String> {
+        self.0.faults().iter().map(ToString::to_string).collect()
+    }
+}
+
+/// Nothing is lost from the counts.
+pub(super) fn balanced<M: Clone>(network: &Network<M>) -> bool {
+    let travels = |it: &InFlight<M>| it.envelope.travels();
+    let in_flight = network.in_flight().iter().filter(|it| travels(it)).count();
+    let counts = network.counts();
+    counts.sent + counts.duplicated == counts.delivered + counts.dropped + in_flight as u64
+}
+
+#[test]
+fn a_healthy_network_delivers_in_the_same_instant_in_order_of_sending() {
+    let mut lab = Lab::new();
+    assert_eq!((lab.0.next_at(), lab.0.step()), (None, None));
+    lab.send(5, A, B, 1);
+    lab.send(5, Client, A, 2);
+    lab.send(5, B, B, 3);
+    assert_eq!(lab.0.next_at(), Some(at(5)));
+    assert_eq!(lab.get(4), NOTHING);
+    assert_eq!(lab.get(5), [1, 2, 3]);
+    let counts = lab.0.counts();
+    assert_eq!((counts.sent, counts.delivered), (2, 2));
+}
+
+#[test]
+fn the_ends_of_a_link_have_names() {
+    assert_eq!(format!("{:>7}|{:>2}", Client, Node(B)), " client| 1");
+}
+
+#[test]
+fn a_timer_comes_at_its_instant_and_no_fault_touches_it() {
+    let mut lab = Lab::new();
+    lab.0.isolate(A).expect("room");
+    lab.0.slow(A, millis(9)).expect("room");
+    lab.0.schedule(at(20), A.into(), 2).expect("room");
+    lab.0.schedule(at(10), A.into(), 1).expect("room");
+    lab.send(10, A, A, 3);
+    assert_eq!(lab.0.next_at(), Some(at(10)));
+    lab.0.heal(at(10));
+    assert_eq!(lab.get(10), [1, 3]);
+    assert_eq!(lab.due(Instant::from_nanos(19_999_999)), NOTHING);
+    assert_eq!(lab.get(20), [2]);
+    lab.0.schedule(at(3), Client, 4).expect("room");
+    assert_eq!(lab.get(20), [4], "set for the past");
+    assert_eq!(lab.0.counts(), Counts::default());
+}
+
+#[test]
+fn a_partition_cuts_both_ways_or_one() {
+    let mut lab = Lab::new();
+    lab.0.partition(&[B, A, A], &[C], false).expect("sides");
+    for (number, from, to) in [(1, A, C), (2, C, A), (3, B, C), (4, A, B)] {
+        lab.send(0, from, to, number);
+    }
+    lab.send(0, Client, C, 5);
+    lab.send(0, C, Client, 6);
+    assert_eq!(lab.get(0), [4, 5, 6]);
+    assert_eq!(lab.faults(), ["PARTITION 0,1 | 2"]);
+
+    lab.0.heal(at(1));
+    lab.0.partition(&[C], &[A, B], true).expect("sides");
+    lab.send(1, C, A, 1);
+    lab.send(1, A, C, 2);
+    assert_eq!(lab.get(1), [2]);
+    assert_eq!(lab.faults(), ["PARTITION 2 | 0,1 ONEWAY"]);
+    assert_eq!(lab.0.counts().dropped, 4);
+    assert!(balanced(&lab.0));
+}
+
+#[test]
+fn partitions_add_up_and_each_is_there_once() {
+    let mut lab = Lab::new();
+    for (left, right) in [(A, B), (B, A), (B, C), (A, B)] {
+        lab.0.partition(&[left], &[right], false).expect("sides");
+    }
+    lab.0.partition(&[B], &[A], true).expect("sides");
+    let all = [
+        "PARTITION 0 | 1",
+        "PARTITION 1 | 2",
+        "PARTITION 1 | 0 ONEWAY",
+    ];
+    assert_eq!(lab.faults(), all);
+    let wrong = [
+        (lab.0.partition(&[A], &[], false), NetworkError::NoNodes),
+        (
+            lab.0.partition(&[A, B], &[B], false),
+            NetworkError::BothSides(B),
+        ),
+        (lab.0.hold(A, A), NetworkError::Itself(A)),
+        (lab.0.release(at(0), B, B), NetworkError::Itself(B)),
+    ];
+    for (result, error) in wrong {
+        assert_eq!(result, Err(error));
+    }
+    assert_eq!(lab.faults(), all);
+}
+
+#[test]
+fn what_is_in_flight_when_the_link_is_cut_is_lost() {
+    let mut lab = Lab::new();
+    lab.0.delay(A, B, millis(10), Duration::ZERO).expect("two");
+    lab.send(0, A, B, 1);
+    lab.send(5, A, B, 2);
+    lab.0.isolate(B).expect("room");
+    assert_eq!(lab.0.next_at(), Some(at(10)), "it is lost on arrival");
+    assert_eq!(lab.get(10), NOTHING);
+    assert_eq!(lab.0.counts().dropped, 1);
+    lab.0.heal(at(12));
+    assert_eq!(lab.get(12), [2], "healed before it arrived");
+}
+
+#[test]
+fn an_isolated_node_is_alone_but_for_the_client() {
+    let mut lab = Lab::new();
+    lab.0.isolate(B).expect("room");
+    for (number, from, to) in [(1, A, B), (2, B, C), (3, A, C), (4, B, B)] {
+        lab.send(0, from, to, number);
+    }
+    lab.send(0, Client, B, 5);
+    lab.send(0, B, Client, 6);
+    assert_eq!(lab.get(0), [3, 4, 5, 6]);
+    assert_eq!(lab.faults(), ["ISOLATE 1"]);
+}
+
+#[test]
+fn a_delay_ends_at_its_instant_and_not_before() {
+    let mut lab = Lab::new();
+    lab.0.delay(B, A, millis(20), Duration::ZERO).expect("two");
+    lab.send(100, A, B, 1);
+    lab.send(100, B, A, 2);
+    lab.send(100, A, C, 3);
+    assert_eq!(lab.get(100), [3]);
+    assert_eq!(lab.0.next_at(), Some(at(120)));
+    assert_eq!(lab.due(Instant::from_nanos(119_999_999)), NOTHING);
+    let first = lab.0.deliver(at(120)).expect("due");
+    assert_eq!(
+        (first.sent, first.arrives, first.message),
+        (at(100), at(120), 1)
+    );
+    assert_eq!(lab.get(120), [2]);
+    assert_eq!(lab.faults(), ["DELAY 0 1 20ms"]);
+    lab.0.delay(A, B, Duration::ZERO, millis(5)).expect("two");
+    assert_eq!(lab.0.faults(), []);
+}
+
+#[test]
+fn a_message_waits_for_those_ahead_of_it_when_a_delay_is_lifted() {
+    let mut lab = Lab::new();
+    lab.0.delay(A, B, millis(20), Duration::ZERO).expect("two");
+    lab.send(0, A, B, 1);
+    lab.0
+        .delay(A, B, Duration::ZERO, Duration::ZERO)
+        .expect("two");
+    lab.send(5, A, B, 2);
+    lab.send(5, B, A, 3);
+    assert_eq!(lab.get(5), [3]);
+    assert_eq!(lab.get(19), NOTHING);
+    lab.send(20, A, B, 4);
+    assert_eq!(lab.get(20), [1, 2, 4]);
+}
+
+#[test]
+fn jitter_takes_tenths_of_its_bound_and_keeps_the_order() {
+    let mut lab = Lab::new();
+    lab.0.delay(A, B, millis(20), millis(10)).expect("two");
+    let mut late = BTreeSet::new();
+    for number in 0..200 {
+        lab.send(u64::from(number) * 100, A, B, number);
+        let envelope = lab.0.step().expect("in flight");
+        late.insert(envelope.arrives.since(envelope.sent).as_millis());
+    }
+    assert_eq!(late, (20..=30).collect());
+
+    for number in 0..200 {
+        lab.send(50_000 + u64::from(number), A, B, number);
+    }
+    let all = lab.all();
+    assert!(all.iter().map(|it| it.message).eq(0..200));
+    assert!(all.is_sorted_by_key(|it| it.arrives));
+    assert_eq!(lab.faults(), ["DELAY 0 1 20ms JITTER 10ms"]);
+}
+
+#[test]
+fn a_message_is_dropped_as_often_as_said() {
+    for (text, expected) in [
+        ("0.0001%", 0..=5),
+        ("5%", 4_700..=5_300),
+        ("100%", 100_000..=100_000),
+    ] {
+        let mut lab = Lab::new();
+        lab.0.drop(A, B, percent(text)).expect("two");
+        (0..100_000).for_each(|number| lab.send(0, A, B, number));
+        let dropped = lab.0.counts().dropped;
+        assert!(expected.contains(&dropped), "{text}: {dropped}");
+        assert_eq!(lab.get(0).len() as u64 + dropped, 100_000);
+        assert_eq!(lab.faults(), [format!("DROP 0 1 {text}")]);
+        lab.0.drop(A, B, Percent::NONE).expect("two");
+        assert_eq!(lab.0.faults(), []);
+    }
+}
+
+#[test]
+fn a_message_is_duplicated_as_often_as_said() {
+    let mut lab = Lab::new();
+    lab.0.duplicate(A, B, percent("5%")).expect("two");
+    (0..100_000).for_each(|number| lab.send(0, B, A, number));
+    let copies = lab.get(0);
+    let duplicated = lab.0.counts().duplicated;
+    assert!((4_700..=5_300).contains(&duplicated), "{duplicated}");
+    assert_eq!(copies.len() as u64, 100_000 + duplicated);
+    assert!(copies.is_sorted(), "a copy follows its original");
+    assert_eq!(lab.faults(), ["DUP 0 1 5%"]);
+
+    lab.0.duplicate(A, B, Percent::ALL).expect("two");
+    lab.send(1, A, B, 7);
+    let sequences: Vec<u64> = lab.all().iter().map(|it| it.sequence).collect();
+    assert_eq!(sequences.len(), 2);
+    assert_eq!(sequences[0] + 1, sequences[1]);
+    assert!(balanced(&lab.0));
+}
+
+#[test]
+fn a_message_is_overtaken_within_the_bound() {
+    for (delay, bound) in [(0, 10), (40, 40)] {
+        let mut lab = Lab::new();
+        lab.0
+            .delay(A, B, millis(delay), Duration::ZERO)
+            .expect("two");
+        lab.0.reorder(A, B, percent("30%")).expect("two");
+        (0..10_000).for_each(|number| lab.send(u64::from(number), A, B, number));
+        let all = lab.all();
+        let late = |it: &Envelope<u32>| it.arrives.since(it.sent.later(millis(delay)));
+        let overtaken = all.iter().filter(|it| !late(it).is_zero());
+        let times: BTreeSet<_> = overtaken.clone().map(late).collect();
+        assert_eq!(
+            times,
+            (1..=10).map(|part| millis(bound) * part / 10).collect()
+        );
+        let count = overtaken.count() as u64;
+        assert_eq!(count, lab.0.counts().reordered);
+        assert!((2_800..=3_200).contains(&count), "{count}");
+        let others = all.iter().filter(|it| late(it).is_zero());
+        assert!(others.is_sorted_by_key(|it| it.message));
+    }
+}
+
+#[test]
+fn held_messages_go_on_in_order_when_the_link_is_released() {
+    let mut lab = Lab::new();
+    lab.0.hold(A, B).expect("two");
+    lab.0.hold(C, B).expect("two");
+    for (number, from, to) in [(1, A, B), (2, B, A), (3, C, B), (4, A, C), (5, A, B)] {
+        lab.send(0, from, to, number);
+    }
+    assert_eq!(lab.get(99), [4]);
+    let in_flight = lab.0.in_flight();
+    let held = in_flight.iter().map(|it| (it.envelope.message, it.held));
+    assert!(held.eq([(1, true), (2, true), (3, true), (5, true)]));
+    assert_eq!(lab.0.next_at(), None);
+    assert_eq!(lab.faults(), ["HOLD 0 1", "HOLD 1 2"]);
+
+    lab.send(100, A, C, 6);
+    lab.0.release(at(100), B, A).expect("two");
+    lab.send(100, A, B, 7);
+    let first = lab.0.deliver(at(100)).expect("due");
+    assert_eq!(first.message, 6);
+    let second = lab.0.deliver(at(100)).expect("due");
+    assert_eq!(
+        (second.message, second.sent, second.arrives),
+        (1, at(0), at(100))
+    );
+    assert_eq!(lab.get(100), [2, 5, 7]);
+    assert_eq!(lab.faults(), ["HOLD 1 2"]);
+    assert_eq!(lab.0.counts().held, 4);
+    assert!(balanced(&lab.0));
+}
+
+#[test]
+fn released_messages_meet_the_faults_that_are_in_force_then() {
+    let mut lab = Lab::new();
+    lab.0.hold(A, B).expect("two");
+    lab.send(0, A, B, 1);
+    lab.0.delay(A, B, millis(20), Duration::ZERO).expect("two");
+    lab.0.release(at(5), A, B).expect("two");
+    assert_eq!(lab.0.next_at(), Some(at(25)));
+
+    lab.0.hold(A, B).expect("two");
+    lab.send(10, A, B, 2);
+    lab.0.isolate(A).expect("room");
+    lab.send(10, A, B, 3);
+    assert_eq!(lab.0.counts().dropped, 1, "a cut link holds nothing back");
+    lab.0.release(at(10), A, B).expect("two");
+    assert_eq!(lab.0.counts().dropped, 2);
+}
+
+#[test]
+fn a_slow_node_gets_each_message_later() {
+    let mut lab = Lab::new();
+    lab.0.slow(B, millis(10)).expect("room");
+    lab.0.delay(A, B, millis(5), Duration::ZERO).expect("two");
+    lab.send(0, A, B, 1);
+    lab.send(0, B, A, 2);
+    lab.send(0, Client, B, 3);
+    lab.send(0, B, Client, 4);
+    assert_eq!(lab.get(0), [4]);
+    assert_eq!(lab.get(9), [2]);
+    assert_eq!(lab.get(10), [3]);
+    assert_eq!(lab.get(14), NOTHING);
+    assert_eq!(lab.get(15), [1]);
+    assert_eq!(lab.faults(), ["DELAY 0 1 5ms", "SLOW 1 10ms"]);
+    lab.0.slow(B, Duration::ZERO).expect("room");
+    assert_eq!(lab.faults(), ["DELAY 0 1 5ms"]);
+}
+
+#[test]
+fn healing_lifts_everything_and_lets_everything_arrive() {
+    let mut lab = Lab::new();
+    lab.0
+        .delay(A, B, Duration::MAX, Duration::MAX)
+        .expect("two");
+    lab.0.slow(B, Duration::MAX).expect("room");
+    lab.0.reorder(A, B, Percent::ALL).expect("two");
+    lab.0.hold(B, C).expect("two");
+    lab.send(0, B, C, 1);
+    lab.send(0, A, B, 2);
+    assert_eq!(lab.0.next_at(), Some(Instant::MAX));
+    lab.send(9, A, B, 3);
+    lab.0.schedule(at(11), A.into(), 4).expect("room");
+    lab.0.heal(at(10));
+    assert_eq!(lab.0.faults(), []);
+    lab.send(10, A, B, 5);
+    assert_eq!(lab.get(10), [2, 3, 1, 5]);
+    assert_eq!(lab.get(11), [4]);
+    assert!(balanced(&lab.0) && lab.0.in_flight().is_empty());
+}
+
+#[test]
+fn a_node_that_leaves_takes_its_messages_and_faults_along() {
+    let mut lab = Lab::new();
+    lab.0.partition(&[A, B], &[C], false).expect("sides");
+    lab.0.partition(&[A], &[C], false).expect("sides");
+    lab.0.partition(&[B], &[C], true).expect("sides");
+    lab.0.isolate(B).expect("room");
+    lab.0.hold(A, B).expect("two");
+    lab.0.delay(A, C, millis(9), Duration::ZERO).expect("two");
+    lab.0.slow(B, Duration::MAX).expect("room");
+    for (number, from, to) in [(1, A, C), (2, A, B), (3, B, B)] {
+        lab.send(0, from, to, number);
+    }
+    lab.send(0, Client, B, 4);
+    lab.send(0, B, Client, 5);
+    lab.send(0, Client, A, 6);
+    lab.0.schedule(at(1), B.into(), 7).expect("room");
+    lab.0.forget(B);
+    assert_eq!(lab.faults(), ["PARTITION 0 | 2", "DELAY 0 2 9ms"]);
+    assert_eq!(lab.get(99), [6]);
+    assert!(lab.0.in_flight().is_empty() && balanced(&lab.0));
+}
+
+#[test]
+fn faults_are_shown_in_a_fixed_order_as_they_are_typed() {
+    let mut lab = Lab::new();
+    let (second, zero) = (Duration::from_secs(1), Duration::ZERO);
+    lab.0.slow(C, millis(1500)).expect("room");
+    lab.0.slow(A, second).expect("room");
+    lab.0.reorder(B, A, percent("1")).expect("two");
+    lab.0.hold(A, B).expect("two");
+    lab.0.duplicate(A, B, percent("2.50%")).expect("two");
+    lab.0.drop(C, A, percent("0.25%")).expect("two");
+    lab.0
+        .delay(A, B, Duration::from_mins(90), second)
+        .expect("two");
+    lab.0.delay(C, B, millis(5), zero).expect("two");
+    lab.0.isolate(C).expect("room");
+    lab.0.isolate(A).expect("room");
+    lab.0.partition(&[C], &[B, A], false).expect("sides");
+    let typed = [
+        "PARTITION 0,1 | 2",
+        "ISOLATE 0",
+        "ISOLATE 2",
+        "DELAY 0 1 1h30m JITTER 1s",
+        "DUP 0 1 2.5%",
+        "REORDER 0 1 1%",
+        "HOLD 0 1",
+        "DROP 0 2 0.25%",
+        "DELAY 1 2 5ms",
+        "SLOW 0 1s",
+        "SLOW 2 1s500ms",
+    ];
+    assert_eq!(lab.faults(), typed);
+}
+
+#[test]
+fn everything_has_a_bound() {
+    let mut network = Network::new(0);
+    let full = Err(NetworkError::TooMany {
+        of: "messages in flight",
+        max: MAX_IN_FLIGHT,
+    });
+    network.hold(A, B).expect("two");
+    network.duplicate(A, C, Percent::ALL).expect("two");
+    network.send(at(0), A.into(), B.into(), ());
+    for _ in 0..MAX_IN_FLIGHT / 2 {
+        network.send(at(0), A.into(), C.into(), ());
+    }
+    assert_eq!(network.counts().dropped, 1, "a copy");
+    assert_eq!(network.schedule(at(0), A.into(), ()), full);
+    network.send(at(0), A.into(), B.into(), ());
+    assert_eq!((network.counts().dropped, network.counts().held), (2, 1));
+    network.heal(at(0));
+    network.send(at(0), A.into(), B.into(), ());
+    assert_eq!(network.counts().dropped, 3);
+    assert_eq!(network.in_flight().len(), MAX_IN_FLIGHT);
+
+    let nodes: Vec<NodeId> = (1..=1025).map(NodeId).collect();
+    assert!(network.partition(&[A], &nodes, false).is_err());
+    for &node in &nodes[..1024] {
+        network.partition(&[A], &[node], false).expect("room");
+        network.isolate(node).expect("room");
+        network.slow(node, millis(1)).expect("room");
+    }
+    for node in [nodes[1024], nodes[1023]] {
+        let there = node == nodes[1023];
+        assert_eq!(network.partition(&[A], &[node], false).is_ok(), there);
+        assert_eq!(network.isolate(node).is_ok(), there);
+        assert_eq!(network.slow(node, millis(1)).is_ok(), there);
+    }
+}
+
+#[test]
+fn time_that_goes_back_does_no_harm() {
+    let mut lab = Lab::new();
+    lab.send(9, A, B, 1);
+    lab.send(5, A, B, 2);
+    lab.send(7, A, B, 3);
+    assert_eq!(lab.get(9), [2, 3, 1]);
+}
