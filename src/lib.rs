@@ -32,7 +32,7 @@
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
 //! | leaves | [`time`] [`id`] [`hash`] [`rng`] | instants and clocks, node numbers, pinned hashes, random numbers |
-//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`cluster`] | pure: no I/O, no threads, no clock |
+//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`cluster`] [`checker`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
 //!
@@ -54,11 +54,13 @@
 //! - Everything has a bound, and the bound is in [`Config`] or next to what it bounds.
 
 pub mod cache;
+pub mod checker;
 pub mod cluster;
 pub mod config;
 pub mod event;
 pub mod eviction;
 pub mod hash;
+pub mod history;
 pub mod hot;
 pub mod id;
 pub mod language;

@@ -40,6 +40,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    ("history", &["time"]),
+    ("checker", &["hash", "history", "rng", "time"]),
     ("language", &["eviction", "id", "placement", "time"]),
     (
         "reply",
