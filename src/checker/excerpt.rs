@@ -24,6 +24,9 @@ use super::reads::Reads;
 use super::register::Op;
 use super::search::Answer;
 
+/// How far around the core what excuses its reads is looked for, before it is everywhere.
+const REACHES: [usize; 3] = [4, 16, 64];
+
 /// What it takes to find an excerpt.
 pub struct Excerpts<'a> {
     /// What judges parts of the history.
@@ -61,7 +64,9 @@ impl Excerpts<'_> {
     /// Takes away, in ever smaller pieces, what does not belong to the core and is not needed to
     /// make its reads innocent of anything worse.
     fn shrink(&mut self, core: &[usize]) -> Vec<usize> {
-        let mut places: Vec<usize> = (0..self.ops.len()).collect();
+        let near = REACHES.map(|reach| self.near(core, reach));
+        let as_bad = near.into_iter().find(|places| self.is_as_bad(places));
+        let mut places = as_bad.unwrap_or_else(|| (0..self.ops.len()).collect());
         let mut size = places.len();
         while size > 0 && !self.is_over() {
             let mut start = 0;
@@ -84,6 +89,14 @@ impl Excerpts<'_> {
             size /= 2;
         }
         places
+    }
+
+    /// The operations at most so many places from one of the core, and what they read from.
+    fn near(&self, core: &[usize], reach: usize) -> Vec<usize> {
+        let is_near = |place: &usize| core.iter().any(|it| it.abs_diff(*place) <= reach);
+        let mut near = (0..self.ops.len()).filter(is_near).collect();
+        Reads::new(self.ops).close(&mut near);
+        near
     }
 
     /// A core of the operations, which have no order.

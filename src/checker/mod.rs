@@ -46,7 +46,8 @@
 //! Caveats: what no client was told cannot be wrong, so a cache that answers nothing keeps every
 //! promise; check besides that the nodes agree once they are at rest. Recording must start with
 //! an empty cache. Values tell most if all writes differ: a stale value that somebody writes
-//! again is not stale. A duplicate that changes nothing is not seen.
+//! again is not stale. Keys with some hundreds of operations are what this is for: with thousands and
+//! many timeouts the steps run out, or the excerpt stays long. A duplicate that changes nothing is not seen.
 
 mod excerpt;
 mod judge;

@@ -168,7 +168,7 @@ impl<'a> Reads<'a> {
         let is_number = !matches!(want, Want::Value(Value::Text(_)));
         let any = self.by_any.iter().copied().filter(move |_| is_number);
         let end = self.ops[place].end;
-        let all = known.iter().map(|it| it.1).chain(any);
+        let all = known.iter().rev().map(|it| it.1).chain(any);
         all.filter(move |&source| source != place && self.ops[source].begin < end)
     }
 
@@ -176,8 +176,12 @@ impl<'a> Reads<'a> {
     fn judge(&self, place: usize, want: Want) -> (Option<Flaw>, u64) {
         let (mut worst, mut steps) = (Flaw::Invented, 1);
         for source in self.sources(place, want) {
-            steps += 1 + self.changes.len() as u64;
-            let is_alive = self.lives(source, place).is_some();
+            let giver = self.lives(source, place);
+            let is_alive = giver.is_some();
+            steps += 1;
+            if giver != Some(source) {
+                steps += self.changes.len() as u64;
+            }
             if is_alive && self.ender(source, place).is_none() {
                 return (None, steps);
             }

@@ -78,6 +78,9 @@ struct Frame {
     pass: Pass,
     cursor: u32,
     second: Option<(u32, State)>,
+    /// Whether a delete, and whether a change to no deadline, was tried that is not sure and may
+    /// come at any later time: the next such one would do the same.
+    tried: [bool; 2],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -225,7 +228,7 @@ impl Search {
                 continue;
             };
             let frame = *self.top();
-            if !frame.may_come(op) {
+            if !frame.may_come(op) || self.is_twin(op) {
                 continue;
             }
             self.steps += 1;
@@ -235,6 +238,17 @@ impl Search {
             }
         }
         None
+    }
+
+    /// Whether the same was tried; what is asked for counts as tried.
+    fn is_twin(&mut self, op: &Op) -> bool {
+        let kind = match op.act {
+            Act::Delete => 0,
+            Act::SetDeadline(NEVER) => 1,
+            _ => return false,
+        };
+        let is_free = !op.sure && op.end == NEVER;
+        is_free && std::mem::replace(&mut self.top().tried[kind], true)
     }
 
     /// Moves the cursor on, and from the end of a pass to the start of the next.
@@ -308,6 +322,7 @@ impl Frame {
             pass: Pass::Observers,
             cursor: NONE,
             second: None,
+            tried: [false; 2],
         }
     }
 
