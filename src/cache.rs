@@ -38,6 +38,13 @@ pub trait Cache {
     fn events(&self) -> &EventLog;
 }
 
+/// A stored value as the number it spells, as strictly as `i64` prints it; `None` if it spells none.
+#[must_use]
+pub fn number(value: &[u8]) -> Option<i64> {
+    let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+    (number.to_string().as_bytes() == value).then_some(number)
+}
+
 /// Why a value was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
@@ -71,6 +78,12 @@ pub enum PutError {
     /// The node is at its capacity, and its policy evicts nothing.
     #[error("the node is full and evicts nothing: remove something, or see EVICTION and CAPACITY")]
     Full,
+    /// Too few of the key's owners can be reached. Nothing was stored.
+    #[error("too few owners of the key can be reached: nothing was stored")]
+    TooFewOwners,
+    /// Too few of the key's owners have answered yet.
+    #[error("too few owners of the key have answered: it may have been stored, or not")]
+    Unknown,
     /// The node's store is at the end of its address space: 16 GiB, or 2^32 - 1024 entries.
     #[error("the node is full: a store holds at most 16 GiB")]
     NodeFull,

@@ -1,5 +1,7 @@
 //! What a cluster is made of, and its bounds.
 
+use std::time::Duration;
+
 use crate::eviction::Eviction;
 use crate::placement::PlacementKind;
 
@@ -20,6 +22,23 @@ impl Capacity {
     }
 }
 
+/// A bug that is built in on purpose, so that it can be seen that the checks find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// An acknowledgement that arrives twice counts twice.
+    CountedAcks,
+    /// A write stays at its coordinator.
+    NoReplication,
+    /// A copy's time to live starts anew when the copy is made.
+    RelativeTtl,
+    /// Tombstones are collected at once.
+    NoTombstones,
+    /// Tombstones are collected after the grace time, whoever lacks them.
+    EarlyTombstones,
+    /// A key can still be read at its deadline.
+    LateDeadline,
+}
+
 /// How to build a [`Cluster`](crate::Cluster).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -35,6 +54,20 @@ pub struct Config {
     pub eviction: Eviction,
     /// How many counters each node has for its most requested keys; 0: none. Default 128.
     pub hot_keys: usize,
+    /// How many owners each key has: 1 to [`MAX_REPLICAS`]. Default 1.
+    pub replicas: usize,
+    /// W: how many owners must have a write before it is acknowledged. Default 1.
+    pub write_quorum: usize,
+    /// R: how many owners a read asks. Default 1.
+    pub read_quorum: usize,
+    /// How long a coordinator waits for the owners. Default 1 s.
+    pub timeout: Duration,
+    /// How long a node remembers at least that a key is gone. Default 60 s.
+    pub grace: Duration,
+    /// How many operations the history keeps; 0: none. Default 0.
+    pub history: usize,
+    /// A bug to be built in, for tests of the checks. Default: none.
+    pub plant: Option<Plant>,
     /// What all randomness comes from. Default 0.
     pub seed: u64,
     /// The longest key, in bytes. Default 64 KiB.
@@ -42,6 +75,9 @@ pub struct Config {
     /// The longest value, in bytes. Default 64 MiB.
     pub max_value: usize,
 }
+
+/// The most owners that a key can have.
+pub const MAX_REPLICAS: usize = 16;
 
 /// The most nodes that a cluster can have.
 pub const MAX_NODES: u32 = 1024;
@@ -55,6 +91,13 @@ impl Default for Config {
             capacity: Capacity::default(),
             eviction: Eviction::default(),
             hot_keys: 128,
+            replicas: 1,
+            write_quorum: 1,
+            read_quorum: 1,
+            timeout: Duration::from_secs(1),
+            grace: Duration::from_mins(1),
+            history: 0,
+            plant: None,
             seed: 0,
             max_key: 64 << 10,
             max_value: 64 << 20,
@@ -68,6 +111,24 @@ pub enum ConfigError {
     /// The number of nodes is out of bounds.
     #[error("a cluster has 1 to {MAX_NODES} nodes, not {0}")]
     Nodes(u32),
+    /// The number of owners is out of bounds.
+    #[error(
+        "a key has 1 to {MAX_REPLICAS} replicas, and no more than there are nodes ({nodes}), not {replicas}"
+    )]
+    Replicas {
+        /// How many there should be.
+        replicas: usize,
+        /// How many nodes there are.
+        nodes: u32,
+    },
+    /// A quorum is out of bounds.
+    #[error("a quorum lies between 1 and the number of replicas ({replicas}), not {quorum}")]
+    Quorum {
+        /// How many owners should have to answer.
+        quorum: usize,
+        /// How many owners there are.
+        replicas: usize,
+    },
 }
 
 impl Config {
@@ -76,10 +137,20 @@ impl Config {
     /// # Errors
     /// The first bound that is broken.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if (1..=MAX_NODES).contains(&self.nodes) {
-            Ok(())
-        } else {
-            Err(ConfigError::Nodes(self.nodes))
+        let Self {
+            nodes, replicas, ..
+        } = *self;
+        if !(1..=MAX_NODES).contains(&nodes) {
+            return Err(ConfigError::Nodes(nodes));
         }
+        if !(1..=MAX_REPLICAS).contains(&replicas) || replicas > nodes as usize {
+            return Err(ConfigError::Replicas { replicas, nodes });
+        }
+        for quorum in [self.write_quorum, self.read_quorum] {
+            if !(1..=replicas).contains(&quorum) {
+                return Err(ConfigError::Quorum { quorum, replicas });
+            }
+        }
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ pub struct Event {
     pub node: NodeId,
     /// What.
     pub kind: EventKind,
-    /// The key it happened to.
+    /// The key it happened to; empty if it is about a whole node.
     pub key: Box<[u8]>,
 }
 
@@ -29,6 +29,22 @@ pub enum EventKind {
     Evicted,
     /// The key had to go to another node, and there was no room.
     Lost,
+    /// The node lost its memory and answers nobody.
+    Crashed,
+    /// The node came back after a crash.
+    Restarted,
+    /// The node stands still.
+    Paused,
+    /// The node goes on.
+    Resumed,
+}
+
+impl EventKind {
+    /// Whether it is about a key, and not about a whole node.
+    #[must_use]
+    pub fn has_key(self) -> bool {
+        matches!(self, Self::Expired | Self::Evicted | Self::Lost)
+    }
 }
 
 impl fmt::Display for EventKind {
@@ -37,6 +53,10 @@ impl fmt::Display for EventKind {
             Self::Expired => "expired",
             Self::Evicted => "evicted",
             Self::Lost => "lost",
+            Self::Crashed => "crashed",
+            Self::Restarted => "restarted",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
         })
     }
 }

@@ -76,6 +76,21 @@ pub enum Action {
 }
 
 impl Action {
+    /// The command that asks for it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Put { .. } => "PUT",
+            Self::Delete => "DEL",
+            Self::Get => "GET",
+            Self::Add { .. } => "ADD",
+            Self::Cas { .. } => "CAS",
+            Self::SetDeadline { deadline: None } => "PERSIST",
+            Self::SetDeadline { .. } => "EXPIRE",
+            Self::Incr { .. } => "INCR",
+        }
+    }
+
     /// A put of these bytes.
     #[must_use]
     pub fn put(value: &[u8], deadline: Option<Instant>) -> Self {

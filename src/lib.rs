@@ -32,7 +32,7 @@
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
 //! | leaves | [`time`] [`id`] [`hash`] [`rng`] | instants and clocks, node numbers, pinned hashes, random numbers |
-//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`cluster`] [`checker`] | pure: no I/O, no threads, no clock |
+//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`replica`] [`cluster`] [`checker`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
 //!
@@ -68,6 +68,7 @@ pub mod network;
 pub mod node;
 pub mod placement;
 pub mod render;
+pub mod replica;
 pub mod reply;
 pub mod rng;
 pub mod session;

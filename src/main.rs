@@ -49,6 +49,15 @@ struct Shared {
     /// How keys are placed on nodes; HELP PLACEMENT lists the placements
     #[arg(long, value_name = "PLACEMENT", default_value_t = PlacementKind::default(), global = true)]
     placement: PlacementKind,
+    /// How many owners each key has
+    #[arg(long, value_name = "N", default_value_t = 1, global = true)]
+    replicas: usize,
+    /// How many owners must have a write before it is acknowledged
+    #[arg(long, value_name = "W", default_value_t = 1, global = true)]
+    write_quorum: usize,
+    /// How many owners a read asks
+    #[arg(long, value_name = "R", default_value_t = 1, global = true)]
+    read_quorum: usize,
     /// Which entries leave a full node; HELP EVICTION lists the policies
     #[arg(long, value_name = "POLICY", default_value_t = Eviction::default(), global = true)]
     eviction: Eviction,
@@ -106,6 +115,9 @@ impl Arguments {
         let Shared {
             nodes,
             placement,
+            replicas,
+            write_quorum,
+            read_quorum,
             eviction,
             max_entries,
             max_memory,
@@ -122,6 +134,9 @@ impl Arguments {
             config: Config {
                 nodes,
                 placement,
+                replicas,
+                write_quorum,
+                read_quorum,
                 eviction,
                 capacity: Capacity {
                     entries: max_entries,

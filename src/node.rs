@@ -242,6 +242,16 @@ impl<P: EvictionPolicy> Node<P> {
     /// What the node holds and has counted.
     pub fn stats(&mut self, now: Instant) -> Stats {
         self.tick(now);
+        self.counts()
+    }
+
+    /// The keys of all entries, those that are due too.
+    pub(crate) fn stored_keys(&self) -> impl Iterator<Item = &[u8]> + '_ {
+        self.store.slots().map(|slot| self.store.key(slot))
+    }
+
+    /// [`Node::stats`], with the entries that are due.
+    pub(crate) fn counts(&self) -> Stats {
         Stats {
             keys: self.store.len() as u64,
             bytes: self.bytes() as u64,
@@ -276,6 +286,11 @@ impl<P: EvictionPolicy> Node<P> {
                 node.expire_next(log);
             }
         });
+    }
+
+    /// The entry that [`Node::next_due`] announced.
+    pub(crate) fn peek_due(&self) -> Option<(&[u8], Entry<'_>)> {
+        self.store.peek_due().map(|(_, slot)| self.entry(slot))
     }
 
     /// Expires the entry that [`Node::next_due`] announced.
@@ -508,9 +523,26 @@ impl<P: EvictionPolicy> Node<P> {
         Ok(())
     }
 
+    /// Counts a get that was answered with what this and other nodes know.
+    pub(crate) fn count_get(&mut self, key: &[u8], hit: bool) {
+        if let Some(hot) = &mut self.hot {
+            hot.record(rapidhash(key), key);
+        }
+        self.hits += u64::from(hit);
+        self.misses += u64::from(!hit);
+    }
+
+    /// Loses all entries, and counts nothing.
+    pub(crate) fn forget(&mut self) {
+        if let Some(policy) = &mut self.policy {
+            self.store.slots().for_each(|slot| policy.remove(slot));
+        }
+        self.store.clear();
+    }
+
     /// Tells the policy of an access.
     #[inline]
-    fn touch(&mut self, now: Instant, slot: Slot, log: &mut EventLog) {
+    pub(crate) fn touch(&mut self, now: Instant, slot: Slot, log: &mut EventLog) {
         if let Some(policy) = &mut self.policy {
             let pushed = policy.access(slot);
             self.evict(now, pushed, log);

@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-use crate::cache::PutError;
-use crate::cluster::MoveCost;
+use crate::checker::{Promise, Verdict};
+use crate::cluster::{MoveCost, Status};
 use crate::config::Capacity;
 use crate::event::Event;
 use crate::eviction::Eviction;
+use crate::history::Operation;
 use crate::hot::HotKey;
 use crate::id::NodeId;
 use crate::language::word::Bytes;
-use crate::language::{Change, Topic};
+use crate::language::{Change, Error, Topic};
+use crate::network::Endpoint;
 use crate::placement::{Location, Member, PlacementKind};
 use crate::stats::Stats;
-use crate::time::ClockKind;
+use crate::time::{ClockKind, Instant};
 
-/// What became of each key of a batch.
-pub type StoredKeys<'a> = Vec<(Bytes<'a>, Result<(), PutError>)>;
+/// What became of each key of a batch: done, refused, or not known.
+pub type Keyed<'a, T> = Vec<(Bytes<'a>, Result<T, Error>)>;
 
 /// The answer to one command.
 #[allow(missing_docs, reason = "the variants say what their fields are")]
@@ -25,15 +27,15 @@ pub enum Reply<'a> {
     /// It was done, and there is nothing to tell.
     Done,
     /// For each key, whether it was stored.
-    Stored(StoredKeys<'a>),
+    Stored(Keyed<'a, ()>),
     /// This key was stored.
     StoredOne(Bytes<'a>),
     /// A value, or a miss.
     Value(Found<'a>),
-    /// A value or a miss for each key asked for.
-    Values(Vec<Found<'a>>),
+    /// A value or a miss for each key asked for, and the node that answered.
+    Values(Keyed<'a, (NodeId, Option<Vec<u8>>)>),
     /// For each key, whether it was there to be removed.
-    Removed(Vec<(Bytes<'a>, bool)>),
+    Removed(Keyed<'a, bool>),
     /// So many keys were removed.
     Cleared(u64),
     /// Whether a conditional write stored its value.
@@ -72,6 +74,33 @@ pub enum Reply<'a> {
     Stats { node: Option<NodeId>, stats: Stats },
     /// Events, oldest first.
     Events(Vec<Event>),
+    /// How many owners each key has.
+    Replicas(usize),
+    /// How many owners must answer, and what that promises.
+    Quorum {
+        write: usize,
+        read: usize,
+        replicas: usize,
+        promise: Option<Promise>,
+    },
+    /// The faults in force, as commands that bring them about.
+    Faults(Vec<String>),
+    /// Messages in flight, the next to arrive first.
+    Links(Vec<Passage>),
+    /// Messages that were just delivered.
+    Delivered(Vec<Passage>),
+    /// The path of a command through the nodes, from this instant on.
+    Path {
+        start: Instant,
+        messages: Vec<Passage>,
+    },
+    /// What clients asked last, oldest first, and how much could not be recorded.
+    History {
+        operations: Vec<Operation>,
+        unrecorded: u64,
+    },
+    /// What was judged of all that clients were told.
+    Check(Box<Judgement>),
     /// Text as it stands.
     Text(&'a [u8]),
     /// Help on a topic.
@@ -105,8 +134,8 @@ pub enum Left {
 pub struct NodeRow {
     /// Its number.
     pub node: NodeId,
-    /// Whether it is up.
-    pub state: &'static str,
+    /// What it is doing.
+    pub state: Status,
     /// How much of its capacity it uses, from 0 to 1; `None` without a bound.
     pub used: Option<f64>,
     /// What it holds and has counted.
@@ -132,6 +161,8 @@ pub struct Moved {
     pub change: Change,
     /// The node that has joined or left.
     pub node: Option<NodeId>,
+    /// How many owners each key has.
+    pub replicas: usize,
     /// What it has cost.
     pub cost: MoveCost,
     /// How long it took.
@@ -192,14 +223,16 @@ impl Skew {
 }
 
 impl Reply<'_> {
-    /// The keys of a batch that were not done, each with the reason.
-    pub fn failures(&self) -> impl Iterator<Item = (&[u8], &PutError)> {
-        let keys = match self {
-            Self::Stored(keys) => keys.as_slice(),
-            _ => &[],
-        };
-        keys.iter()
-            .filter_map(|(key, stored)| Some((key.as_ref(), stored.as_ref().err()?)))
+    /// What was not done or not kept, each with the key that it is about, if it is about one.
+    #[must_use]
+    pub fn failures(&self) -> Vec<(Option<&[u8]>, &Error)> {
+        match self {
+            Self::Stored(keys) => failed(keys),
+            Self::Values(keys) => failed(keys),
+            Self::Removed(keys) => failed(keys),
+            Self::Check(judgement) => judgement.broken.iter().map(|it| (None, it)).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether something was not done, so that the command has failed, if only in part.
@@ -207,10 +240,76 @@ impl Reply<'_> {
     #[inline]
     pub fn has_failed(&self) -> bool {
         match self {
-            Self::Moved(moved) => moved.cost.lost > 0,
-            _ => self.failures().next().is_some(),
+            Self::Moved(moved) => moved.cost.lost + moved.cost.waiting > 0,
+            _ => !self.failures().is_empty(),
         }
     }
+}
+
+fn failed<'a, T>(keys: &'a Keyed<'_, T>) -> Vec<(Option<&'a [u8]>, &'a Error)> {
+    let failed = keys.iter().filter_map(|(key, outcome)| {
+        let error = outcome.as_ref().err()?;
+        Some((Some(key.as_ref()), error))
+    });
+    failed.collect()
+}
+
+/// A message between two ends of a link.
+#[derive(Clone, Debug)]
+pub struct Passage {
+    /// Who sent it.
+    pub from: Endpoint,
+    /// Whom it is for.
+    pub to: Endpoint,
+    /// What kind of message it is, in a word.
+    pub kind: &'static str,
+    /// What it says.
+    pub text: String,
+    /// When it was sent.
+    pub sent: Instant,
+    /// What became of it.
+    pub fate: Fate,
+    /// Its place among those of the same instant.
+    pub sequence: u64,
+}
+
+impl Passage {
+    /// When the latest thing that is known of it happened.
+    #[must_use]
+    pub fn at(&self) -> Instant {
+        match self.fate {
+            Fate::Delivered(at) | Fate::Waits(at) | Fate::Lost(at) => at,
+            Fate::Travels(_) | Fate::Held => self.sent,
+        }
+    }
+}
+
+/// What has become of a message so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was delivered.
+    Delivered(Instant),
+    /// It is on its way until then.
+    Travels(Instant),
+    /// It waits for its link to be released.
+    Held,
+    /// It waits for a paused node to go on, since then.
+    Waits(Instant),
+    /// It got lost.
+    Lost(Instant),
+}
+
+/// What CHECK has found.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What was found.
+    pub verdict: Verdict,
+    /// The operations of each key's excerpt, by the order of `verdict.keys`.
+    pub excerpts: Vec<Vec<Operation>>,
+    /// What the settings promise.
+    pub promised: Option<Promise>,
+    /// That a promise was broken.
+    pub broken: Option<Error>,
 }
 
 /// Where a key lives, and why.

@@ -1,19 +1,28 @@
 //! A session: a cluster, a clock, and the commands that bring them together.
 //!
-//! The clock is read once a command, so everything in a command happens at one instant.
+//! The clock is read once a command, so everything in a command happens at one instant. Only where
+//! keys have replicas or something is broken, a command may have to wait for its answer (see
+//! `requests`): it is invoked at one instant and answered at a later one.
+
+mod checks;
+mod errors;
+mod faults;
+mod requests;
+
+pub use faults::Trace;
 
 use std::time::Duration;
 
-use crate::cache::{Cache, PutError};
-use crate::cluster::{Cluster, IncrError, MoveCost, MoveError};
+use crate::cache::Cache;
+use crate::cluster::{Cluster, MoveCost};
 use crate::config::Capacity;
 use crate::event::{Cursor, Event};
 use crate::id::NodeId;
 use crate::language::word::Bytes;
 use crate::language::{Bound, Change, Command, Error, ErrorKind, glob};
-use crate::reply::{Found, HotRow, Left, NodeRow, Reply, Ring, StoredKeys, Whereabouts};
+use crate::reply::{Found, HotRow, Keyed, Left, NodeRow, Reply, Ring, Whereabouts};
 use crate::stats::Stats;
-use crate::time::{Clock, ClockKind, Instant, TimeError};
+use crate::time::{Clock, ClockKind, Instant};
 
 /// How many events are made at once before they are handed on.
 const SLICE: usize = 1024;
@@ -26,38 +35,19 @@ pub struct Session {
     clock: Box<dyn Clock>,
     /// Up to where the cluster's log was handed on.
     seen: Cursor,
-    /// Whether any deadline was ever set; after that the clock stays what it is.
+    /// Whether any deadline was ever set, or anything broken; after that the clock stays what it
+    /// is.
     timed: bool,
 }
 
-impl From<PutError> for Error {
-    fn from(error: PutError) -> Self {
-        Self::new(ErrorKind::Refused, error.to_string())
-    }
-}
-
-impl From<MoveError> for Error {
-    fn from(error: MoveError) -> Self {
-        Self::new(ErrorKind::Refused, error.to_string())
-    }
-}
-
-impl From<IncrError> for Error {
-    fn from(error: IncrError) -> Self {
-        Self::new(ErrorKind::Refused, error.to_string())
-    }
-}
-
-impl From<TimeError> for Error {
-    fn from(error: TimeError) -> Self {
-        Self::new(ErrorKind::Invalid, error.to_string())
-    }
-}
-
 impl Session {
-    /// A session on this cluster, with time from this clock.
+    /// A session on this cluster, with time from this clock. Where keys have replicas, a history
+    /// is kept from the start.
     #[must_use]
-    pub fn new(cluster: Cluster, clock: Box<dyn Clock>) -> Self {
+    pub fn new(mut cluster: Cluster, clock: Box<dyn Clock>) -> Self {
+        if cluster.config().replicas > 1 {
+            cluster.begin_history(clock.now(), checks::OPERATIONS);
+        }
         Self {
             cluster,
             clock,
@@ -115,12 +105,33 @@ impl Session {
     }
 
     /// Carries out a command at `now`, an instant from this session's clock for which
-    /// [`Session::tick`] was called.
+    /// [`Session::tick`] was called. Where answers take time it waits for them, and hands on the
+    /// events of that time.
     ///
     /// # Errors
-    /// Whatever the cluster refuses; nothing has changed then.
+    /// Whatever the cluster refuses; nothing has changed then. Where an error is of kind
+    /// [`ErrorKind::Unknown`], nobody knows.
     #[inline]
-    pub fn execute<'a>(&mut self, now: Instant, command: Command<'a>) -> Result<Reply<'a>, Error> {
+    pub fn execute<'a>(
+        &mut self,
+        now: Instant,
+        command: Command<'a>,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<Reply<'a>, Error> {
+        if self.cluster.is_versioned() {
+            return self.execute_by_message(now, command, on_event);
+        }
+        self.execute_at(now, command, on_event)
+    }
+
+    /// Carries out a command within the instant.
+    #[inline]
+    fn execute_at<'a>(
+        &mut self,
+        now: Instant,
+        command: Command<'a>,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<Reply<'a>, Error> {
         let cluster = &mut self.cluster;
         Ok(match command {
             Command::Put { key, value, ttl } => {
@@ -175,7 +186,7 @@ impl Session {
                 }
             }
             Command::Keys { pattern, node } => self.keys(now, pattern.as_deref(), node)?,
-            Command::Size => Reply::Size(cluster.stats(now).keys),
+            Command::Size => Reply::Size(cluster.size(now)),
             Command::Clear => Reply::Cleared(cluster.clear(now)),
             Command::Time => Reply::Time {
                 elapsed: now.since(Instant::START),
@@ -201,15 +212,18 @@ impl Session {
                 Reply::Done
             }
             Command::Capacity { bound } => self.capacity(now, bound),
+            Command::Replicas => Reply::Replicas(cluster.config().replicas),
+            Command::Quorum { quorums } => self.quorum(now, quorums)?,
             Command::Echo { text } => Reply::Text(text),
             Command::Help { topic } => Reply::Help(topic),
+            other => return self.execute_fault(now, other, on_event),
         })
     }
 
-    fn delete<'a>(&mut self, now: Instant, keys: Vec<Bytes<'a>>) -> Vec<(Bytes<'a>, bool)> {
+    fn delete<'a>(&mut self, now: Instant, keys: Vec<Bytes<'a>>) -> Keyed<'a, bool> {
         let remove = |key: Bytes<'a>| {
             let removed = self.cluster.delete(now, &key);
-            (key, removed)
+            (key, Ok(removed))
         };
         keys.into_iter().map(remove).collect()
     }
@@ -220,22 +234,24 @@ impl Session {
         now: Instant,
         pairs: Vec<(Bytes<'a>, Bytes<'a>)>,
         ttl: Option<Duration>,
-    ) -> Result<StoredKeys<'a>, Error> {
+    ) -> Result<Keyed<'a, ()>, Error> {
         let deadline = self.deadline(now, ttl)?;
         for (key, value) in &pairs {
             self.cluster.check(key, value)?;
         }
-        let stored = self.cluster.put_many(now, &pairs, deadline);
+        let stored = self.cluster.put_many(now, &pairs, deadline).into_iter();
+        let stored = stored.map(|stored| stored.map_err(Error::from));
         let keys = pairs.into_iter().map(|(key, _)| key);
         Ok(keys.zip(stored).collect())
     }
 
-    fn get_all<'a>(&mut self, now: Instant, keys: Vec<Bytes<'a>>) -> Vec<Found<'a>> {
-        let found = self.cluster.get_many(now, &keys);
-        let found = keys.into_iter().zip(found);
-        found
-            .map(|(key, (node, value))| Found { key, value, node })
-            .collect()
+    fn get_all<'a>(
+        &mut self,
+        now: Instant,
+        keys: Vec<Bytes<'a>>,
+    ) -> Keyed<'a, (NodeId, Option<Vec<u8>>)> {
+        let found = self.cluster.get_many(now, &keys).into_iter();
+        keys.into_iter().zip(found.map(Ok)).collect()
     }
 
     /// Begins a change that makes keys move; [`Session::move_some`] carries it out. Returns the
@@ -253,6 +269,10 @@ impl Session {
             }
             Change::Place { kind } => {
                 self.cluster.set_placement(now, kind)?;
+                Ok(None)
+            }
+            Change::Replicate { replicas } => {
+                self.cluster.set_replicas(now, replicas)?;
                 Ok(None)
             }
             Change::Rebalance => Ok(self.cluster.leaving()),
@@ -307,9 +327,11 @@ impl Session {
     fn whereabouts<'a>(&self, key: Bytes<'a>) -> Reply<'a> {
         let placement = self.cluster.placement();
         let hash = placement.hash(&key);
+        let mut owners = Vec::new();
+        placement.owners(hash, self.cluster.config().replicas, &mut owners);
         Reply::Where(Whereabouts {
             placement: placement.kind(),
-            owners: vec![placement.owner(hash)],
+            owners,
             location: placement.locate(hash),
             hash,
             key,
@@ -318,9 +340,13 @@ impl Session {
 
     fn stats(&mut self, now: Instant, node: Option<NodeId>) -> Result<Reply<'static>, Error> {
         self.check_node(node)?;
-        let all = self.cluster.node_stats(now).into_iter();
-        let wanted = all.filter(|(id, _)| node.is_none_or(|node| node == *id));
-        let stats = wanted.fold(Stats::default(), |sum, (_, stats)| sum + stats);
+        let Some(one) = node else {
+            let stats = self.cluster.stats(now);
+            return Ok(Reply::Stats { node, stats });
+        };
+        let mut all = self.cluster.node_stats(now).into_iter();
+        let stats = all.find(|(id, _)| *id == one);
+        let stats = stats.map_or_else(Stats::default, |(_, stats)| stats);
         Ok(Reply::Stats { node, stats })
     }
 
@@ -347,13 +373,15 @@ impl Session {
             return Ok(());
         }
         if self.timed {
-            let message = "the clock can be changed only before the first command with a deadline";
+            let message = "the clock can be changed only before the first command with a deadline, \
+                           and before the first fault";
             return Err(Error::new(ErrorKind::Refused, message));
         }
         if !self.clock.switch(kind) {
             let message = format!("there is no {kind} clock here");
             return Err(Error::new(ErrorKind::Refused, message));
         }
+        self.forget_history();
         Ok(())
     }
 
@@ -401,15 +429,11 @@ impl Session {
     }
 
     fn nodes(&mut self, now: Instant) -> Vec<NodeRow> {
-        let (capacity, leaving) = (self.cluster.capacity(), self.cluster.leaving());
+        let capacity = self.cluster.capacity();
         let all = self.cluster.node_stats(now).into_iter();
         all.map(|(node, stats)| NodeRow {
             node,
-            state: if leaving == Some(node) {
-                "leaving"
-            } else {
-                "up"
-            },
+            state: self.cluster.status(node).unwrap_or_default(),
             used: used(capacity, &stats),
             stats,
         })

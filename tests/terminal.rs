@@ -289,6 +289,54 @@ fn the_prompt_shows_the_clusters_state() {
 }
 
 #[test]
+fn the_prompt_shows_what_is_wrong_and_a_crashed_node_in_red() {
+    let mut terminal = Terminal::start(&["--replicas", "3", "--color", "always"]);
+    terminal.enter("CRASH 2");
+    terminal.wait_for_end(&["OK", "3 nodes (node 2 crashed), 0 keys>"]);
+    assert!(terminal.shown().raw.contains("31mnode 2 crashed"));
+    terminal.enter("PAUSE 0");
+    terminal.wait_for_end(&["OK", "3 nodes (node 2 crashed, node 0 paused), 0 keys>"]);
+    terminal.enter("RESTART 2 cold");
+    terminal.wait_for_end(&["OK", "3 nodes (node 0 paused), 0 keys>"]);
+    terminal.enter("RESUME 0");
+    terminal.wait_for_end(&["OK", "3 nodes, 0 keys>"]);
+    terminal.enter("ISOLATE 1");
+    terminal.wait_for_end(&["OK", "3 nodes (1 fault), 0 keys>"]);
+    terminal.enter("FAULTS");
+    terminal.wait_for_end(&["ISOLATE 1", "3 nodes (1 fault), 0 keys>"]);
+    terminal.enter("HEAL");
+    terminal.wait_for_end(&["OK", "3 nodes, 0 keys>"]);
+    terminal.enter("FAULTS");
+    terminal.wait_for_end(&["no faults", "3 nodes, 0 keys>"]);
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_an_answer() {
+    let mut terminal = Terminal::start(&["--replicas", "3"]);
+    // The notice says that the second PUT has begun to wait.
+    terminal.paste("PUT x y 300ms\nSLOW 0 60s\nSLOW 1 60s\nSLOW 2 60s\nPUT apple red");
+    terminal.press(Key::Enter);
+    terminal.wait_for_end(&["Server 2 expired key: x"]);
+    terminal.press(Key::CtrlC);
+    let prompt = "3 nodes (3 faults), 0 keys>";
+    terminal.wait_for_end(&["interrupted: it may or may not have been done", prompt]);
+    terminal.enter("HISTORY 1");
+    terminal.wait_for(|shown| {
+        let rows = shown.rows();
+        rows.iter()
+            .any(|row| row.ends_with("PUT apple red  unknown"))
+    });
+}
+
+#[test]
+fn tab_completes_nodes_and_ways_to_restart() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.type_text("RESTART 1 h");
+    terminal.press(Key::Tab);
+    terminal.wait_for_end(&["3 nodes, 0 keys> RESTART 1 hints"]);
+}
+
+#[test]
 fn a_hint_shows_the_words_still_missing() {
     let mut terminal = Terminal::start(&[]);
     terminal.type_text("PUT ban");

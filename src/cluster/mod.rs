@@ -1,24 +1,35 @@
 //! The in-process cluster: nodes, a placement, and one log of what happened, in order.
 
+mod copies;
 mod deadlines;
+mod direct;
+mod faults;
 mod moving;
 mod nodes;
+mod promise;
+mod requests;
 
+pub use faults::FaultError;
 pub use moving::{MoveCost, MoveError, MoveProgress};
+pub use nodes::Status;
 
-use crate::cache::{Cache, PutError};
+use crate::cache::{self, Cache, PutError};
 use crate::config::{Capacity, Config, ConfigError};
 use crate::event::EventLog;
 use crate::eviction::Eviction;
+use crate::history::{Action, History};
 use crate::hot::HotKey;
 use crate::id::NodeId;
+use crate::network::{Endpoint, Network};
 use crate::node::{self, AHEAD, Entry, Node};
 use crate::placement::{Members, Placement};
+use crate::replica::{Answer, Message, Record, Version};
 use crate::stats::Stats;
 use crate::time::Instant;
 use deadlines::Deadlines;
 use moving::Moving;
-use nodes::Nodes;
+use nodes::{Nodes, Seat};
+use requests::{Clients, applied, incremented, rules};
 
 /// A cluster of cache nodes in this process. Deterministic: the same calls give the same answers
 /// and the same log.
@@ -32,6 +43,21 @@ pub struct Cluster {
     config: Config,
     log: EventLog,
     deadlines: Deadlines,
+    /// Whether entries have versions and requests go as messages: from the moment that keys have
+    /// replicas, or something is broken.
+    versioned: bool,
+    /// The logical clock: the version of the latest write.
+    clock: Version,
+    network: Network<Message>,
+    clients: Clients,
+    history: Option<History>,
+    outbox: Vec<(Endpoint, Message)>,
+    /// What was read last, to be looked at.
+    found: Option<Record>,
+    /// The owners of the key at hand.
+    owners: Vec<NodeId>,
+    /// Whether all nodes serve and wait for nothing; `None` where that has to be looked up.
+    calm: Option<bool>,
 }
 
 /// Why a counter was not increased.
@@ -62,6 +88,15 @@ impl Cluster {
             config,
             log: EventLog::new(config.event_log),
             deadlines: Deadlines::default(),
+            versioned: config.replicas > 1,
+            clock: 0,
+            network: Network::new(config.seed),
+            clients: Clients::default(),
+            history: (config.history > 0).then(|| History::new(config.history)),
+            outbox: Vec::new(),
+            found: None,
+            owners: Vec::new(),
+            calm: None,
         };
         for _ in 0..config.nodes {
             cluster.add_node(Instant::START);
@@ -136,6 +171,9 @@ impl Cluster {
 
     /// Like [`Cache::get`], and says which node answered.
     pub fn get_from(&mut self, now: Instant, key: &[u8]) -> (NodeId, Option<&[u8]>) {
+        if self.versioned {
+            return self.get_by_message(now, key);
+        }
         let (node, log) = self.owner_at(now, key);
         let slot = node.look_up(now, key, log);
         (node.id(), slot.map(|slot| node.value(slot)))
@@ -148,6 +186,13 @@ impl Cluster {
         now: Instant,
         keys: &[K],
     ) -> Vec<(NodeId, Option<Vec<u8>>)> {
+        if self.versioned {
+            let get = |key: &K| {
+                let (node, value) = self.get_by_message(now, key.as_ref());
+                (node, value.map(<[u8]>::to_vec))
+            };
+            return keys.iter().map(get).collect();
+        }
         let batches = self.by_owner(now, keys.iter().map(AsRef::as_ref));
         let mut found = vec![(NodeId(0), None); keys.len()];
         for batch in batches.chunks(AHEAD) {
@@ -172,6 +217,10 @@ impl Cluster {
         pairs: &[(K, V)],
         deadline: Option<Instant>,
     ) -> Vec<Result<(), PutError>> {
+        if self.versioned {
+            let put = |(key, value): &(K, V)| self.put(now, key.as_ref(), value.as_ref(), deadline);
+            return pairs.iter().map(put).collect();
+        }
         let batches = self.by_owner(now, pairs.iter().map(|(key, _)| key.as_ref()));
         let mut stored = vec![Ok(()); pairs.len()];
         for (id, at) in batches {
@@ -205,6 +254,9 @@ impl Cluster {
 
     /// The entry under `key`, without counting or touching it.
     pub fn peek(&mut self, now: Instant, key: &[u8]) -> Option<Entry<'_>> {
+        if self.versioned {
+            return self.peek_by_message(now, key);
+        }
         self.owner_at(now, key).0.peek(now, key)
     }
 
@@ -220,6 +272,10 @@ impl Cluster {
         deadline: Option<Instant>,
     ) -> Result<bool, PutError> {
         self.check(key, value)?;
+        if self.versioned {
+            let answer = self.ask_now(now, key, Action::add(value, deadline));
+            return applied(&answer);
+        }
         if self.peek(now, key).is_some() {
             return Ok(false);
         }
@@ -239,6 +295,10 @@ impl Cluster {
         deadline: Option<Instant>,
     ) -> Result<bool, PutError> {
         self.check(key, new)?;
+        if self.versioned {
+            let answer = self.ask_now(now, key, Action::cas(expected, new, deadline));
+            return applied(&answer);
+        }
         let entry = self.peek(now, key);
         if entry.is_none_or(|entry| entry.value != expected) {
             return Ok(false);
@@ -251,8 +311,12 @@ impl Cluster {
     /// # Errors
     /// [`IncrError`]; nothing has changed then.
     pub fn incr(&mut self, now: Instant, key: &[u8], delta: i64) -> Result<i64, IncrError> {
+        if self.versioned {
+            return incremented(&self.ask_now(now, key, Action::Incr { delta }));
+        }
         let entry = self.peek(now, key);
         let deadline = entry.and_then(|entry| entry.deadline);
+        let number = |value| cache::number(value).ok_or(IncrError::NotANumber);
         let old = entry.map_or(Ok(0), |entry| number(entry.value))?;
         let sum = old.checked_add(delta).ok_or(IncrError::Overflow)?;
         self.put(now, key, sum.to_string().as_bytes(), deadline)?;
@@ -262,6 +326,10 @@ impl Cluster {
     /// Gives the entry under `key` a new deadline, or with `None` takes it away; `false` if there
     /// is no entry.
     pub fn set_deadline(&mut self, now: Instant, key: &[u8], deadline: Option<Instant>) -> bool {
+        if self.versioned {
+            let answer = self.ask_now(now, key, Action::SetDeadline { deadline });
+            return answer == Answer::Applied(true);
+        }
         let (node, _) = self.owner_at(now, key);
         let (id, changed) = (node.id(), node.set_deadline(now, key, deadline));
         self.expect(id, deadline);
@@ -271,7 +339,22 @@ impl Cluster {
     /// Removes everything from all nodes; returns how many entries that were.
     pub fn clear(&mut self, now: Instant) -> u64 {
         self.tick(now);
+        if self.versioned {
+            let keys = self.keys(now, None, |_| true);
+            let removed = keys.iter().filter(|key| self.delete(now, key));
+            return removed.count() as u64;
+        }
         self.nodes.iter_mut().map(|node| node.clear(now)).sum()
+    }
+
+    /// How many different keys there are on the nodes that are up. Cost: O(1), or with replicas a
+    /// sort of all keys.
+    pub fn size(&mut self, now: Instant) -> u64 {
+        if self.config.replicas > 1 {
+            return self.keys(now, None, |_| true).len() as u64;
+        }
+        let all = self.node_stats(now).into_iter();
+        all.map(|(_, stats)| stats.keys).sum()
     }
 
     /// The keys on one node, or on all, in the order of their bytes. Cost: a sort of all keys that
@@ -283,22 +366,26 @@ impl Cluster {
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Vec<Vec<u8>> {
         self.tick(now);
-        let nodes = self.nodes.iter_mut();
+        let seats = self.nodes.seats().filter(|seat| !seat.crashed);
+        let nodes = seats.map(|seat| &seat.replica.node);
         let nodes = nodes.filter(|it| node.is_none_or(|id| it.id() == id));
         let mut keys: Vec<Vec<u8>> = nodes
-            .flat_map(|node| node.keys(now))
+            .flat_map(Node::stored_keys)
             .filter(|key| wanted(key))
             .map(<[u8]>::to_vec)
             .collect();
         keys.sort_unstable();
+        keys.dedup();
         keys
     }
 
     /// What each node holds and has counted, by ascending number.
     pub fn node_stats(&mut self, now: Instant) -> Vec<(NodeId, Stats)> {
         self.tick(now);
-        let nodes = self.nodes.iter_mut();
-        nodes.map(|node| (node.id(), node.stats(now))).collect()
+        let seats = self.nodes.seats();
+        seats
+            .map(|seat| (seat.replica.id(), seat.stats()))
+            .collect()
     }
 
     /// The keys that were requested most at each node, `count` of each, and how many requests the
@@ -322,27 +409,59 @@ impl Cluster {
     /// What the whole cluster holds and has counted.
     pub fn stats(&mut self, now: Instant) -> Stats {
         let all = self.node_stats(now).into_iter();
-        all.fold(Stats::default(), |sum, (_, stats)| sum + stats)
+        let all = all.fold(Stats::default(), |sum, (_, stats)| sum + stats);
+        let keys = self.size(now);
+        Stats { keys, ..all }
     }
 
     /// Like [`Cache::tick`], but stops after `limit` events; `true` if more is due. For callers
     /// that read the log as it grows, so that its bound loses them nothing.
     #[inline]
     pub fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
-        let is_due = self.deadlines.next().is_some_and(|next| next <= now);
-        is_due && (0..limit).all(|_| self.expire_next(now))
+        let mut left = limit;
+        while self.versioned && !self.is_still() {
+            let Some(at) = self.next_step().filter(|&at| at <= now) else {
+                break;
+            };
+            if self.expire_some(at, &mut left) {
+                return true;
+            }
+            self.step_at(at);
+        }
+        self.expire_some(now, &mut left)
+    }
+
+    /// Expires what is due, but no more than `left`; `true` if there is more.
+    #[inline]
+    fn expire_some(&mut self, now: Instant, left: &mut usize) -> bool {
+        if self.deadlines.next().is_none_or(|next| next > now) {
+            return false;
+        }
+        while *left > 0 {
+            if !self.expire_next(now) {
+                return false;
+            }
+            *left -= 1;
+        }
+        true
     }
 
     /// Expires the entry that comes first by deadline, node and order of writing.
     #[inline(never)]
     fn expire_next(&mut self, now: Instant) -> bool {
+        let rules = rules(&self.config, &*self.placement);
         while let Some((at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
-            let node = &mut self.nodes[id];
-            let found = node.next_due(now) == Some(at);
-            if found {
-                node.expire_next(&mut self.log);
+            let Some(seat) = self.nodes.seat_mut(id) else {
+                return false;
+            };
+            let replica = &mut seat.replica;
+            let found = replica.next_due(now) == Some(at);
+            match (found, self.versioned) {
+                (true, true) => replica.expire_next(now, &rules, &mut self.log),
+                (true, false) => replica.node.expire_next(&mut self.log),
+                (false, _) => {}
             }
-            let next = node.next_due(now).or_else(|| node.next_deadline());
+            let next = replica.next_due(now).or_else(|| replica.next_expiry());
             self.deadlines.set(id, next);
             if found {
                 return true;
@@ -360,6 +479,44 @@ impl Cluster {
         }
         let owner = self.owner(key);
         (&mut self.nodes[owner], &mut self.log)
+    }
+
+    /// From now on entries have versions, and requests go as messages. It stays so. Cost: what is
+    /// stored is stored once more.
+    pub fn set_versioned(&mut self, now: Instant) {
+        if self.versioned {
+            return;
+        }
+        self.tick(now);
+        self.versioned = true;
+        self.clock += 1;
+        for seat in self.nodes.seats_mut() {
+            seat.replica.adopt(now, self.clock, &mut self.log);
+        }
+    }
+
+    /// Whether entries have versions, and requests go as messages: see [`Cluster::ask`].
+    #[must_use]
+    pub fn is_versioned(&self) -> bool {
+        self.versioned
+    }
+
+    /// What clients asked and were told, if that is recorded.
+    #[must_use]
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// From now on records what clients ask and are told, up to so many operations; what was
+    /// recorded before is forgotten. 0 stops that.
+    pub fn record_history(&mut self, operations: usize) {
+        self.history = (operations > 0).then(|| History::new(operations));
+    }
+
+    /// How the cluster is set up now.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Notes that a node may have something to do at `deadline`.
@@ -398,14 +555,6 @@ fn bound(config: &Config, node: &mut Node, now: Instant, log: &mut EventLog) {
     }
 }
 
-/// A stored value as the number it spells, as strictly as `i64` prints it.
-fn number(value: &[u8]) -> Result<i64, IncrError> {
-    let text = std::str::from_utf8(value).map_err(|_| IncrError::NotANumber)?;
-    let number: i64 = text.parse().map_err(|_| IncrError::NotANumber)?;
-    let canonical = number.to_string() == text;
-    canonical.then_some(number).ok_or(IncrError::NotANumber)
-}
-
 impl Cache for Cluster {
     fn put(
         &mut self,
@@ -415,6 +564,9 @@ impl Cache for Cluster {
         deadline: Option<Instant>,
     ) -> Result<(), PutError> {
         self.check(key, value)?;
+        if self.versioned {
+            return self.put_by_message(now, key, value, deadline);
+        }
         let (node, log) = self.owner_at(now, key);
         node.put_at(now, key, value, deadline, log)?;
         let id = node.id();
@@ -427,6 +579,9 @@ impl Cache for Cluster {
     }
 
     fn delete(&mut self, now: Instant, key: &[u8]) -> bool {
+        if self.versioned {
+            return self.ask_now(now, key, Action::Delete) == Answer::Applied(true);
+        }
         self.owner_at(now, key).0.delete(now, key)
     }
 
@@ -435,7 +590,14 @@ impl Cache for Cluster {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.next()
+        if !self.versioned || self.is_still() {
+            return self.deadlines.next();
+        }
+        self.deadlines
+            .next()
+            .into_iter()
+            .chain(self.next_step())
+            .min()
     }
 
     fn events(&self) -> &EventLog {

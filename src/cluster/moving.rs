@@ -16,7 +16,7 @@
 
 use super::Cluster;
 use crate::cache::Cache;
-use crate::config::MAX_NODES;
+use crate::config::{Config, ConfigError, MAX_NODES};
 use crate::id::NodeId;
 use crate::node::Node;
 use crate::placement::{MAX_WEIGHT, Member, Placement, PlacementKind};
@@ -34,6 +34,8 @@ pub struct MoveCost {
     pub optimum: u64,
     /// Keys that found no room at their new owner.
     pub lost: u64,
+    /// Keys that cannot move yet, since a node that has them or is to have them is down or cut off.
+    pub waiting: u64,
 }
 
 /// How far a move has come.
@@ -55,6 +57,15 @@ pub enum MoveError {
     /// There are as many nodes as there may be.
     #[error("a cluster has at most {MAX_NODES} nodes")]
     TooManyNodes,
+    /// There would be fewer nodes than each key has owners.
+    #[error("{replicas} replicas need {replicas} nodes: REPLICAS lowers their number")]
+    TooFewNodes {
+        /// How many owners each key has.
+        replicas: usize,
+    },
+    /// A number of owners that cannot be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The only node cannot leave.
     #[error("the last node cannot leave")]
     LastNode,
@@ -86,14 +97,16 @@ fn weighted() -> String {
 
 /// Keys on their way.
 pub(super) struct Moving {
-    /// Where they were.
-    from: Box<dyn Placement>,
+    /// Where they were, unless only the number of owners changes.
+    pub(super) from: Option<Box<dyn Placement>>,
+    /// How many owners each had.
+    pub(super) replicas: usize,
     leaving: Option<NodeId>,
     /// The node that is being looked through, and from which slot on.
     at: (NodeId, u32),
     /// How many entries of that node were looked at, and how many it had at first.
     seen: (u64, u64),
-    cost: MoveCost,
+    pub(super) cost: MoveCost,
 }
 
 impl Cluster {
@@ -119,9 +132,10 @@ impl Cluster {
         self.add_node(now);
         let placement = self.placement.with(Member { node, weight });
         let total = u128::from(placement.members().total_weight());
-        let keys = self.stats(now).keys;
-        let fair = (u128::from(keys) * u128::from(weight) + total / 2) / total;
-        self.start(placement, None, u64::try_from(fair).unwrap_or(keys), keys);
+        let copies = self.copies(now);
+        let fair = (u128::from(copies) * u128::from(weight) + total / 2) / total;
+        let optimum = u64::try_from(fair).unwrap_or(copies);
+        self.start(now, Some(placement), None, optimum);
         Ok(node)
     }
 
@@ -137,11 +151,14 @@ impl Cluster {
         if self.placement.members().len() == 1 {
             return Err(MoveError::LastNode);
         }
+        let replicas = self.config.replicas;
+        if replicas >= self.placement.members().len() {
+            return Err(MoveError::TooFewNodes { replicas });
+        }
         self.tick(now);
         let placement = self.placement.without(node);
-        let optimum = self.nodes[node].stats(now).keys;
-        let keys = self.stats(now).keys;
-        self.start(placement, Some(node), optimum, keys);
+        let optimum = self.nodes.seat(node).map_or(0, |seat| seat.stats().keys);
+        self.start(now, Some(placement), Some(node), optimum);
         Ok(())
     }
 
@@ -158,9 +175,36 @@ impl Cluster {
         }
         self.tick(now);
         let placement = kind.place(members);
-        let keys = self.stats(now).keys;
-        self.start(placement, None, 0, keys);
+        self.start(now, Some(placement), None, 0);
         Ok(())
+    }
+
+    /// Changes how many owners each key has.
+    ///
+    /// # Errors
+    /// [`MoveError`]; nothing has changed then.
+    pub fn set_replicas(&mut self, now: Instant, replicas: usize) -> Result<(), MoveError> {
+        self.check_still()?;
+        let nodes = u32::try_from(self.placement.members().len()).unwrap_or(u32::MAX);
+        let config = Config {
+            nodes,
+            replicas,
+            ..self.config
+        };
+        config.check()?;
+        self.set_versioned(now);
+        self.tick(now);
+        let more = replicas.saturating_sub(self.config.replicas) as u64;
+        let optimum = self.size(now) * more;
+        self.start(now, None, None, optimum);
+        self.config.replicas = replicas;
+        Ok(())
+    }
+
+    /// How many copies of keys there are.
+    fn copies(&mut self, now: Instant) -> u64 {
+        let all = self.node_stats(now).into_iter();
+        all.map(|(_, stats)| stats.keys).sum()
     }
 
     /// Whether keys are on their way to new owners.
@@ -187,9 +231,16 @@ impl Cluster {
             };
             let found = self.nodes.get(node).and_then(|node| node.slot_from(slot));
             if let Some(found) = found {
-                self.move_slot(now, node, found);
+                if self.versioned {
+                    self.move_copies(now, node, found);
+                } else {
+                    self.move_slot(now, node, found);
+                }
                 self.go_on_at(node, found.saturating_add(1));
-            } else if node.0 + 1 < self.nodes.next_id().0 {
+                continue;
+            }
+            self.move_tombstones(now, node);
+            if node.0 + 1 < self.nodes.next_id().0 {
                 self.go_on_at(NodeId(node.0 + 1), 0);
             } else {
                 return self.finish();
@@ -239,13 +290,15 @@ impl Cluster {
 
     fn start(
         &mut self,
-        placement: Box<dyn Placement>,
+        now: Instant,
+        placement: Option<Box<dyn Placement>>,
         leaving: Option<NodeId>,
         optimum: u64,
-        keys: u64,
     ) {
+        let keys = self.size(now);
         self.moving = Some(Moving {
-            from: std::mem::replace(&mut self.placement, placement),
+            from: placement.map(|new| std::mem::replace(&mut self.placement, new)),
+            replicas: self.config.replicas,
             leaving,
             at: (NodeId(0), 0),
             seen: (0, self.nodes.get(NodeId(0)).map_or(0, Node::len)),
@@ -259,17 +312,30 @@ impl Cluster {
 
     fn nothing_to_move(&mut self, now: Instant) -> MoveCost {
         MoveCost {
-            keys: self.stats(now).keys,
+            keys: self.size(now),
             ..MoveCost::default()
         }
     }
 
     fn finish(&mut self) -> Option<MoveCost> {
+        if let Some(moving) = &mut self.moving
+            && moving.cost.waiting > 0
+        {
+            // REBALANCE begins again.
+            let cost = moving.cost;
+            moving.cost.waiting = 0;
+            self.go_on_at(NodeId(0), 0);
+            return Some(cost);
+        }
         let moving = self.moving.take()?;
         if let Some(node) = moving.leaving {
+            self.network.forget(node);
             self.deadlines.set(node, None);
+            let crashed = self.nodes.seat(node).is_some_and(|seat| seat.crashed);
             let gone = self.nodes.remove(node);
-            debug_assert!(gone.is_some_and(|node| node.is_empty()), "it leaves empty");
+            let empty = gone.is_some_and(|node| node.is_empty());
+            debug_assert!(crashed || empty, "it leaves empty");
+            self.calm = None;
         }
         Some(moving.cost)
     }
@@ -281,7 +347,13 @@ impl Cluster {
         let Some(moving) = &self.moving else {
             return;
         };
-        let old = moving.from.owner(moving.from.hash(key));
+        if self.versioned {
+            return self.pull_copies(now, key);
+        }
+        let Some(from) = &moving.from else {
+            return;
+        };
+        let old = from.owner(from.hash(key));
         if let Some(slot) = self.nodes.get(old).and_then(|node| node.slot_of(key)) {
             self.move_slot(now, old, slot);
         }

@@ -33,14 +33,37 @@ pub enum Verb {
     Join,
     Leave,
     Placement,
+    Replicas,
+    Quorum,
     Rebalance,
     Eviction,
     Capacity,
+    Crash,
+    Restart,
+    Pause,
+    Resume,
+    Partition,
+    Isolate,
+    Heal,
+    Delay,
+    Drop,
+    Dup,
+    Reorder,
+    Hold,
+    Release,
+    Slow,
+    Skew,
+    Faults,
+    Links,
+    Step,
     Stats,
     Events,
+    Trace,
     Hot,
     Monitor,
     Watch,
+    History,
+    Check,
     Echo,
     Source,
     Repeat,
@@ -55,16 +78,18 @@ pub enum Group {
     Data,
     Time,
     Cluster,
+    Faults,
     Seeing,
     Script,
 }
 
 impl Group {
     /// All groups, in the order in which HELP shows them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Data,
         Self::Time,
         Self::Cluster,
+        Self::Faults,
         Self::Seeing,
         Self::Script,
     ];
@@ -81,6 +106,7 @@ impl fmt::Display for Group {
             Self::Data => "data",
             Self::Time => "time",
             Self::Cluster => "cluster",
+            Self::Faults => "faults",
             Self::Seeing => "seeing",
             Self::Script => "script",
         })
@@ -335,6 +361,13 @@ pub static COMMANDS: &[Spec] = commands! {
     Placement ["PLACEMENT"], Cluster, "[placement]",
         "Show or choose how keys are placed on nodes (HELP PLACEMENT lists the placements).",
         [("PLACEMENT", "modulo"), ("PLACEMENT modulo", "Placement modulo: 0 of 0 keys moved (optimum 0) in 0s")];
+    Replicas ["REPLICAS"], Cluster, "[n]",
+        "Show or set how many owners each key has; the copies that this takes are made.",
+        [("REPLICAS", "1"), ("PUT apple red", ""),
+         ("REPLICAS 3", "Replicas 3: 2 copies of 1 key made (optimum 2) in 0s")];
+    Quorum ["QUORUM"], Cluster, "[w r]",
+        "Show or set how many owners must have a write before it is acknowledged, and how many a read asks.",
+        [("QUORUM", "writes 1, reads 1, of 1 replica: linearizable but for losses")];
     Rebalance ["REBALANCE"], Cluster, "",
         "Finish a move of keys that was interrupted.",
         [("REBALANCE", "Balanced: 0 of 0 keys moved (optimum 0) in 0s")];
@@ -345,6 +378,60 @@ pub static COMMANDS: &[Spec] = commands! {
         "Show or set how much each node may hold: a number of entries, or a size such as 64MiB.",
         [("CAPACITY 1", ""), ("MSET apple red grape purple", ""), ("MGET apple grape",
           "apple -> null\ngrape -> purple")];
+    Crash ["CRASH", "KILL"], Faults, "n",
+        "Let a node crash: it loses its memory and answers nobody, and keeps its place.",
+        [("PUT apple red", ""), ("CRASH 2", ""), ("EVENTS", "0s Server 2 crashed")];
+    Restart ["RESTART"], Faults, "n [resync|hints|cold|stale]",
+        "Bring a crashed node back (HELP RESTART says in which ways).",
+        [("PUT apple red", ""), ("CRASH 2", ""), ("RESTART 2", ""), ("GET apple", "apple -> null")];
+    Pause ["PAUSE"], Faults, "n",
+        "Let a node stand still; what is sent to it waits.",
+        [("PAUSE 2", ""), ("FAULTS", "PAUSE 2")];
+    Resume ["RESUME"], Faults, "n",
+        "Let a paused node go on, with what has come meanwhile.",
+        [("PAUSE 2", ""), ("RESUME 2", ""), ("EVENTS", "0s Server 2 paused\n0s Server 2 resumed")];
+    Partition ["PARTITION"], Faults, "a,b | c [ONEWAY]",
+        "Cut all links between two sides; with ONEWAY only from the left to the right. Clients reach every node.",
+        [("PARTITION 0,1 | 2", ""), ("FAULTS", "PARTITION 0,1 | 2")];
+    Isolate ["ISOLATE"], Faults, "n",
+        "Cut a node off from all other nodes.",
+        [("ISOLATE 2", ""), ("FAULTS", "ISOLATE 2")];
+    Heal ["HEAL"], Faults, "",
+        "Lift all faults of the network, and let the nodes that run merge what they have.",
+        [("ISOLATE 2", ""), ("HEAL", ""), ("FAULTS", "")];
+    Delay ["DELAY"], Faults, "a b time [JITTER time]",
+        "Let messages between two nodes take longer, with JITTER at random up to so much more; 0 lifts it.",
+        [("DELAY 0 1 20ms JITTER 5ms", ""), ("FAULTS", "DELAY 0 1 20ms JITTER 5ms")];
+    Drop ["DROP"], Faults, "a b percent",
+        "Let so many of the messages between two nodes get lost; 0% lifts it.",
+        [("DROP 0 1 5%", ""), ("FAULTS", "DROP 0 1 5%")];
+    Dup ["DUP"], Faults, "a b percent",
+        "Let so many of the messages between two nodes arrive twice; 0% lifts it.",
+        [("DUP 0 1 5%", ""), ("FAULTS", "DUP 0 1 5%")];
+    Reorder ["REORDER"], Faults, "a b percent",
+        "Let so many of the messages between two nodes be overtaken; 0% lifts it.",
+        [("REORDER 0 1 5%", ""), ("FAULTS", "REORDER 0 1 5%")];
+    Hold ["HOLD"], Faults, "a b",
+        "Let messages between two nodes wait until RELEASE.",
+        [("HOLD 0 1", ""), ("FAULTS", "HOLD 0 1")];
+    Release ["RELEASE"], Faults, "a b",
+        "Let the messages go that HOLD has held, in their order.",
+        [("HOLD 0 1", ""), ("RELEASE 0 1", ""), ("FAULTS", "")];
+    Slow ["SLOW"], Faults, "n time",
+        "Let every message to a node take longer, the clients' too; 0 lifts it.",
+        [("SLOW 2 1s", ""), ("PUT apple red", ""), ("TIME", "1s")];
+    Skew ["SKEW"], Faults, "n time",
+        "Set a node's clock ahead, or with a negative time behind; 0 sets it right.",
+        [("SKEW 2 -2s", ""), ("FAULTS", "SKEW 2 -2s")];
+    Faults ["FAULTS"], Faults, "",
+        "Show the faults in force, as commands that bring them about.",
+        [("CRASH 1", ""), ("DROP 0 2 5%", ""), ("FAULTS", "DROP 0 2 5%\nCRASH 1")];
+    Links ["LINKS"], Faults, "",
+        "Show the messages in flight, the next to arrive first.",
+        [];
+    Step ["STEP"], Faults, "[n]",
+        "Deliver the next message (or n), and let time pass until it arrives.",
+        [];
     Stats ["STATS"], Seeing, "[n]",
         "Show the counts of the whole cluster, or of one node.",
         [];
@@ -352,6 +439,9 @@ pub static COMMANDS: &[Spec] = commands! {
         "Show the latest events (10, or count), of all nodes or of one.",
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple"),
          ("EVENTS", "2s Server 2 expired key: apple")];
+    Trace ["TRACE"], Seeing, "command",
+        "Run a command and show the messages that were delivered meanwhile, with their times.",
+        [];
     Hot ["HOT"], Seeing, "[count]",
         "Show the most requested keys of each node (10, or count), and how much of the skew they explain; of the requests, `unsure` may be other keys'.",
         [];
@@ -363,6 +453,13 @@ pub static COMMANDS: &[Spec] = commands! {
         [("PUT apple red 2s", ""),
          ("WATCH 1s GET apple",
           "apple -> red\napple -> red\nServer 2 expired key: apple\napple -> null")];
+    History ["HISTORY"], Seeing, "[count]",
+        "Show what clients asked last (10 operations, or count) and what they were told.",
+        [];
+    Check ["CHECK"], Seeing, "",
+        "Judge what clients were told: the strongest promise kept, and what breaks a stronger one.",
+        [("ISOLATE 0", ""), ("PUT apple red", ""), ("GET apple", "apple -> red"),
+         ("CHECK", "linearizable: 2 operations on 1 key")];
     Echo ["ECHO"], Script, "[text]",
         "Print the rest of the line as it stands.",
         [("ECHO It's # no comment", "It's # no comment")];

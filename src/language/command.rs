@@ -6,7 +6,9 @@ use super::catalog::{Group, Spec};
 use super::word::Bytes;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
+use crate::network::{Fault, Link};
 use crate::placement::PlacementKind;
+use crate::replica::Restart;
 use crate::time::ClockKind;
 
 /// A line, understood.
@@ -112,6 +114,45 @@ pub enum Command<'a> {
     Hot {
         count: usize,
     },
+    Replicas,
+    Quorum {
+        quorums: Option<(usize, usize)>,
+    },
+    Crash {
+        node: NodeId,
+    },
+    Restart {
+        node: NodeId,
+        how: Restart,
+    },
+    Pause {
+        node: NodeId,
+    },
+    Resume {
+        node: NodeId,
+    },
+    /// A time or a part of nothing lifts the fault.
+    Fault {
+        fault: Fault,
+    },
+    Release {
+        link: Link,
+    },
+    Heal,
+    /// Nanoseconds ahead.
+    Skew {
+        node: NodeId,
+        nanos: i64,
+    },
+    Faults,
+    Links,
+    Step {
+        count: u64,
+    },
+    History {
+        count: usize,
+    },
+    Check,
     Echo {
         text: &'a [u8],
     },
@@ -146,6 +187,10 @@ pub enum Script<'a> {
     Monitor {
         on: bool,
     },
+    /// The command is the rest of the line, as it stands.
+    Trace {
+        command: &'a [u8],
+    },
     Move(Change),
     Quit,
 }
@@ -160,6 +205,7 @@ pub enum Change {
     Join { weight: u32 },
     Leave { node: NodeId },
     Place { kind: PlacementKind },
+    Replicate { replicas: usize },
     Rebalance,
 }
 

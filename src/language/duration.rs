@@ -27,11 +27,20 @@ pub enum DurationError {
 /// # Errors
 /// [`DurationError`].
 pub fn parse(word: &[u8]) -> Result<Duration, DurationError> {
-    let total = parse_any(word)?;
-    match total {
+    match parse_or_zero(word)? {
         Duration::ZERO => Err(DurationError::Zero),
-        _ if total > MAX_DURATION => Err(DurationError::TooLong),
-        _ => Ok(total),
+        total => Ok(total),
+    }
+}
+
+/// Reads a time of a fault: at most [`MAX_DURATION`], and nothing (`0`) is one, too.
+///
+/// # Errors
+/// [`DurationError`].
+pub fn parse_or_zero(word: &[u8]) -> Result<Duration, DurationError> {
+    match parse_any(word)? {
+        total if total > MAX_DURATION => Err(DurationError::TooLong),
+        total => Ok(total),
     }
 }
 

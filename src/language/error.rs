@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::catalog::Spec;
+use crate::id::NodeId;
 
 /// An error that is shown to the user: one line that says what to type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +18,17 @@ pub struct Error {
     pub at: Option<Range<usize>>,
     /// Which command it is about, if the line names one that is known.
     pub command: Option<&'static Spec>,
+    /// Who answered and who did not, if that is why.
+    pub heard: Option<Box<Heard>>,
+}
+
+/// Which owners of a key answered a request, and which did not, in the order of the owners.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Who did.
+    pub answered: Vec<NodeId>,
+    /// Who did not.
+    pub missing: Vec<NodeId>,
 }
 
 impl Error {
@@ -27,7 +39,15 @@ impl Error {
             message: message.into(),
             at: None,
             command: None,
+            heard: None,
         }
+    }
+
+    /// The same error, because of who answered and who did not.
+    #[must_use]
+    pub fn because_of(mut self, heard: Heard) -> Self {
+        self.heard = Some(Box::new(heard));
+        self
     }
 
     /// The same error, about this command.
@@ -58,6 +78,10 @@ pub enum ErrorKind {
     Invalid,
     /// The cluster said no: a bound, a type, a state.
     Refused,
+    /// Nobody knows whether it was done: it may have been, or may yet be.
+    Unknown,
+    /// A check found that a promise was broken.
+    Broken,
     /// A file could not be read.
     Io,
     /// A command within this one failed, and has said why.
@@ -74,6 +98,8 @@ impl fmt::Display for ErrorKind {
             Self::Usage => "usage",
             Self::Invalid => "invalid",
             Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::Broken => "broken",
             Self::Io => "io",
             Self::Nested => "nested",
             Self::Interrupted => "interrupted",

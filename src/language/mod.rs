@@ -12,11 +12,12 @@ pub mod catalog;
 mod command;
 pub mod duration;
 pub mod error;
+mod faults;
 pub mod glob;
 mod parse;
 pub mod size;
 pub mod word;
 
 pub use command::{Action, Bound, Change, Command, Input, Script, Topic};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Heard};
 pub use parse::parse;

@@ -9,8 +9,10 @@ use super::command::Action::{Command as Ask, Script as Run};
 use super::command::{Action, Bound, Change, Command, Input, Script, Topic};
 use super::duration;
 use super::error::{Error, ErrorKind};
+use super::faults;
 use super::size;
 use super::word::{Bytes, Scanner, Shown, Word};
+use crate::config::MAX_REPLICAS;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::placement::{MAX_WEIGHT, PlacementKind, UnknownPlacement};
@@ -23,6 +25,12 @@ const MAX_EVENTS: usize = 1_000_000;
 const DEFAULT_HOT: usize = 10;
 /// The most that HOT shows.
 const MAX_HOT: usize = 1000;
+/// How many operations HISTORY shows when it is not told.
+const DEFAULT_HISTORY: usize = 10;
+/// The most messages that STEP delivers.
+const MAX_STEPS: u64 = 1_000_000;
+/// The largest quorum.
+const MAX_QUORUM: usize = MAX_REPLICAS;
 /// How long WATCH waits between two runs when it is not told.
 const DEFAULT_WATCH: Duration = Duration::from_secs(1);
 /// The most that REPEAT repeats.
@@ -54,6 +62,10 @@ fn action<'a>(spec: &'static Spec, scanner: &mut Scanner<'a>) -> Result<Action<'
         })),
         Verb::Repeat => repeat(spec, scanner).map(Action::Script),
         Verb::Watch => watch(spec, scanner).map(Action::Script),
+        Verb::Trace => Ok(Action::Script(Script::Trace {
+            command: nested(spec, scanner)?,
+        })),
+        Verb::Partition => faults::partition(spec, scanner).map(Action::Command),
         _ => words(spec, scanner),
     }
 }
@@ -100,7 +112,7 @@ fn nested<'a>(spec: &Spec, scanner: &mut Scanner<'a>) -> Result<&'a [u8], Error>
     Ok(scanner.rest())
 }
 
-/// Commands whose words are all alike: any but ECHO, REPEAT and WATCH.
+/// Commands whose words are all alike.
 fn words<'a>(spec: &'static Spec, scanner: &mut Scanner<'a>) -> Result<Action<'a>, Error> {
     let mut words: SmallVec<[Word<'a>; 4]> = SmallVec::new();
     while let Some(word) = scanner.next_word()? {
@@ -158,10 +170,17 @@ fn words<'a>(spec: &'static Spec, scanner: &mut Scanner<'a>) -> Result<Action<'a
         Verb::Leave => Run(Script::Move(Change::Leave {
             node: node(&words.word()?)?,
         })),
-        Verb::Placement => match words.optional(placement)? {
-            None => Ask(Command::Placement),
-            Some(kind) => Run(Script::Move(Change::Place { kind })),
-        },
+        Verb::Placement => words.placement()?,
+        Verb::Replicas => words.replicas()?,
+        Verb::Quorum => Ask(Command::Quorum {
+            quorums: words.quorums()?,
+        }),
+        Verb::History => Ask(Command::History {
+            count: words
+                .optional(|word| number(word, "a count", 1..=MAX_EVENTS))?
+                .unwrap_or(DEFAULT_HISTORY),
+        }),
+        Verb::Check => Ask(Command::Check),
         Verb::Rebalance => Run(Script::Move(Change::Rebalance)),
         Verb::Hot => Ask(Command::Hot {
             count: words.optional(hot_count)?.unwrap_or(DEFAULT_HOT),
@@ -190,18 +209,62 @@ fn words<'a>(spec: &'static Spec, scanner: &mut Scanner<'a>) -> Result<Action<'a
             on: words.on_off()?,
         }),
         Verb::Quit => Run(Script::Quit),
-        Verb::Echo | Verb::Repeat | Verb::Watch => unreachable!("these take the line as it stands"),
+        _ => Ask(trouble(words)?),
+    })
+}
+
+/// Commands of the group of faults.
+fn trouble(mut words: Words<'_>) -> Result<Command<'_>, Error> {
+    Ok(match words.spec.verb {
+        Verb::Crash => Command::Crash {
+            node: node(&words.word()?)?,
+        },
+        Verb::Restart => Command::Restart {
+            node: node(&words.word()?)?,
+            how: words.optional(faults::restart)?.unwrap_or_default(),
+        },
+        Verb::Pause => Command::Pause {
+            node: node(&words.word()?)?,
+        },
+        Verb::Resume => Command::Resume {
+            node: node(&words.word()?)?,
+        },
+        Verb::Heal => Command::Heal,
+        Verb::Release => Command::Release {
+            link: faults::link(&mut words)?,
+        },
+        Verb::Skew => {
+            let (node, nanos) = (node(&words.word()?)?, faults::skew(&words.word()?)?);
+            Command::Skew { node, nanos }
+        }
+        Verb::Isolate
+        | Verb::Delay
+        | Verb::Drop
+        | Verb::Dup
+        | Verb::Reorder
+        | Verb::Hold
+        | Verb::Slow => Command::Fault {
+            fault: faults::fault(words)?,
+        },
+        Verb::Faults => Command::Faults,
+        Verb::Links => Command::Links,
+        Verb::Step => Command::Step {
+            count: words
+                .optional(|word| number(word, "a number of messages", 1..=MAX_STEPS))?
+                .unwrap_or(1),
+        },
+        verb => unreachable!("{verb:?} is among the others, or takes the line as it stands"),
     })
 }
 
 /// The words behind a command's name, as many as its syntax allows.
-struct Words<'a> {
-    spec: &'static Spec,
+pub(super) struct Words<'a> {
+    pub(super) spec: &'static Spec,
     words: smallvec::IntoIter<[Word<'a>; 4]>,
 }
 
 impl<'a> Words<'a> {
-    fn word(&mut self) -> Result<Word<'a>, Error> {
+    pub(super) fn word(&mut self) -> Result<Word<'a>, Error> {
         let missing = || self.spec.usage_error("too few words");
         self.words.next().ok_or_else(missing)
     }
@@ -214,7 +277,7 @@ impl<'a> Words<'a> {
         self.words.map(|word| word.bytes).collect()
     }
 
-    fn optional<T>(
+    pub(super) fn optional<T>(
         &mut self,
         read: impl Fn(&Word<'a>) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
@@ -223,6 +286,17 @@ impl<'a> Words<'a> {
 
     fn ttl(&mut self) -> Result<Option<Duration>, Error> {
         self.optional(time)
+    }
+
+    /// Both, or none.
+    fn quorums(&mut self) -> Result<Option<(usize, usize)>, Error> {
+        let quorum = |word: &Word<'_>| number(word, "a number of owners", 1..=MAX_QUORUM);
+        let Some(write) = self.optional(quorum)? else {
+            return Ok(None);
+        };
+        let missing = || self.spec.usage_error("r is missing");
+        let read = self.words.next().ok_or_else(missing)?;
+        Ok(Some((write, quorum(&read)?)))
     }
 
     fn delta(&mut self) -> Result<i64, Error> {
@@ -258,6 +332,20 @@ impl<'a> Words<'a> {
         }
         let node = self.node_option()?;
         Ok(Command::Events { count, node })
+    }
+
+    fn placement(&mut self) -> Result<Action<'a>, Error> {
+        let kind = self.optional(placement)?;
+        Ok(kind.map_or(Ask(Command::Placement), |kind| {
+            Run(Script::Move(Change::Place { kind }))
+        }))
+    }
+
+    fn replicas(&mut self) -> Result<Action<'a>, Error> {
+        let replicas = self.optional(replicas)?;
+        Ok(replicas.map_or(Ask(Command::Replicas), |replicas| {
+            Run(Script::Move(Change::Replicate { replicas }))
+        }))
     }
 
     fn join(&mut self) -> Result<Change, Error> {
@@ -336,7 +424,7 @@ fn time(word: &Word<'_>) -> Result<Duration, Error> {
     })
 }
 
-fn node(word: &Word<'_>) -> Result<NodeId, Error> {
+pub(super) fn node(word: &Word<'_>) -> Result<NodeId, Error> {
     let node = word.text().and_then(|text| text.parse().ok());
     node.ok_or_else(|| {
         let shown = Shown(&word.bytes);
@@ -350,6 +438,10 @@ fn placement(word: &Word<'_>) -> Result<PlacementKind, Error> {
     let name = word.text().unwrap_or_default();
     name.parse()
         .map_err(|error: UnknownPlacement| word.error(error.to_string()))
+}
+
+fn replicas(word: &Word<'_>) -> Result<usize, Error> {
+    number(word, "a number of replicas", 1..=MAX_REPLICAS)
 }
 
 fn hot_count(word: &Word<'_>) -> Result<usize, Error> {

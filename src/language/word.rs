@@ -41,6 +41,16 @@ impl Word<'_> {
         std::str::from_utf8(&self.bytes).ok()
     }
 
+    /// A part of the word's bytes as a word of its own, at the same place.
+    #[must_use]
+    pub fn part<'p>(&self, bytes: &'p [u8]) -> Word<'p> {
+        Word {
+            bytes: bytes.into(),
+            start: self.start,
+            end: self.end,
+        }
+    }
+
     /// An error about this word.
     pub fn error(&self, message: impl Into<String>) -> Error {
         Error::new(ErrorKind::Invalid, message).at(self.span())

@@ -10,6 +10,27 @@ use crate::time::Instant;
 /// The faults. A link's are for both of its directions. Times may be anything; over
 /// [`MAX_DURATION`](crate::time::MAX_DURATION) they make little sense.
 impl<M: Clone> Network<M> {
+    /// Brings a fault about, as its own function does. A time or a percentage of nothing lifts it.
+    ///
+    /// # Errors
+    /// Those of the fault's own function.
+    pub fn bring(&mut self, fault: &Fault) -> Result<(), NetworkError> {
+        match *fault {
+            Fault::Partition {
+                ref left,
+                ref right,
+                oneway,
+            } => self.partition(left, right, oneway),
+            Fault::Isolate(node) => self.isolate(node),
+            Fault::Delay { link, time, jitter } => self.delay(link.low, link.high, time, jitter),
+            Fault::Drop { link, percent } => self.drop(link.low, link.high, percent),
+            Fault::Duplicate { link, percent } => self.duplicate(link.low, link.high, percent),
+            Fault::Reorder { link, percent } => self.reorder(link.low, link.high, percent),
+            Fault::Hold(link) => self.hold(link.low, link.high),
+            Fault::Slow { node, time } => self.slow(node, time),
+        }
+    }
+
     /// Cuts the links between the nodes on the left and those on the right; if `oneway`, only from
     /// left to right. Partitions add up until [`heal`](Self::heal); one that is there already
     /// changes nothing.

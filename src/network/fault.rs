@@ -64,6 +64,22 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// The nodes that it names, by ascending number on each side.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeId> {
+        match self {
+            Self::Partition { left, right, .. } => left.iter().chain(right).copied().collect(),
+            Self::Isolate(node) | Self::Slow { node, .. } => vec![*node],
+            Self::Delay { link, .. }
+            | Self::Drop { link, .. }
+            | Self::Duplicate { link, .. }
+            | Self::Reorder { link, .. }
+            | Self::Hold(link) => vec![link.low, link.high],
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

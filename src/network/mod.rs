@@ -149,7 +149,12 @@ pub struct Network<M> {
     settled: Instant,
     sequence: u64,
     counts: Counts,
+    /// What got lost, while that is being watched.
+    lost: Option<Vec<Envelope<M>>>,
 }
+
+/// How many lost messages are kept for whoever watches.
+const MAX_LOST: usize = 10_000;
 
 impl<M: Clone> Network<M> {
     /// A healthy network. The seed decides what chance does.
@@ -164,6 +169,29 @@ impl<M: Clone> Network<M> {
             settled: Instant::START,
             sequence: 0,
             counts: Counts::default(),
+            lost: None,
+        }
+    }
+
+    /// Keeps messages that get lost from now on, up to 10,000, for [`Network::losses`].
+    pub fn watch_losses(&mut self) {
+        self.lost = Some(Vec::new());
+    }
+
+    /// The messages that got lost since [`Network::watch_losses`], in that order; `arrives` is when
+    /// that was. Nothing is kept any more.
+    pub fn losses(&mut self) -> Vec<Envelope<M>> {
+        self.lost.take().unwrap_or_default()
+    }
+
+    #[cold]
+    fn lose(&mut self, at: Instant, envelope: Envelope<M>) {
+        self.counts.dropped += 1;
+        if let Some(lost) = self.lost.as_mut().filter(|lost| lost.len() < MAX_LOST) {
+            lost.push(Envelope {
+                arrives: at,
+                ..envelope
+            });
         }
     }
 
@@ -232,10 +260,14 @@ impl<M: Clone> Network<M> {
 
     /// Loses what is next and due and cannot arrive.
     fn drop_cut(&mut self, now: Instant) {
-        let cut = |next: &Envelope<M>| next.arrives <= now && self.faults.cut(next.from, next.to);
-        while self.queue.next().is_some_and(cut) {
-            self.queue.pop(now);
-            self.counts.dropped += 1;
+        while self
+            .queue
+            .next()
+            .is_some_and(|next| next.arrives <= now && self.faults.cut(next.from, next.to))
+        {
+            if let Some(envelope) = self.queue.pop(now) {
+                self.lose(envelope.arrives, envelope);
+            }
         }
     }
 
@@ -256,6 +288,19 @@ impl<M: Clone> Network<M> {
             .collect()
     }
 
+    /// Whether no fault is in force and nothing is in flight.
+    #[inline]
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.faults.is_empty() && self.queue.len() == 0 && self.held.is_empty()
+    }
+
+    /// Whether a partition keeps every message from `from` to `to` back.
+    #[must_use]
+    pub fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
+        self.faults.cut(from.into(), to.into())
+    }
+
     /// What has been counted so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -271,7 +316,7 @@ impl<M: Clone> Network<M> {
         let flow = self.flows.entry((from, to)).or_default();
         let seed = self.seed;
         match self.faults.verdict(from, to, |a, b| flow.rng(seed, a, b)) {
-            Verdict::Drop => self.counts.dropped += 1,
+            Verdict::Drop => self.lose(now, envelope),
             Verdict::Hold => self.hold_back(envelope),
             Verdict::Deliver(delay) => self.put_after(now, delay, envelope),
             Verdict::Twice(first, second) => {

@@ -7,6 +7,7 @@ use crate::eviction::Eviction;
 use crate::language::Topic;
 use crate::language::catalog::{COMMANDS, Group, Spec, Verb};
 use crate::placement::PlacementKind;
+use crate::replica::Restart;
 
 pub fn topic(style: Style, topic: Topic, out: &mut Vec<u8>) {
     let mut text = String::new();
@@ -56,6 +57,12 @@ fn command_text(style: Style, spec: &Spec) -> String {
                 .map(|it| (it.to_string(), it.summary())),
         );
     }
+    if spec.verb == Verb::Restart {
+        text += &choices(Restart::ALL.iter().map(|it| (it.to_string(), it.summary())));
+    }
+    for line in notes(spec.verb) {
+        text += &format!("  {line}\n");
+    }
     if !spec.example.is_empty() {
         text += "  Example:\n";
     }
@@ -66,6 +73,42 @@ fn command_text(style: Style, spec: &Spec) -> String {
         }
     }
     text
+}
+
+/// What one line cannot say.
+fn notes(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::Quorum => &[
+            "With w + r > replicas, w > replicas / 2 and r > 1 every key is a linearizable register",
+            "with expiry, as long as fewer than w of its owners lose their memory between two heals.",
+            "With w = replicas and r = 1 there is no stale read, but what is unknown may come and go.",
+            "With less, answers come faster and may be stale while something is broken.",
+        ],
+        Verb::Heal => &[
+            "Nodes that have crashed or are paused, and clocks that are wrong, stay so: RESTART,",
+            "RESUME and SKEW mend those.",
+        ],
+        Verb::Step => &[
+            "Messages of one instant are delivered one by one; what is then still due is done",
+            "before the next command that is not LINKS or STEP. On the real clock it waits.",
+        ],
+        Verb::Trace => &[
+            "From then on requests go as messages, as they do where keys have replicas or something",
+            "is broken.",
+        ],
+        Verb::History => &[
+            "It is kept from the start where keys have replicas, and otherwise from the first fault",
+            "or the first HISTORY or CHECK on; keys that are there by then count as put at that time.",
+            "It holds the first 10,000 operations: what comes after them is counted only.",
+        ],
+        Verb::Check => &[
+            "From the strongest: linearizable; linearizable but for losses; no stale read; no expired",
+            "read; no invented value. A key that falls short is shown with the fewest operations that",
+            "show it. It fails (exit status 1) if that is less than the settings promise now (QUORUM);",
+            "where they promise nothing it only reports. It may answer unknown.",
+        ],
+        _ => &[],
+    }
 }
 
 fn choices(choices: impl Iterator<Item = (String, &'static str)>) -> String {

@@ -4,14 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, help};
-use crate::cache::PutError;
+use super::{Answer, checks, help, messages};
 use crate::event::Event;
-use crate::language::{Change, ErrorKind};
-use crate::reply::{Found, HotRow, Left, Moved, NodeRow, Reply, Ring, Skew, StoredKeys, skew};
+use crate::id::NodeId;
+use crate::language::{Change, Error};
+use crate::reply::{Found, HotRow, Keyed, Left, Moved, NodeRow, Reply, Ring, Skew, skew};
 use crate::stats::Stats;
 
-type Object = Map<String, Value>;
+pub type Object = Map<String, Value>;
 
 pub fn answer(answer: Answer<'_>, out: &mut Vec<u8>) {
     let mut object = Object::new();
@@ -21,8 +21,7 @@ pub fn answer(answer: Answer<'_>, out: &mut Vec<u8>) {
     match answer.outcome {
         Ok(reply) => fields(reply, &mut object),
         Err(error) => {
-            object.insert("error".into(), error.message.clone().into());
-            object.insert("kind".into(), error.kind.to_string().into());
+            put_error(&mut object, error);
         }
     }
     line(&Value::Object(object), out);
@@ -36,9 +35,25 @@ fn event_object(event: &Event) -> Object {
     let mut object = Object::new();
     object.insert("event".into(), event.kind.to_string().into());
     object.insert("node".into(), event.node.0.into());
-    put_bytes(&mut object, "key", &event.key);
+    if event.kind.has_key() {
+        put_bytes(&mut object, "key", &event.key);
+    }
     object.insert("at_ms".into(), event.at.as_millis().into());
     object
+}
+
+/// The fields of an error.
+pub fn put_error(object: &mut Object, error: &Error) {
+    object.insert("error".into(), error.message.clone().into());
+    object.insert("kind".into(), error.kind.to_string().into());
+    if let Some(heard) = &error.heard {
+        object.insert("answered".into(), nodes(&heard.answered));
+        object.insert("missing".into(), nodes(&heard.missing));
+    }
+}
+
+fn nodes(nodes: &[NodeId]) -> Value {
+    nodes.iter().map(|node| Value::from(node.0)).collect()
 }
 
 fn line(value: &Value, out: &mut Vec<u8>) {
@@ -47,14 +62,14 @@ fn line(value: &Value, out: &mut Vec<u8>) {
 }
 
 /// Text under `name`, or what is not UTF-8 under `name_base64`.
-fn put_bytes(object: &mut Object, name: &str, bytes: &[u8]) {
+pub fn put_bytes(object: &mut Object, name: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => object.insert(name.into(), text.into()),
         Err(_) => object.insert(format!("{name}_base64"), STANDARD.encode(bytes).into()),
     };
 }
 
-fn keyed(key: &[u8]) -> Object {
+pub fn keyed(key: &[u8]) -> Object {
     let mut object = Object::new();
     put_bytes(&mut object, "key", key);
     object
@@ -72,20 +87,8 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
         }
         Reply::Stored(keys) => stored_fields(keys, object),
         Reply::Value(found) => object.extend(found_object(found)),
-        Reply::Values(values) => set("results", results(values.iter().map(found_object))),
-        Reply::Removed(keys) => {
-            let count = keys.iter().filter(|(_, removed)| *removed).count();
-            if let [(key, _)] = keys.as_slice() {
-                put_bytes(object, "key", key);
-            } else {
-                set(
-                    "results",
-                    results(keys.iter().map(|(key, removed)| removal(key, *removed))),
-                );
-            }
-            object.insert("removed".into(), count.into());
-            object.insert("ok".into(), true.into());
-        }
+        Reply::Values(values) => values_fields(values, object),
+        Reply::Removed(keys) => removed_fields(keys, object),
         Reply::Cleared(count) => {
             set("removed", (*count).into());
             set("ok", true.into());
@@ -136,8 +139,7 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
             object.insert("placement".into(), place.placement.to_string().into());
             object.insert("hash".into(), place.hash.into());
             object.insert("location".into(), place.location.to_string().into());
-            let owners = place.owners.iter().map(|node| Value::from(node.0));
-            object.insert("owners".into(), owners.collect());
+            object.insert("owners".into(), nodes(&place.owners));
         }
         Reply::Stats { node, stats } => {
             if let Some(node) = node {
@@ -146,21 +148,82 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
             put_stats(object, stats);
         }
         Reply::Events(events) => set("events", results(events.iter().map(event_object))),
+        Reply::Replicas(replicas) => set("replicas", (*replicas).into()),
+        Reply::Quorum { .. } | Reply::History { .. } | Reply::Check(_) => {
+            checks::fields(reply, object);
+        }
+        Reply::Faults(faults) => set("faults", faults.clone().into()),
+        Reply::Links(passages) => set("messages", messages::json(passages)),
+        Reply::Delivered(passages) => set("delivered", messages::json(passages)),
+        Reply::Path { messages, .. } => set("messages", messages::json(messages)),
         Reply::Text(text) => put_bytes(object, "text", text),
         Reply::Help(topic) => set("commands", help::json(*topic)),
     }
 }
 
-fn stored_fields(keys: &StoredKeys<'_>, object: &mut Object) {
-    let failed = keys.iter().filter(|(_, outcome)| outcome.is_err()).count();
-    object.insert("ok".into(), (failed == 0).into());
-    if failed > 0 {
-        let message = format!("{failed} of {} keys were not stored", keys.len());
-        object.insert("error".into(), message.into());
-        object.insert("kind".into(), ErrorKind::Refused.to_string().into());
-    }
-    let all = keys.iter().map(|(key, outcome)| stored(key, outcome));
+/// Whether all keys of a batch were done, and if not, that they were not.
+fn put_failures<T>(keys: &Keyed<'_, T>, done: &str, object: &mut Object) {
+    let failed = || {
+        keys.iter()
+            .filter_map(|(_, outcome)| outcome.as_ref().err())
+    };
+    let Some(first) = failed().next() else {
+        return;
+    };
+    let message = format!(
+        "{} of {} keys were not {done}",
+        failed().count(),
+        keys.len()
+    );
+    object.insert("error".into(), message.into());
+    object.insert("kind".into(), first.kind.to_string().into());
+}
+
+fn stored_fields(keys: &Keyed<'_, ()>, object: &mut Object) {
+    let ok = keys.iter().all(|(_, outcome)| outcome.is_ok());
+    object.insert("ok".into(), ok.into());
+    put_failures(keys, "stored", object);
+    let all = keys.iter().map(|(key, outcome)| {
+        let mut object = keyed(key);
+        object.insert("ok".into(), outcome.is_ok().into());
+        if let Err(error) = outcome {
+            put_error(&mut object, error);
+        }
+        object
+    });
     object.insert("results".into(), results(all));
+}
+
+fn values_fields(keys: &Keyed<'_, (NodeId, Option<Vec<u8>>)>, object: &mut Object) {
+    put_failures(keys, "read", object);
+    let all = keys.iter().map(|(key, outcome)| match outcome {
+        Ok((node, value)) => value_object(key, value.as_deref(), *node),
+        Err(error) => failed_object(key, error),
+    });
+    object.insert("results".into(), results(all));
+}
+
+fn removed_fields(keys: &Keyed<'_, bool>, object: &mut Object) {
+    let count = keys.iter().filter(|(_, it)| matches!(it, Ok(true))).count();
+    if let [(key, _)] = keys.as_slice() {
+        put_bytes(object, "key", key);
+    } else {
+        let all = keys.iter().map(|(key, outcome)| match outcome {
+            Ok(removed) => removal(key, *removed),
+            Err(error) => failed_object(key, error),
+        });
+        object.insert("results".into(), results(all));
+    }
+    object.insert("removed".into(), count.into());
+    let ok = keys.iter().all(|(_, outcome)| outcome.is_ok());
+    object.insert("ok".into(), ok.into());
+    put_failures(keys, "removed", object);
+}
+
+fn failed_object(key: &[u8], error: &Error) -> Object {
+    let mut object = keyed(key);
+    put_error(&mut object, error);
+    object
 }
 
 fn nodes_fields(rows: &[NodeRow], object: &mut Object) {
@@ -170,7 +233,7 @@ fn nodes_fields(rows: &[NodeRow], object: &mut Object) {
     let rows = rows.iter().map(|row| {
         let mut object = Object::new();
         object.insert("node".into(), row.node.0.into());
-        object.insert("state".into(), row.state.into());
+        object.insert("state".into(), row.state.to_string().into());
         put_stats(&mut object, &row.stats);
         object.insert("used".into(), row.used.map(rounded).into());
         let share = row.stats.keys as f64 / all.max(1) as f64;
@@ -182,8 +245,7 @@ fn nodes_fields(rows: &[NodeRow], object: &mut Object) {
 
 fn ring_fields(ring: &Ring, object: &mut Object) {
     object.insert("placement".into(), ring.placement.to_string().into());
-    let band = ring.band.iter().map(|node| Value::from(node.0));
-    object.insert("band".into(), band.collect());
+    object.insert("band".into(), nodes(&ring.band));
     let shares = ring.shares.iter().map(|(member, share)| {
         let mut object = Object::new();
         object.insert("node".into(), member.node.0.into());
@@ -201,16 +263,18 @@ fn moved_fields(moved: &Moved, object: &mut Object) {
     if let Change::Place { kind } = moved.change {
         object.insert("placement".into(), kind.to_string().into());
     }
+    object.insert("replicas".into(), moved.replicas.into());
     let cost = &moved.cost;
     let counts = [
         ("keys", cost.keys),
         ("moved", cost.moved),
         ("optimum", cost.optimum),
         ("lost", cost.lost),
+        ("waiting", cost.waiting),
     ];
     object.extend(counts.map(|(name, count)| (name.into(), count.into())));
     object.insert("elapsed_ms".into(), whole(moved.time.as_millis()));
-    object.insert("ok".into(), (cost.lost == 0).into());
+    object.insert("ok".into(), (cost.lost + cost.waiting == 0).into());
 }
 
 fn hot_object(row: &HotRow) -> Object {
@@ -227,17 +291,8 @@ fn hot_object(row: &HotRow) -> Object {
     object
 }
 
-fn results(objects: impl Iterator<Item = Object>) -> Value {
+pub fn results(objects: impl Iterator<Item = Object>) -> Value {
     objects.map(Value::Object).collect()
-}
-
-fn stored(key: &[u8], outcome: &Result<(), PutError>) -> Object {
-    let mut object = keyed(key);
-    object.insert("ok".into(), outcome.is_ok().into());
-    if let Err(error) = outcome {
-        object.insert("error".into(), error.to_string().into());
-    }
-    object
 }
 
 fn removal(key: &[u8], removed: bool) -> Object {
@@ -247,12 +302,16 @@ fn removal(key: &[u8], removed: bool) -> Object {
 }
 
 fn found_object(found: &Found<'_>) -> Object {
-    let mut object = keyed(&found.key);
-    match &found.value {
+    value_object(&found.key, found.value.as_deref(), found.node)
+}
+
+fn value_object(key: &[u8], value: Option<&[u8]>, node: NodeId) -> Object {
+    let mut object = keyed(key);
+    match value {
         Some(value) => put_bytes(&mut object, "value", value),
         None => drop(object.insert("value".into(), Value::Null)),
     }
-    object.insert("node".into(), found.node.0.into());
+    object.insert("node".into(), node.0.into());
     object
 }
 

@@ -3,8 +3,10 @@
 //! One [`Reply`] has three renderings: plain lines for people and scripts, boxed tables, and JSON,
 //! one object a line.
 
+mod checks;
 mod help;
 mod json;
+mod messages;
 mod plain;
 mod style;
 mod table;

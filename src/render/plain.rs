@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use super::style::{Paint, Style};
-use super::{help, table};
+use super::{checks, help, messages, table};
 use crate::cluster::MoveCost;
 use crate::config::Capacity;
-use crate::event::{Event, EventKind};
+use crate::event::Event;
 use crate::language::word::{show, show_text};
 use crate::language::{Change, duration};
 use crate::placement::Hex;
-use crate::reply::{Found, Left, Moved, Reply, Whereabouts};
+use crate::reply::{Left, Moved, Reply, Whereabouts};
 
 #[inline]
 pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
@@ -19,17 +19,23 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Done | Reply::StoredOne(_) | Reply::Changed { changed: true, .. } => {
             said(style, "OK", out);
         }
-        Reply::Stored(keys) => match reply.failures().count() {
+        Reply::Stored(keys) => match reply.failures().len() {
             0 => said(style, "OK", out),
             failed => {
                 let text = format!("{} of {} stored", keys.len() - failed, keys.len());
                 said(style, &text, out);
             }
         },
-        Reply::Value(value) => found(style, value, out),
-        Reply::Values(values) => values.iter().for_each(|value| found(style, value, out)),
+        Reply::Value(value) => found(style, &value.key, value.value.as_deref(), out),
+        Reply::Values(values) => {
+            for (key, value) in values {
+                if let Ok((_, value)) = value {
+                    found(style, key, value.as_deref(), out);
+                }
+            }
+        }
         Reply::Removed(keys) => {
-            let removed = keys.iter().filter(|(_, removed)| *removed).count();
+            let removed = keys.iter().filter(|(_, it)| matches!(it, Ok(true))).count();
             removals(style, removed as u64, out);
         }
         Reply::Cleared(removed) => removals(style, *removed, out),
@@ -64,6 +70,23 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Nodes(_) | Reply::Stats { .. } | Reply::Ring(_) | Reply::Hot(_) => {
             table::columns(style, reply, out);
         }
+        Reply::Links(messages) if messages.is_empty() => {
+            said(style, "no messages in flight", out);
+        }
+        Reply::History { operations, .. } if operations.is_empty() => {
+            said(style, "nothing was asked yet", out);
+        }
+        Reply::Links(_) | Reply::History { .. } => table::columns(style, reply, out),
+        Reply::Faults(faults) if faults.is_empty() => said(style, "no faults", out),
+        Reply::Faults(faults) => faults.iter().for_each(|fault| line(fault, out)),
+        Reply::Delivered(messages) if messages.is_empty() => {
+            said(style, "no messages in flight", out);
+        }
+        Reply::Delivered(messages) => messages::delivered(style, messages, out),
+        Reply::Path { start, messages } => messages::path(style, *start, messages, out),
+        Reply::Check(judgement) => checks::judgement(style, judgement, out),
+        Reply::Replicas(replicas) => line(&replicas.to_string(), out),
+        Reply::Quorum { .. } => line(&checks::quorum(reply), out),
         Reply::Placement(kind) => line(&kind.to_string(), out),
         Reply::Moved(moved) => line(&moved_text(moved), out),
         Reply::Eviction(eviction) => line(&eviction.to_string(), out),
@@ -99,16 +122,16 @@ fn removals(style: Style, removed: u64, out: &mut Vec<u8>) {
     said(style, &format!("{removed} removed"), out);
 }
 
-fn line(text: &str, out: &mut Vec<u8>) {
+pub fn line(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
     out.push(b'\n');
 }
 
 #[inline]
-fn found(style: Style, found: &Found<'_>, out: &mut Vec<u8>) {
-    show(&found.key, out);
+fn found(style: Style, key: &[u8], value: Option<&[u8]>, out: &mut Vec<u8>) {
+    show(key, out);
     style.paint(Paint::Faint, out, |out| out.extend_from_slice(b" -> "));
-    match &found.value {
+    match value {
         Some(value) => style.paint(Paint::Value, out, |out| show(value, out)),
         None => style.paint(Paint::Faint, out, |out| out.extend_from_slice(b"null")),
     }
@@ -137,6 +160,7 @@ fn moved_text(moved: &Moved) -> String {
         Change::Join { .. } => format!("Server {node} joined"),
         Change::Leave { .. } => format!("Server {node} left"),
         Change::Place { kind } => format!("Placement {kind}"),
+        Change::Replicate { replicas } => format!("Replicas {replicas}"),
         Change::Rebalance => "Balanced".into(),
     };
     let MoveCost {
@@ -144,14 +168,25 @@ fn moved_text(moved: &Moved) -> String {
         moved: count,
         optimum,
         lost,
+        waiting,
     } = moved.cost;
     let keys = format!("{keys} {}", if keys == 1 { "key" } else { "keys" });
+    let copies = if count == 1 { "copy" } else { "copies" };
+    let done = match moved.change {
+        Change::Replicate { .. } => format!("{count} {copies} of {keys} made"),
+        _ if moved.replicas > 1 => format!("{count} {copies} of {keys} moved"),
+        _ => format!("{count} of {keys} moved"),
+    };
     let lost = match lost {
         0 => String::new(),
         lost => format!("; {lost} lost for want of room"),
     };
+    let waiting = match waiting {
+        0 => String::new(),
+        waiting => format!(", {waiting} waiting for a server that is down or cut off"),
+    };
     let time = time_since_start(moved.time);
-    format!("{what}: {count} of {keys} moved (optimum {optimum}) in {time}{lost}")
+    format!("{what}: {done} (optimum {optimum}) in {time}{lost}{waiting}")
 }
 
 fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
@@ -173,13 +208,13 @@ fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
 
 /// An event's one sentence, without its time.
 pub fn event(event: &Event, out: &mut Vec<u8>) {
-    let what = match event.kind {
-        EventKind::Expired => "expired key",
-        EventKind::Evicted => "evicted key",
-        EventKind::Lost => "lost key",
-    };
-    out.extend_from_slice(format!("Server {} {what}: ", event.node).as_bytes());
-    show(&event.key, out);
+    let (node, kind) = (event.node, event.kind);
+    if kind.has_key() {
+        out.extend_from_slice(format!("Server {node} {kind} key: ").as_bytes());
+        show(&event.key, out);
+    } else {
+        out.extend_from_slice(format!("Server {node} {kind}").as_bytes());
+    }
 }
 
 fn timed_event(style: Style, it: &Event, out: &mut Vec<u8>) {
@@ -201,7 +236,7 @@ fn time(left: Duration) -> String {
 }
 
 /// What has passed, in whole milliseconds.
-fn time_since_start(elapsed: Duration) -> String {
+pub fn time_since_start(elapsed: Duration) -> String {
     let millis = elapsed.as_millis();
     duration::show(Duration::from_millis(
         u64::try_from(millis).unwrap_or(u64::MAX),

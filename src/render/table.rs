@@ -3,8 +3,9 @@
 use comfy_table::presets::{ASCII_FULL_CONDENSED, NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
-use super::plain;
 use super::style::{Paint, Style};
+use super::{checks, messages, plain};
+use crate::cluster::Status;
 use crate::id::NodeId;
 use crate::language::word::show;
 use crate::reply::{Found, HotRow, NodeRow, Reply, Ring, Skew, skew};
@@ -32,9 +33,13 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
 
 /// Aligned columns without a box.
 pub fn columns(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
-    let Some(grid) = grid(style, reply) else {
-        return;
-    };
+    if let Some(grid) = grid(style, reply) {
+        lines(style, &grid, "", out);
+    }
+}
+
+/// The lines of a grid as aligned columns, each behind an indent.
+pub fn lines(style: Style, grid: &Grid, indent: &str, out: &mut Vec<u8>) {
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_content_arrangement(ContentArrangement::Disabled);
@@ -45,6 +50,7 @@ pub fn columns(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(grid.above.as_bytes());
     for (number, line) in table.lines().enumerate() {
         let line = line.trim_end();
+        out.extend_from_slice(indent.as_bytes());
         if number == 0 {
             out.extend_from_slice(style.painted(Paint::Heading, line).as_bytes());
         } else {
@@ -69,18 +75,19 @@ fn align_numbers(table: &mut Table, headers: &[String], rows: &[Vec<String>]) {
     }
 }
 
+/// What has columns.
 #[derive(Default)]
-struct Grid {
+pub struct Grid {
     /// Lines before the table.
-    above: String,
+    pub above: String,
     headers: Vec<String>,
     rows: Vec<Vec<String>>,
     /// Lines after the table.
-    below: String,
+    pub below: String,
 }
 
 impl Grid {
-    fn new(headers: &[&str], rows: Vec<Vec<String>>) -> Self {
+    pub fn new(headers: &[&str], rows: Vec<Vec<String>>) -> Self {
         Self {
             headers: headers.iter().map(|&header| header.into()).collect(),
             rows,
@@ -93,7 +100,11 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
     Some(match reply {
         Reply::Value(found) => Grid::new(&["key", "value", "server"], vec![found_row(found)]),
         Reply::Values(values) => {
-            let rows = values.iter().map(found_row).collect();
+            let found = values.iter().filter_map(|(key, found)| {
+                let (node, value) = found.as_ref().ok()?;
+                Some(row_of(key, value.as_deref(), *node))
+            });
+            let rows = found.collect();
             Grid::new(&["key", "value", "server"], rows)
         }
         Reply::Keys(keys) => {
@@ -117,6 +128,11 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
             });
             Grid::new(&["ms", "server", "event", "key"], rows.collect())
         }
+        Reply::Links(messages) => messages::grid(messages),
+        Reply::History {
+            operations,
+            unrecorded,
+        } => checks::history(operations, *unrecorded),
         _ => return None,
     })
 }
@@ -125,7 +141,12 @@ fn nodes(style: Style, rows: &[NodeRow]) -> Grid {
     let loads = rows.iter().map(|row| row.stats.keys);
     let all: u64 = loads.clone().sum();
     let cells = rows.iter().map(|row| {
-        let state = style.painted(Paint::Value, row.state);
+        let paint = match row.state {
+            Status::Up => Paint::Value,
+            Status::Crashed => Paint::Error,
+            _ => Paint::Notice,
+        };
+        let state = style.painted(paint, &row.state.to_string());
         let mut cells = vec![row.node.to_string(), state];
         cells.extend(counts(&row.stats).map(|(_, count)| count.to_string()));
         cells.push(percent(row.stats.hit_ratio()));
@@ -223,11 +244,12 @@ fn part(count: u64, all: u64) -> Option<f64> {
 }
 
 fn found_row(found: &Found<'_>) -> Vec<String> {
-    let value = found
-        .value
-        .as_ref()
-        .map_or_else(|| "null".into(), |value| shown(value));
-    vec![shown(&found.key), value, found.node.to_string()]
+    row_of(&found.key, found.value.as_deref(), found.node)
+}
+
+fn row_of(key: &[u8], value: Option<&[u8]>, node: NodeId) -> Vec<String> {
+    let value = value.map_or_else(|| "null".into(), shown);
+    vec![shown(key), value, node.to_string()]
 }
 
 fn shown(bytes: &[u8]) -> String {

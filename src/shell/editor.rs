@@ -75,7 +75,7 @@ impl Editor {
             for word in words {
                 match word {
                     "key" => candidates.extend(self.keys.iter().cloned()),
-                    "n" if spec.verb != Verb::Repeat => {
+                    "n" | "a" | "b" | "a,b" | "c" if has_nodes(spec.verb) => {
                         candidates.extend(self.nodes.iter().cloned());
                     }
                     "command" => candidates.extend(COMMANDS.iter().map(|spec| spec.name.into())),
@@ -84,7 +84,8 @@ impl Editor {
                     "placement" => {
                         candidates.extend(PlacementKind::ALL.iter().map(ToString::to_string));
                     }
-                    "NODE" | "WEIGHT" | "real" | "virtual" | "on" | "off" | "none" => {
+                    "NODE" | "WEIGHT" | "real" | "virtual" | "on" | "off" | "none" | "resync"
+                    | "hints" | "cold" | "stale" | "ONEWAY" | "JITTER" => {
                         candidates.push(word.into());
                     }
                     _ => {}
@@ -93,6 +94,11 @@ impl Editor {
         }
         candidates
     }
+}
+
+/// Whether an `n` in this command's syntax is a node's number, and not how often or how many.
+fn has_nodes(verb: Verb) -> bool {
+    !matches!(verb, Verb::Repeat | Verb::Step)
 }
 
 fn keys_of<'a>(command: &'a Command<'_>) -> Vec<&'a [u8]> {
@@ -153,6 +159,7 @@ fn place(line: &str) -> Option<Place<'_>> {
         let spec = catalog::find(name.as_bytes())?;
         let own = match spec.verb {
             Verb::Repeat => 1,
+            Verb::Trace => 0,
             Verb::Watch => usize::from(rest.first().is_some_and(|word| is_time(word))),
             _ => usize::MAX,
         };
@@ -385,6 +392,11 @@ mod tests {
             ("WATCH 1s ", "command"),
             ("WATCH 1s g", "ET key"),
             ("SIZE", ""),
+            ("CRASH ", "n"),
+            ("RESTART 2 ", "[resync|hints|cold|stale]"),
+            ("DELAY 0 1 ", "time [JITTER time]"),
+            ("PARTITION ", "a,b | c [ONEWAY]"),
+            ("TRACE PUT a", " value [ttl]"),
             ("S", ""),
             ("nonsense ", ""),
             ("PUT 'open ", ""),
@@ -433,6 +445,14 @@ mod tests {
         assert_eq!(complete("REPEAT 3 ge"), ["REPEAT 3 GET "]);
         assert_eq!(complete("REPEAT 3 GET b"), ["REPEAT 3 GET banana "]);
         assert_eq!(complete("SIZE "), [""; 0]);
+        assert_eq!(complete("RESTART 1"), ["RESTART 1 "]);
+        assert_eq!(complete("RESTART 1 h"), ["RESTART 1 hints "]);
+        assert_eq!(complete("DELAY 0 1 20ms J"), ["DELAY 0 1 20ms JITTER "]);
+        assert_eq!(complete("PARTITION 0 | 1 O"), ["PARTITION 0 | 1 ONEWAY "]);
+        assert_eq!(complete("DROP 0 "), ["DROP 0 0 ", "DROP 0 1 "]);
+        assert_eq!(complete("TRACE GET b"), ["TRACE GET banana "]);
+        assert_eq!(complete("STEP "), [""; 0]);
+        assert_eq!(complete("CRA"), ["CRASH "]);
     }
 
     #[test]

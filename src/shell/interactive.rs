@@ -17,6 +17,7 @@ use super::runner::{Place, Runner, Step};
 use super::timer::{self, SharedSession};
 use super::wakeup::Wakeup;
 use super::{Exit, history};
+use crate::cluster::{Cluster, Status};
 use crate::render::Paint;
 use crate::session::Session;
 
@@ -51,6 +52,9 @@ pub fn run(
     }
     loop {
         let prompt = prompt(&runner, &shared);
+        if let Some(helper) = editor.helper_mut() {
+            helper.nodes = nodes(&shared);
+        }
         let width = prompt.0.width();
         // Only what comes from here on is meant for what is typed now.
         wakeup.take_interrupt();
@@ -152,33 +156,76 @@ fn banner(runner: &mut Runner, shared: &SharedSession) {
     runner.out.flush();
 }
 
+/// The numbers of the nodes, for completion.
+fn nodes(shared: &SharedSession) -> Vec<String> {
+    let mut session = shared.lock();
+    let nodes = session.cluster().node_ids();
+    nodes.map(|node| node.to_string()).collect()
+}
+
 /// The prompt, without and with colour.
 fn prompt(runner: &Runner, shared: &SharedSession) -> (String, String) {
     let mut session = shared.lock();
-    let now = session.now();
-    let keys = session.cluster().stats(now).keys;
-    let nodes = session.cluster().node_ids().count() as u64;
+    let keys = counted(session.cluster().rough_size(), "key");
+    let nodes = counted(session.cluster().node_ids().count() as u64, "node");
     let moving = if session.cluster().is_moving() {
         ", moving"
     } else {
         ""
     };
-    let text = format!(
-        "{}, {}{moving}",
-        counted(nodes, "node"),
-        counted(keys, "key")
-    );
     let monitoring = if runner.monitoring() {
         " (monitor)"
     } else {
         ""
     };
     let style = runner.manners.out;
-    let painted = style.painted(Paint::Heading, &text);
+    let trouble = trouble(session.cluster());
+    if trouble.is_empty() {
+        let text = format!("{nodes}, {keys}");
+        let painted = style.painted(Paint::Heading, &text);
+        return (
+            format!("{text}{moving}{monitoring}> "),
+            format!("{painted}{moving}{monitoring}> "),
+        );
+    }
+    let plain = trouble.iter().map(|(_, it)| it.clone());
+    let plain = plain.collect::<Vec<_>>().join(", ");
+    let painted = trouble.iter().map(|(paint, it)| style.painted(*paint, it));
+    let painted = painted.collect::<Vec<_>>().join(", ");
+    let heading = |text: &str| style.painted(Paint::Heading, text);
     (
-        format!("{text}{monitoring}> "),
-        format!("{painted}{monitoring}> "),
+        format!("{nodes} ({plain}), {keys}{moving}{monitoring}> "),
+        format!(
+            "{} ({painted}), {}{moving}{monitoring}> ",
+            heading(&nodes),
+            heading(&keys)
+        ),
     )
+}
+
+/// What is wrong with the cluster: nodes that are not up, and how many faults the network has.
+fn trouble(cluster: &mut Cluster) -> Vec<(Paint, String)> {
+    let mut trouble = Vec::new();
+    for state in [Status::Crashed, Status::Paused, Status::Syncing] {
+        let nodes = cluster
+            .node_ids()
+            .filter(|&it| cluster.status(it) == Some(state));
+        let nodes: Vec<String> = nodes.map(|node| node.to_string()).collect();
+        let paint = match state {
+            Status::Crashed => Paint::Error,
+            _ => Paint::Notice,
+        };
+        match nodes.as_slice() {
+            [] => {}
+            [one] => trouble.push((paint, format!("node {one} {state}"))),
+            all => trouble.push((paint, format!("nodes {} {state}", all.join(" ")))),
+        }
+    }
+    let faults = cluster.network().faults().len() as u64;
+    if faults > 0 {
+        trouble.push((Paint::Notice, counted(faults, "fault")));
+    }
+    trouble
 }
 
 fn counted(count: u64, what: &str) -> String {

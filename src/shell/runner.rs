@@ -14,7 +14,7 @@ use super::output::Output;
 use super::wakeup::Wakeup;
 use crate::cluster::MoveProgress;
 use crate::event::{Event, EventKind};
-use crate::language::catalog::Spec;
+use crate::language::catalog::{Spec, Verb};
 use crate::language::word::{Shown, show_text};
 use crate::language::{Action, Change, Command, Error, ErrorKind, Script, parse};
 use crate::render::{self, Answer, Format, Style};
@@ -63,7 +63,7 @@ impl Tells {
     pub fn wants(self, event: &Event) -> bool {
         match self {
             Self::Nothing => false,
-            Self::Expiries => event.kind != EventKind::Evicted,
+            Self::Expiries => matches!(event.kind, EventKind::Expired | EventKind::Lost),
             Self::All => true,
         }
     }
@@ -192,7 +192,9 @@ impl Runner {
             Err(error) => return self.fail(place, line, &error),
         };
         let now = session.now();
-        self.tick(session, now);
+        if !matches!(input.spec.verb, Verb::Step | Verb::Links) {
+            self.tick(session, now);
+        }
         match input.action {
             Action::Command(command) => match self.execute(session, now, command) {
                 Ok(reply) => self.succeed(place, input.spec, &reply),
@@ -209,7 +211,19 @@ impl Runner {
         now: Instant,
         command: Command<'a>,
     ) -> Result<Reply<'a>, Error> {
-        let reply = session.execute(now, command);
+        let tells = self.tells();
+        let Self { out, manners, .. } = self;
+        let real = session.clock().kind() == crate::time::ClockKind::Real;
+        let reply = session.execute(now, command, &mut |event| {
+            if tells.wants(event) {
+                render::event(manners.format, manners.out, event, out.buffer());
+                out.settle();
+                if real {
+                    // The command still waits for its answer.
+                    out.flush();
+                }
+            }
+        });
         self.hand_on(session);
         reply
     }
@@ -231,6 +245,9 @@ impl Runner {
                 self.monitoring = on;
                 Ok(Step::Next)
             }
+            Script::Trace { command } => {
+                self.nested(|this| this.trace(session, place, spec, command))
+            }
             Script::Move(change) => {
                 return match self.move_keys(session, change) {
                     Ok(reply) => self.succeed(place, spec, &reply),
@@ -247,6 +264,7 @@ impl Runner {
             }
         };
         match done {
+            Ok(Step::Next) if spec.verb == Verb::Trace => Step::Next,
             Ok(Step::Next) => self.succeed(place, spec, &Reply::Done),
             Ok(step) => step,
             Err(error) => self.fail(place, line, &error.of(spec)),
@@ -287,6 +305,7 @@ impl Runner {
                 return Ok(Reply::Moved(Moved {
                     change,
                     node,
+                    replicas: session.cluster().config().replicas,
                     cost,
                     time: session.now().since(start),
                 }));
@@ -307,6 +326,36 @@ impl Runner {
             let text = format!("moving keys: {percent} %, {moved} moved");
             self.out.status(&text);
         }
+    }
+
+    /// Runs a command, and shows its messages before its reply. A command that takes time by itself
+    /// has told what it has to tell by then.
+    fn trace(
+        &mut self,
+        session: &mut Session,
+        place: Place<'_>,
+        spec: &'static Spec,
+        line: &[u8],
+    ) -> Result<Step, Error> {
+        let Some(input) = parse(line)? else {
+            return Err(spec.usage_error("command is missing"));
+        };
+        let start = session.now();
+        let trace = session.start_trace(start);
+        let command = match input.action {
+            Action::Command(command) => command,
+            Action::Script(script) => {
+                let step = self.run_script(session, place, line, input.spec, script);
+                let _ = self.succeed(place, spec, &session.end_trace(trace));
+                return Ok(step);
+            }
+        };
+        let reply = self.execute(session, start, command);
+        let _ = self.succeed(place, spec, &session.end_trace(trace));
+        Ok(match reply {
+            Ok(reply) => self.succeed(place, input.spec, &reply),
+            Err(error) => self.fail(place, line, &error.of(input.spec)),
+        })
     }
 
     /// Lets time pass to `now + time`, and tells what happens meanwhile when it happens.
@@ -385,7 +434,7 @@ impl Runner {
             }
             drawn = self.redrawable_lines();
             let total = self.out.total();
-            if !self.manners.out.interactive && session.next_deadline().is_none() {
+            if !self.manners.out.interactive && session.cluster().next_expiry().is_none() {
                 return Ok(Step::Next);
             }
             match self.sleep(session, every) {
@@ -565,8 +614,10 @@ impl Runner {
         self.failures += 1;
         for (key, reason) in reply.failures() {
             if self.manners.format != Format::Json {
-                let message = format!("{} was not stored: {reason}", Shown(key));
-                let error = Error::new(ErrorKind::Refused, message).of(spec);
+                let mut error = reason.clone().of(spec);
+                if let Some(key) = key.filter(|_| reason.heard.is_none()) {
+                    error.message = format!("{} was not stored: {reason}", Shown(key));
+                }
                 self.tell(place, b"", &error);
             }
         }

@@ -6,6 +6,7 @@ mod layers;
 mod model;
 mod moving;
 mod program;
+mod replication;
 mod scripts;
 
 use std::io::Write;

@@ -1,0 +1,355 @@
+//! What the cluster promises while nodes crash and the network misbehaves, one scenario each.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use shardlab::cache::{Cache, PutError};
+use shardlab::cluster::{MoveError, Status};
+use shardlab::event::EventKind;
+use shardlab::history::Action;
+use shardlab::id::NodeId;
+use shardlab::placement::PlacementKind;
+use shardlab::replica::{Answer, Refusal, Restart};
+use shardlab::time::Instant;
+use shardlab::{Cluster, Config};
+
+use super::model::{Model, apply, step, told};
+
+fn cluster(write_quorum: usize, read_quorum: usize) -> Cluster {
+    let config = Config {
+        nodes: 3,
+        replicas: 3,
+        write_quorum,
+        read_quorum,
+        ..Config::default()
+    };
+    Cluster::new(config).expect("a cluster")
+}
+
+fn at(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+/// Lets time pass until there is an answer.
+fn wait(cluster: &mut Cluster, mut now: Instant, action: Action) -> (Instant, Answer) {
+    let id = cluster.ask(now, 0, None, b"apple", action);
+    loop {
+        if let Some((_, answer)) = cluster.answer(id) {
+            return (now, answer);
+        }
+        now = cluster.next_deadline().expect("somebody gives up").max(now);
+        cluster.tick(now);
+    }
+}
+
+#[test]
+fn copies_are_on_all_owners_and_one_crash_loses_nothing() {
+    use EventKind::{Crashed, Expired, Restarted};
+
+    let mut cluster = cluster(1, 1);
+    cluster
+        .put(at(0), b"apple", b"red", Some(at(5000)))
+        .expect("acknowledged");
+    for node in 0..3 {
+        assert_eq!(
+            cluster.keys(at(0), Some(NodeId(node)), |_| true),
+            [b"apple"]
+        );
+    }
+    assert_eq!(cluster.size(at(0)), 1);
+    cluster.crash(at(1), NodeId(2)).expect("it runs");
+    assert_eq!(cluster.status(NodeId(2)), Some(Status::Crashed));
+    assert_eq!(cluster.get(at(1), b"apple"), Some(&b"red"[..]));
+    cluster
+        .put(at(2), b"apple", b"green", Some(at(5000)))
+        .expect("two are there");
+    cluster
+        .restart(at(3), NodeId(2), Restart::Resync)
+        .expect("it crashed");
+    assert_eq!(cluster.status(NodeId(2)), Some(Status::Up));
+    assert_eq!(cluster.keys(at(3), Some(NodeId(2)), |_| true), [b"apple"]);
+    assert_eq!(
+        cluster.get_from(at(3), b"apple"),
+        (NodeId(2), Some(&b"green"[..]))
+    );
+    assert_eq!(cluster.get(at(5000), b"apple"), None);
+    let kinds: Vec<EventKind> = cluster.events().iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [Crashed, Restarted, Expired, Expired, Expired]);
+}
+
+#[test]
+fn a_node_that_comes_back_stale_serves_what_was_overwritten() {
+    let mut cluster = cluster(1, 1);
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    cluster.crash(at(1), NodeId(2)).expect("it runs");
+    cluster
+        .put(at(2), b"apple", b"green", None)
+        .expect("acknowledged");
+    cluster
+        .restart(at(3), NodeId(2), Restart::Stale)
+        .expect("it crashed");
+    assert_eq!(cluster.get(at(3), b"apple"), Some(&b"red"[..]));
+}
+
+#[test]
+fn a_delete_that_a_node_missed_stays_a_delete() {
+    let mut cluster = cluster(1, 1);
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    cluster.crash(at(1), NodeId(2)).expect("it runs");
+    assert!(cluster.delete(at(2), b"apple"));
+    cluster
+        .restart(at(3), NodeId(2), Restart::Resync)
+        .expect("it crashed");
+    assert_eq!(cluster.get(at(4), b"apple"), None);
+}
+
+#[test]
+fn a_minority_acknowledges_nothing() {
+    let mut cluster = cluster(2, 2);
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    cluster
+        .network()
+        .isolate(NodeId(2))
+        .expect("room for a fault");
+    let (now, answer) = wait(&mut cluster, at(1), Action::put(b"green", None));
+    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+    assert_eq!(now, at(1001), "after a timeout");
+    let (_, answer) = wait(&mut cluster, now, Action::Get);
+    assert!(
+        matches!(answer, Answer::Refused(Refusal::Quorum(_))),
+        "{answer:?}"
+    );
+    cluster.heal(now.later(Duration::from_secs(5)));
+    let (_, answer) = wait(&mut cluster, now.later(Duration::from_secs(5)), Action::Get);
+    assert!(matches!(answer, Answer::Value(Some(_))), "{answer:?}");
+}
+
+#[test]
+fn with_all_owners_down_nothing_is_stored() {
+    let mut cluster = cluster(1, 1);
+    for node in 0..3 {
+        cluster.crash(at(0), NodeId(node)).expect("it runs");
+    }
+    assert_eq!(
+        cluster.put(at(1), b"apple", b"red", None),
+        Err(PutError::TooFewOwners)
+    );
+    assert_eq!(cluster.get(at(1), b"apple"), None);
+}
+
+#[test]
+fn conditions_count_and_deadlines_are_the_same_everywhere() {
+    let mut cluster = cluster(2, 2);
+    assert_eq!(cluster.add(at(0), b"k", b"1", Some(at(100))), Ok(true));
+    assert_eq!(cluster.add(at(0), b"k", b"2", None), Ok(false));
+    assert_eq!(
+        cluster.compare_and_set(at(1), b"k", b"2", b"3", None),
+        Ok(false)
+    );
+    assert_eq!(cluster.incr(at(1), b"k", 41), Ok(42));
+    assert_eq!(
+        cluster.peek(at(2), b"k").and_then(|it| it.deadline),
+        Some(at(100))
+    );
+    assert!(cluster.set_deadline(at(2), b"k", Some(at(200))));
+    assert_eq!(cluster.get(at(199), b"k"), Some(&b"42"[..]));
+    assert_eq!(cluster.get(at(200), b"k"), None);
+    assert!(
+        !cluster.set_deadline(at(201), b"k", None),
+        "an expired key stays gone"
+    );
+    assert_eq!(cluster.add(at(202), b"k", b"new", None), Ok(true));
+}
+
+fn full(nodes: u32, replicas: usize, keys: u32) -> Cluster {
+    let config = Config {
+        nodes,
+        replicas,
+        ..Config::default()
+    };
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    for n in 0..keys {
+        let put = cluster.put(at(0), &key(n), b"value", Some(at(60_000)));
+        put.expect("acknowledged");
+    }
+    cluster
+}
+
+fn key(n: u32) -> Vec<u8> {
+    format!("key:{n}").into_bytes()
+}
+
+/// Every key is at its owners, and nowhere else, with its deadline.
+fn check_copies(cluster: &mut Cluster, now: Instant, replicas: usize, keys: u32) {
+    for n in 0..keys {
+        let (mut owners, key) = (Vec::new(), key(n));
+        let placement = cluster.placement();
+        placement.owners(placement.hash(&key), replicas, &mut owners);
+        let ids: Vec<NodeId> = cluster.node_ids().collect();
+        for id in ids {
+            let there = cluster.keys(now, Some(id), |it| it == key).len();
+            assert_eq!(there, usize::from(owners.contains(&id)), "key {n} at {id}");
+        }
+        let entry = cluster.peek(now, &key).expect("it can be read");
+        assert_eq!(entry.deadline, Some(at(60_000)));
+    }
+}
+
+#[test]
+fn copies_move_when_nodes_come_and_go_and_stay_readable() {
+    for &kind in PlacementKind::ALL {
+        let mut cluster = full(4, 3, 100);
+        cluster.set_placement(at(1), kind).expect("no weights");
+        cluster.move_all(at(1));
+        check_copies(&mut cluster, at(1), 3, 100);
+        cluster.join(at(2), 1).expect("room");
+        while cluster.move_some(at(2), 5).is_none() {
+            assert_eq!(cluster.size(at(2)), 100, "{kind}");
+        }
+        check_copies(&mut cluster, at(2), 3, 100);
+        cluster.leave(at(3), NodeId(1)).expect("four stay");
+        assert!(
+            (0..100).all(|n| cluster.get(at(3), &key(n)).is_some()),
+            "pulled"
+        );
+        let cost = cluster.move_all(at(3));
+        assert_eq!((cost.lost, cost.waiting), (0, 0), "{kind}");
+        check_copies(&mut cluster, at(3), 3, 100);
+    }
+}
+
+#[test]
+fn replicas_can_be_more_or_fewer() {
+    let mut cluster = full(3, 1, 100);
+    cluster.set_replicas(at(1), 3).expect("three nodes");
+    let cost = cluster.move_all(at(1));
+    assert_eq!((cost.keys, cost.moved, cost.optimum), (100, 200, 200));
+    check_copies(&mut cluster, at(1), 3, 100);
+    assert!(
+        cluster.set_replicas(at(1), 4).is_err(),
+        "there are three nodes"
+    );
+    assert!(matches!(
+        cluster.leave(at(1), NodeId(0)),
+        Err(MoveError::TooFewNodes { replicas: 3 })
+    ));
+    cluster.set_replicas(at(2), 1).expect("fewer");
+    assert_eq!(cluster.move_all(at(2)).moved, 0);
+    check_copies(&mut cluster, at(2), 1, 100);
+}
+
+#[test]
+fn what_cannot_move_waits_and_rebalance_moves_it() {
+    let mut cluster = full(4, 2, 100);
+    cluster.crash(at(1), NodeId(2)).expect("it runs");
+    cluster.join(at(2), 1).expect("room");
+    let cost = cluster.move_all(at(2));
+    assert!(cost.waiting > 0 && cost.lost == 0, "{cost:?}");
+    assert!(cluster.is_moving());
+    cluster
+        .restart(at(3), NodeId(2), Restart::Resync)
+        .expect("it crashed");
+    let cost = cluster.move_all(at(3));
+    assert_eq!((cost.waiting, cost.lost), (0, 0), "{cost:?}");
+    check_copies(&mut cluster, at(3), 2, 100);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A cluster that records its messages has to send them. Both ways do the same.
+    #[test]
+    fn the_short_way_and_the_long_way_lead_to_the_same(
+        replicas in 1..4_usize,
+        quorums in (0..3_usize, 0..3_usize),
+        steps in prop::collection::vec(step(), 1..150),
+    ) {
+        let config = Config {
+            nodes: 4,
+            replicas,
+            write_quorum: 1 + quorums.0 % replicas,
+            read_quorum: 1 + quorums.1 % replicas,
+            grace: Duration::from_secs(2),
+            ..Config::default()
+        };
+        let mut short = Cluster::new(config).expect("a cluster");
+        let mut long = Cluster::new(config).expect("a cluster");
+        short.set_versioned(at(0));
+        long.start_trace(at(0));
+        let (mut one, mut other) = (Model::new(4), Model::new(4));
+        let (mut now, mut then) = (at(0), at(0));
+        for step in &steps {
+            apply(step, &mut now, &mut short, &mut one);
+            apply(step, &mut then, &mut long, &mut other);
+            prop_assert_eq!(short.next_deadline(), long.next_deadline());
+        }
+        prop_assert_eq!(short.node_stats(now), long.node_stats(now));
+        prop_assert_eq!(told(&short), told(&long));
+    }
+}
+
+#[test]
+fn a_node_that_has_crashed_can_leave_and_its_keys_get_other_owners() {
+    let mut cluster = full(4, 3, 100);
+    cluster.crash(at(1), NodeId(1)).expect("it runs");
+    cluster.leave(at(2), NodeId(1)).expect("three stay");
+    let cost = cluster.move_all(at(2));
+    assert_eq!((cost.lost, cost.waiting), (0, 0), "{cost:?}");
+    check_copies(&mut cluster, at(2), 3, 100);
+    assert_eq!(cluster.put(at(3), b"new", b"value", None), Ok(()));
+}
+
+#[test]
+fn a_node_that_was_paused_during_a_heal_catches_up_when_it_goes_on() {
+    let mut cluster = cluster(1, 1);
+    cluster.set_versioned(at(0));
+    let isolated = cluster.network().isolate(NodeId(1));
+    isolated.expect("room for a fault");
+    cluster.put(at(0), b"apple", b"red", None).expect("stored");
+    cluster.pause(at(1), NodeId(1)).expect("it runs");
+    cluster.tick(at(5000));
+    cluster.heal(at(5000));
+    cluster.resume(at(5001), NodeId(1)).expect("it is paused");
+    assert_eq!(
+        cluster.keys(at(5001), Some(NodeId(1)), |_| true),
+        [b"apple"]
+    );
+}
+
+#[test]
+fn a_write_that_was_refused_is_kept_for_nobody() {
+    let mut cluster = cluster(2, 2);
+    cluster.set_versioned(at(0));
+    let (zero, one) = (NodeId(0), NodeId(1));
+    for (a, b) in [(zero, one), (zero, NodeId(2))] {
+        let delayed = cluster
+            .network()
+            .delay(a, b, Duration::from_millis(10), Duration::ZERO);
+        delayed.expect("room for a fault");
+    }
+    let add = cluster.ask(at(0), 0, Some(zero), b"apple", Action::add(b"never", None));
+    cluster.tick(at(30));
+    // The others have said that they know nothing; before that is heard, somebody else writes.
+    for node in [zero, one] {
+        let put = Action::put(b"red", None);
+        cluster.ask(at(31), 1, Some(node), b"apple", put);
+    }
+    cluster.tick(at(100));
+    let (_, answer) = cluster.answer(add).expect("an answer");
+    assert!(
+        matches!(answer, Answer::Refused(Refusal::Quorum(_))),
+        "{answer:?}"
+    );
+    cluster.crash(at(101), one).expect("it runs");
+    cluster
+        .restart(at(101), one, Restart::Hints)
+        .expect("it crashed");
+    cluster.tick(at(1000));
+    assert_eq!(cluster.keys(at(1000), Some(one), |_| true).len(), 0);
+}
