@@ -223,6 +223,16 @@ impl Skew {
 }
 
 impl Reply<'_> {
+    /// Whether it is one that can tell of failures.
+    #[inline]
+    #[must_use]
+    pub fn can_fail(&self) -> bool {
+        matches!(
+            self,
+            Self::Stored(_) | Self::Values(_) | Self::Removed(_) | Self::Check(_)
+        )
+    }
+
     /// What was not done or not kept, each with the key that it is about, if it is about one.
     #[must_use]
     pub fn failures(&self) -> Vec<(Option<&[u8]>, &Error)> {

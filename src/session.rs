@@ -118,20 +118,9 @@ impl Session {
         command: Command<'a>,
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<Reply<'a>, Error> {
-        if self.cluster.is_versioned() {
+        if self.cluster.is_versioned() && requests::may_wait(&command) {
             return self.execute_by_message(now, command, on_event);
         }
-        self.execute_at(now, command, on_event)
-    }
-
-    /// Carries out a command within the instant.
-    #[inline]
-    fn execute_at<'a>(
-        &mut self,
-        now: Instant,
-        command: Command<'a>,
-        on_event: &mut dyn FnMut(&Event),
-    ) -> Result<Reply<'a>, Error> {
         let cluster = &mut self.cluster;
         Ok(match command {
             Command::Put { key, value, ttl } => {

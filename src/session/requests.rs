@@ -47,6 +47,26 @@ enum Ask {
     Look,
 }
 
+/// Whether a command asks the owners of keys for something.
+pub(super) fn may_wait(command: &Command<'_>) -> bool {
+    matches!(
+        command,
+        Command::Put { .. }
+            | Command::Get { .. }
+            | Command::Del { .. }
+            | Command::MGet { .. }
+            | Command::MSet { .. }
+            | Command::Add { .. }
+            | Command::Cas { .. }
+            | Command::Incr { .. }
+            | Command::Ttl { .. }
+            | Command::Expire { .. }
+            | Command::Persist { .. }
+            | Command::Exists { .. }
+            | Command::Clear
+    )
+}
+
 impl Session {
     /// Carries out a command that may have to wait for its answer.
     pub(super) fn execute_by_message<'a>(
@@ -106,7 +126,7 @@ impl Session {
             },
             Command::Exists { keys } => self.exists(now, &keys, on_event),
             Command::Clear => self.clear(now, on_event),
-            other => self.execute_at(now, other, on_event),
+            other => unreachable!("{other:?} waits for nobody"),
         }
     }
 

@@ -213,7 +213,8 @@ impl Runner {
     ) -> Result<Reply<'a>, Error> {
         let tells = self.tells();
         let Self { out, manners, .. } = self;
-        let real = session.clock().kind() == crate::time::ClockKind::Real;
+        let real = session.cluster().is_versioned()
+            && session.clock().kind() == crate::time::ClockKind::Real;
         let reply = session.execute(now, command, &mut |event| {
             if tells.wants(event) {
                 render::event(manners.format, manners.out, event, out.buffer());
@@ -601,12 +602,14 @@ impl Runner {
         style.interactive &= place.file.is_none();
         render::answer(self.manners.format, style, answer, self.out.buffer());
         self.out.settle();
-        self.tell_failures(place, spec, reply)
+        if reply.can_fail() {
+            return self.tell_failures(place, spec, reply);
+        }
+        Step::Next
     }
 
     /// Reports the keys of a batch that were not done. In JSON the reply has told them; of the keys
     /// that a move has lost there were events.
-    #[inline]
     fn tell_failures(&mut self, place: Place<'_>, spec: &'static Spec, reply: &Reply<'_>) -> Step {
         if !reply.has_failed() {
             return Step::Next;
