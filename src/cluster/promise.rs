@@ -44,7 +44,8 @@ impl Cluster {
     }
 
     /// What the settings promise of every key, as long as fewer than W of its owners lose their
-    /// memory between two heals.
+    /// memory between two heals, and none of them restarts cold or with hints only: what such a node
+    /// has forgotten counts in a quorum all the same.
     ///
     /// - With W + R > N, W > N / 2 and R > 1: a linearizable register with expiry.
     /// - With W = N and R = 1: no stale read. A read sees every write that was acknowledged; but it

@@ -220,6 +220,25 @@ mod tests {
     }
 
     #[test]
+    fn what_faults_prints_can_be_typed() {
+        for line in [
+            "PARTITION 0,1 | 2,7",
+            "PARTITION 2 | 0,1 ONEWAY",
+            "ISOLATE 2",
+            "DELAY 0 1 1s500ms",
+            "DELAY 0 1 20ms JITTER 5ms",
+            "DROP 0 1 0.5%",
+            "DUP 0 1 100%",
+            "REORDER 0 1 5%",
+            "HOLD 0 1",
+            "SLOW 2 1h30m",
+        ] {
+            assert_eq!(read(line), line);
+        }
+        assert_eq!(read("SKEW 1 -1s500ms"), "1 -1500000000");
+    }
+
+    #[test]
     fn skews_have_a_sign_and_times_of_faults_may_be_nothing() {
         assert_eq!(read("SKEW 1 -1500ms"), "1 -1500000000");
         assert_eq!(read("SKEW 1 0"), "1 0");

@@ -80,7 +80,8 @@ fn notes(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Quorum => &[
             "With w + r > replicas, w > replicas / 2 and r > 1 every key is a linearizable register",
-            "with expiry, as long as fewer than w of its owners lose their memory between two heals.",
+            "with expiry, as long as fewer than w of its owners lose their memory between two heals",
+            "and none of them restarts cold or with hints only.",
             "With w = replicas and r = 1 there is no stale read, but what is unknown may come and go.",
             "With less, answers come faster and may be stale while something is broken.",
         ],
