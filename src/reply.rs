@@ -229,7 +229,7 @@ impl Reply<'_> {
     pub fn can_fail(&self) -> bool {
         matches!(
             self,
-            Self::Stored(_) | Self::Values(_) | Self::Removed(_) | Self::Check(_)
+            Self::Stored(_) | Self::Values(_) | Self::Removed(_) | Self::Moved(_) | Self::Check(_)
         )
     }
 
