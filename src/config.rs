@@ -66,6 +66,9 @@ pub struct Config {
     pub grace: Duration,
     /// How many operations the history keeps; 0: none. Default 0.
     pub history: usize,
+    /// Whether requests with versions always go as messages, also where nothing is broken and calls
+    /// would come to the same. Default: no.
+    pub always_by_message: bool,
     /// A bug to be built in, for tests of the checks. Default: none.
     pub plant: Option<Plant>,
     /// What all randomness comes from. Default 0.
@@ -97,6 +100,7 @@ impl Default for Config {
             timeout: Duration::from_secs(1),
             grace: Duration::from_mins(1),
             history: 0,
+            always_by_message: false,
             plant: None,
             seed: 0,
             max_key: 64 << 10,

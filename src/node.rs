@@ -262,6 +262,27 @@ impl<P: EvictionPolicy> Node<P> {
         }
     }
 
+    /// What a recount of the entries gives, where that is not what was counted.
+    pub(crate) fn miscounted(&self) -> Option<String> {
+        let (mut keys, mut bytes) = (0, 0);
+        for slot in self.store.slots() {
+            let (key, entry) = self.entry(slot);
+            keys += 1;
+            bytes += store::cost(key.len(), entry.value.len()) + self.policy_bytes();
+        }
+        let counts = self.counts();
+        let same = (counts.keys, counts.bytes) == (keys, bytes as u64);
+        let Stats {
+            keys: had,
+            bytes: size,
+            ..
+        } = counts;
+        (!same).then(|| {
+            let id = self.id;
+            format!("node {id} counts {had} entries of {size} bytes and has {keys} of {bytes}")
+        })
+    }
+
     /// What all entries cost, in bytes: the store's part and the policy's.
     fn bytes(&self) -> usize {
         self.store.bytes() + self.store.len() * self.policy_bytes()
@@ -288,9 +309,10 @@ impl<P: EvictionPolicy> Node<P> {
         });
     }
 
-    /// The entry that [`Node::next_due`] announced.
-    pub(crate) fn peek_due(&self) -> Option<(&[u8], Entry<'_>)> {
-        self.store.peek_due().map(|(_, slot)| self.entry(slot))
+    /// The entry that [`Node::next_due`] announced: its deadline, key and value.
+    pub(crate) fn peek_due(&self) -> Option<(Instant, &[u8], &[u8])> {
+        let (deadline, slot) = self.store.peek_due()?;
+        Some((deadline, self.store.key(slot), self.store.value(slot)))
     }
 
     /// Expires the entry that [`Node::next_due`] announced.

@@ -20,12 +20,14 @@ type Slots = SmallVec<[Option<u32>; 4]>;
 impl Cluster {
     /// Whether the short way is open. Cost: O(1) as long as nothing breaks.
     pub(super) fn is_calm(&mut self) -> bool {
-        if self.moving.is_some() || self.clients.trace.is_some() {
+        if self.config.always_by_message || self.moving.is_some() || self.clients.trace.is_some() {
             return false;
         }
         if self.calm.is_none() {
             let nobody_waits = self.clients.waiting() == 0;
             self.calm = Some(nobody_waits && self.nodes.seats().all(Seat::is_calm));
+            let dues = self.nodes.seats().filter_map(|seat| seat.due);
+            self.calm_until = dues.min().unwrap_or(Instant::MAX);
         }
         self.is_still()
     }
@@ -74,8 +76,10 @@ impl Cluster {
             let (clock, key) = (cluster.clock, key.into());
             for &owner in owners {
                 let rules = rules(&cluster.config, &*cluster.placement);
-                let replica = &mut cluster.nodes.seat_mut(owner)?.replica;
-                replica.delete_directly(now, &rules, &key, clock);
+                let seat = cluster.nodes.seat_mut(owner)?;
+                seat.replica.delete_directly(now, &rules, &key, clock);
+                seat.due = seat.replica.next_timeout();
+                cluster.calm_until = cluster.calm_until.min(seat.due.unwrap_or(Instant::MAX));
             }
             Some((first, found))
         })

@@ -133,6 +133,8 @@ impl Cluster {
         self.tick(now);
         let mut inbox = Vec::new();
         self.calm = None;
+        // Its timeouts that have passed meanwhile come now, and not when they were due.
+        self.present = self.present.max(now);
         if let Some(seat) = self.nodes.seat_mut(node) {
             seat.paused = false;
             inbox = std::mem::take(&mut seat.inbox);
@@ -211,9 +213,7 @@ impl Cluster {
         let nodes: Vec<NodeId> = running.map(|seat| seat.replica.id()).collect();
         for node in nodes {
             self.with_node(now, now, node, |replica, ctx| {
-                if replica.is_idle() || replica.is_serving() {
-                    replica.start_sync(ctx, false);
-                }
+                replica.start_sync(ctx, false);
             });
         }
         self.pump(now);

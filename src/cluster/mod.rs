@@ -8,10 +8,12 @@ mod moving;
 mod nodes;
 mod promise;
 mod requests;
+mod verify;
 
 pub use faults::FaultError;
 pub use moving::{MoveCost, MoveError, MoveProgress};
 pub use nodes::Status;
+pub use verify::Disorder;
 
 use crate::cache::{self, Cache, PutError};
 use crate::config::{Capacity, Config, ConfigError};
@@ -43,6 +45,9 @@ pub struct Cluster {
     config: Config,
     log: EventLog,
     deadlines: Deadlines,
+    /// The latest instant at which anything was done by message. What should have been done before
+    /// it, as by a node that was paused, is done now.
+    present: Instant,
     /// Whether entries have versions and requests go as messages: from the moment that keys have
     /// replicas, or something is broken.
     versioned: bool,
@@ -58,6 +63,8 @@ pub struct Cluster {
     owners: Vec<NodeId>,
     /// Whether all nodes serve and wait for nothing; `None` where that has to be looked up.
     calm: Option<bool>,
+    /// While it is calm: when a node may next forget a key that is gone.
+    calm_until: Instant,
 }
 
 /// Why a counter was not increased.
@@ -88,6 +95,7 @@ impl Cluster {
             config,
             log: EventLog::new(config.event_log),
             deadlines: Deadlines::default(),
+            present: Instant::START,
             versioned: config.replicas > 1,
             clock: 0,
             network: Network::new(config.seed),
@@ -97,6 +105,7 @@ impl Cluster {
             found: None,
             owners: Vec::new(),
             calm: None,
+            calm_until: Instant::MAX,
         };
         for _ in 0..config.nodes {
             cluster.add_node(Instant::START);
@@ -419,15 +428,21 @@ impl Cluster {
     #[inline]
     pub fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
         let mut left = limit;
+        if now >= self.calm_until {
+            self.calm = None;
+        }
         while self.versioned && !self.is_still() {
             let Some(at) = self.next_step().filter(|&at| at <= now) else {
                 break;
             };
+            let at = at.max(self.present);
             if self.expire_some(at, &mut left) {
                 return true;
             }
+            self.present = at;
             self.step_at(at);
         }
+        self.present = self.present.max(now);
         self.expire_some(now, &mut left)
     }
 
@@ -457,11 +472,13 @@ impl Cluster {
             let replica = &mut seat.replica;
             let found = replica.next_due(now) == Some(at);
             match (found, self.versioned) {
-                (true, true) => replica.expire_next(now, &rules, &mut self.log),
+                (true, true) => replica.expire_next(&mut self.clock, &rules, &mut self.log),
                 (true, false) => replica.node.expire_next(&mut self.log),
                 (false, _) => {}
             }
             let next = replica.next_due(now).or_else(|| replica.next_expiry());
+            seat.due = seat.replica.next_timeout();
+            self.calm_until = self.calm_until.min(seat.due.unwrap_or(Instant::MAX));
             self.deadlines.set(id, next);
             if found {
                 return true;

@@ -8,6 +8,7 @@ use crate::network::Envelope;
 use crate::node::Node;
 use crate::replica::{Message, Replica};
 use crate::stats::Stats;
+use crate::time::Instant;
 
 /// What a node is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Seat {
     pub replica: Replica,
     pub crashed: bool,
     pub paused: bool,
+    /// When it next acts by itself, as of the last time that it did anything.
+    pub due: Option<Instant>,
     /// What came while it was paused.
     pub inbox: Vec<Envelope<Message>>,
 }
@@ -90,6 +93,7 @@ impl Nodes {
             replica: Replica::new(node),
             crashed: false,
             paused: false,
+            due: None,
             inbox: Vec::new(),
         }));
     }

@@ -37,6 +37,8 @@ pub(super) struct Clients {
     asked: BTreeMap<RequestId, Asked>,
     /// Messages that were delivered, while they are being recorded.
     pub(super) trace: Option<Vec<Envelope<Message>>>,
+    /// How many messages were delivered, by the places of [`Message::KINDS`].
+    delivered: [u64; Message::KINDS.len()],
 }
 
 struct Asked {
@@ -261,15 +263,16 @@ impl Cluster {
     }
 
     fn note_answer(&mut self, now: Instant, id: RequestId, node: NodeId, answer: Answer) {
-        let Some(mut asked) = self.clients.asked.remove(&id) else {
+        let Some(asked) = self.clients.asked.get_mut(&id) else {
             return;
         };
         if asked.answer.is_none() {
             let answer = asked.sure(answer);
-            self.tell_history(now, &asked, &answer);
+            if let (Some(op), Some(history)) = (asked.op, &mut self.history) {
+                history.complete(op, now, outcome(&asked.request.action, &answer));
+            }
             asked.answer = Some((node, answer));
         }
-        self.clients.asked.insert(id, asked);
     }
 
     /// The coordinator is down, or silent (and then may yet carry it out).
@@ -304,6 +307,12 @@ impl Cluster {
         }
     }
 
+    /// How many messages were delivered, by the places of [`Message::KINDS`].
+    #[must_use]
+    pub fn delivered(&self) -> [u64; Message::KINDS.len()] {
+        self.clients.delivered
+    }
+
     /// Delivers all messages that are due.
     pub(super) fn pump(&mut self, now: Instant) {
         while let Some(envelope) = self.network.deliver(now) {
@@ -318,6 +327,7 @@ impl Cluster {
         {
             trace.push(envelope.clone());
         }
+        self.clients.delivered[envelope.message.place()] += 1;
         match envelope.to {
             Endpoint::Client => self.tell_client(now, envelope),
             Endpoint::Node(node) => self.give(now, node, envelope),
@@ -330,7 +340,7 @@ impl Cluster {
         };
         match envelope.message {
             Message::Answer { id, answer } => self.note_answer(now, id, node, answer),
-            Message::Unavailable { id } => self.try_next(now, id, false),
+            Message::Unavailable { id, .. } => self.try_next(now, id, false),
             _ => {}
         }
     }
@@ -353,8 +363,7 @@ impl Cluster {
 
     /// A node that is down refuses the connection.
     fn turn_away(&mut self, now: Instant, envelope: &Envelope<Message>) {
-        if let Some(id) = envelope.message.awaits() {
-            let message = Message::Unavailable { id };
+        if let Some(message) = envelope.message.unavailable() {
             self.network.send(now, envelope.to, envelope.from, message);
         }
     }
@@ -368,19 +377,20 @@ impl Cluster {
         act: impl FnOnce(&mut Replica, &mut Context<'_>),
     ) {
         let mut out = std::mem::take(&mut self.outbox);
-        let Some(Seat { replica, .. }) = self.nodes.seat_mut(node) else {
+        let Some(Seat { replica, due, .. }) = self.nodes.seat_mut(node) else {
             return;
         };
         let rules = rules(&self.config, &*self.placement);
         let mut ctx = Context {
             now,
             sent,
-            clock: self.clock,
+            clock: &mut self.clock,
             rules: &rules,
             log: &mut self.log,
             out: &mut out,
         };
         act(replica, &mut ctx);
+        *due = replica.next_timeout();
         let expiry = replica.next_expiry();
         self.expect(node, expiry);
         for (to, message) in out.drain(..) {
@@ -392,7 +402,7 @@ impl Cluster {
     /// When somebody next acts without a message: gives up waiting.
     fn next_timeout(&self) -> Option<Instant> {
         let running = self.nodes.seats().filter(|seat| seat.runs());
-        let nodes = running.filter_map(|seat| seat.replica.next_timeout());
+        let nodes = running.filter_map(|seat| seat.due);
         nodes.chain(self.clients.next_due()).min()
     }
 
@@ -405,7 +415,7 @@ impl Cluster {
     /// Delivers what is due at `at`, and lets those give up that have waited until then.
     pub(super) fn step_at(&mut self, at: Instant) {
         self.pump(at);
-        let late = |seat: &Seat| seat.replica.next_timeout().is_some_and(|due| due <= at);
+        let late = |seat: &Seat| seat.due.is_some_and(|due| due <= at);
         let running = self.nodes.seats().filter(|seat| seat.runs() && late(seat));
         let nodes: Vec<NodeId> = running.map(|seat| seat.replica.id()).collect();
         for node in nodes {

@@ -29,6 +29,10 @@ impl Places {
         self.0 |= 1 << place;
     }
 
+    fn remove(&mut self, place: usize) {
+        self.0 &= !(1 << place);
+    }
+
     fn has(self, place: usize) -> bool {
         self.0 >> place & 1 == 1
     }
@@ -73,6 +77,14 @@ struct Reading {
     holders: Places,
     /// Whether all were asked after a timeout.
     asked_all: bool,
+    /// When the first was asked, by the time and by the logical clock.
+    since: Instant,
+    stamp: Version,
+    /// Whether one that knows nothing may have forgotten it since the first was asked: then what
+    /// another knew before may be out of date.
+    forgotten: bool,
+    /// Whether all owners are to have the same afterwards.
+    repairs: bool,
 }
 
 /// The owners are being told.
@@ -85,6 +97,8 @@ struct Writing {
     /// Whether an owner was waited for in vain: it may have the write.
     timed_out: bool,
     refused: Option<PutError>,
+    /// Whether an owner turned it away.
+    turned_away: bool,
     needed: usize,
     /// What to tell the client when enough have it.
     then: Answer,
@@ -129,14 +143,14 @@ impl Replica {
         key: Bytes,
         request: Request,
     ) {
-        let mut pending = Pending {
+        let pending = Box::new(Pending {
             from,
             owners: ctx.rules.owners(&key),
             key,
-            phase: Phase::Reading(Reading::default()),
+            phase: Phase::Reading(Reading::starting_at(ctx)),
             due: ctx.now.later(ctx.rules.timeout),
             request,
-        };
+        });
         if let Action::Put { value, deadline } = &pending.request.action {
             let record = Record {
                 version: pending.request.version,
@@ -156,7 +170,16 @@ impl Replica {
             );
             return;
         }
-        let first = ctx.rules.read_quorum.min(pending.owners.len());
+        self.read(ctx, id, pending);
+    }
+
+    /// Asks as many owners as have to answer.
+    fn read(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Box<Pending>) {
+        let count = pending.owners.len();
+        let first = match &pending.phase {
+            Phase::Reading(reading) if reading.repairs => count,
+            _ => ctx.rules.read_quorum.min(count),
+        };
         for place in 0..first {
             self.ask(ctx, id, &mut pending, place);
         }
@@ -172,12 +195,18 @@ impl Replica {
         };
         reading.asked.add(place);
         if owner != self.id() {
-            let key = pending.key.clone();
-            return ctx.send(owner, Message::Read { id, key, touch });
+            let (key, round) = (pending.key.clone(), reading.stamp);
+            let read = Message::Read {
+                id,
+                key,
+                touch,
+                round,
+            };
+            return ctx.send(owner, read);
         }
         if self.serving {
             let record = self.record(ctx, &pending.key, touch);
-            reading.hear(place, record);
+            reading.hear(place, record, self.floor);
         } else {
             reading.failed.add(place);
         }
@@ -186,15 +215,18 @@ impl Replica {
     pub(super) fn found(
         &mut self,
         ctx: &mut Context<'_>,
-        id: RequestId,
+        (id, round): (RequestId, Version),
         from: Endpoint,
         record: Option<Record>,
+        floor: Version,
     ) {
         let Some((mut pending, place)) = self.take(id, from) else {
             return;
         };
-        if let Phase::Reading(reading) = &mut pending.phase {
-            reading.hear(place, record);
+        if let Phase::Reading(reading) = &mut pending.phase
+            && reading.stamp == round
+        {
+            reading.hear(place, record, floor);
             self.read_on(ctx, id, pending);
         } else {
             self.pending.insert(id, pending);
@@ -203,9 +235,12 @@ impl Replica {
 
     /// Goes on with a read: asks others in place of those that failed, or of those that know nothing;
     /// decides when enough have answered.
-    fn read_on(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Pending) {
+    fn read_on(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Box<Pending>) {
         let count = pending.owners.len();
-        let needed = ctx.rules.read_quorum.min(count);
+        let needed = match &pending.phase {
+            Phase::Reading(reading) if reading.repairs => count,
+            _ => ctx.rules.read_quorum.min(count),
+        };
         loop {
             let Phase::Reading(reading) = &pending.phase else {
                 return;
@@ -251,22 +286,36 @@ impl Replica {
     }
 
     /// Enough owners have said what they know.
-    fn decide(&mut self, ctx: &mut Context<'_>, id: RequestId, pending: Pending) {
-        let Phase::Reading(reading) = &pending.phase else {
+    fn decide(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Box<Pending>) {
+        let Phase::Reading(reading) = &mut pending.phase else {
             return;
         };
+        let is_late = reading.has_expired_meanwhile(ctx.now);
+        if is_late && !ctx.is_planted(Plant::LateDeadline) || reading.forgotten {
+            // What is answered to the questions before can be told from what comes now.
+            *ctx.clock += 1;
+            *reading = Reading {
+                repairs: reading.repairs,
+                asked_all: reading.asked_all,
+                ..Reading::starting_at(ctx)
+            };
+            return self.read(ctx, id, pending);
+        }
         let late = ctx.is_planted(Plant::LateDeadline);
         let latest = reading.latest.clone();
         let live = latest
             .clone()
             .filter(|it| it.is_live(ctx.now) || late && it.deadline == Some(ctx.now));
         let version = latest.as_ref().map_or(0, |record| record.version);
-        let (count, holders) = (pending.owners.len(), reading.holders);
+        let (count, holders, repairs) = (pending.owners.len(), reading.holders, reading.repairs);
         match decide(&pending.request, live, version) {
             Decision::Tell(answer) => {
                 // So many must have it that every later read meets one of them.
                 let needed = count - ctx.rules.read_quorum.min(count) + 1;
                 match latest {
+                    Some(record) if repairs => {
+                        self.write(ctx, id, pending, record, None, count, answer, holders);
+                    }
                     Some(record) if ctx.rules.read_quorum > 1 && holders.len() < needed => {
                         self.write(ctx, id, pending, record, None, needed, answer, holders);
                     }
@@ -300,7 +349,7 @@ impl Replica {
         };
         let behind = Places(reading.answered.0 & !reading.holders.0);
         for node in pending.nodes(behind) {
-            let (key, record, stamp) = (pending.key.clone(), record.clone(), ctx.clock);
+            let (key, record, stamp) = (pending.key.clone(), record.clone(), reading.stamp);
             if node == self.id() {
                 self.merge(ctx, &key, &record, None, stamp);
             } else {
@@ -325,7 +374,7 @@ impl Replica {
         &mut self,
         ctx: &mut Context<'_>,
         id: RequestId,
-        mut pending: Pending,
+        mut pending: Box<Pending>,
         record: Record,
         base: Option<Version>,
         needed: usize,
@@ -339,9 +388,16 @@ impl Replica {
             counted: have.len(),
             timed_out: false,
             refused: None,
+            turned_away: false,
             needed,
             then,
             told: false,
+        };
+        let stamp = match &pending.phase {
+            Phase::Reading(reading) if writing.record.version != pending.request.version => {
+                reading.stamp
+            }
+            _ => pending.request.version,
         };
         for place in 0..pending.owners.len() {
             if have.has(place) {
@@ -350,12 +406,11 @@ impl Replica {
             let (key, record) = (pending.key.clone(), writing.record.clone());
             let owner = pending.owners[place];
             if owner == self.id() {
-                let outcome = self.merge(ctx, &key, &record, base, ctx.clock);
-                writing.hear(place, outcome);
+                let outcome = self.merge(ctx, &key, &record, base, stamp);
+                writing.hear(place, &outcome);
             } else if ctx.is_planted(Plant::NoReplication) {
                 writing.acked.add(place);
             } else {
-                let stamp = ctx.clock;
                 ctx.send(
                     owner,
                     Message::Write {
@@ -378,7 +433,7 @@ impl Replica {
         ctx: &mut Context<'_>,
         id: RequestId,
         from: Endpoint,
-        outcome: Written,
+        outcome: &Written,
     ) {
         let Some((mut pending, place)) = self.take(id, from) else {
             return;
@@ -389,27 +444,59 @@ impl Replica {
         self.write_on(ctx, id, pending);
     }
 
+    /// A node has crashed since it answered: what it acknowledged may be lost.
+    pub(super) fn discount(&mut self, node: NodeId) {
+        for pending in self.pending.values_mut() {
+            let Some(place) = pending.place_of(node) else {
+                continue;
+            };
+            let (answered, failed) = match &mut pending.phase {
+                Phase::Reading(reading) => {
+                    reading.holders.remove(place);
+                    (&mut reading.answered, &mut reading.failed)
+                }
+                Phase::Writing(writing) => {
+                    writing.timed_out |= writing.acked.has(place);
+                    (&mut writing.acked, &mut writing.failed)
+                }
+            };
+            if answered.has(place) {
+                answered.remove(place);
+                failed.add(place);
+            }
+        }
+    }
+
     /// An owner is down, or does not serve.
-    pub(super) fn unavailable(&mut self, ctx: &mut Context<'_>, id: RequestId, from: Endpoint) {
+    pub(super) fn unavailable(
+        &mut self,
+        ctx: &mut Context<'_>,
+        (id, round): (RequestId, Option<Version>),
+        from: Endpoint,
+    ) {
         if let Some((mut pending, place)) = self.take(id, from) {
             match &mut pending.phase {
-                Phase::Reading(reading) => {
+                Phase::Reading(reading) if round == Some(reading.stamp) => {
                     reading.failed.add(place);
                     self.read_on(ctx, id, pending);
                 }
-                Phase::Writing(writing) => {
+                Phase::Writing(writing) if round.is_none() => {
                     writing.failed.add(place);
                     self.write_on(ctx, id, pending);
                 }
+                // It could not answer a question that is of no interest any more.
+                Phase::Reading(_) | Phase::Writing(_) => {
+                    self.pending.insert(id, pending);
+                }
             }
         } else {
-            self.caught_up_with(id, from);
+            self.caught_up_with(ctx, id, from);
         }
     }
 
     /// Goes on with a write: tells the client as soon as it is known what to tell, and is done when
     /// every owner has answered or is given up.
-    fn write_on(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Pending) {
+    fn write_on(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Box<Pending>) {
         let Phase::Writing(writing) = &mut pending.phase else {
             self.pending.insert(id, pending);
             return;
@@ -426,7 +513,7 @@ impl Replica {
             None
         } else if acked >= writing.needed {
             Some(writing.then.clone())
-        } else if possible < writing.needed {
+        } else if possible < writing.needed && heard == all {
             Some(failure(&pending))
         } else {
             None
@@ -465,10 +552,36 @@ impl Replica {
         for node in pending.nodes(writing.failed) {
             self.keep_hint(node, &pending.key, record);
         }
+        if writing.turned_away && writing.acked != Places::default() {
+            self.start_repair(ctx, pending.key.clone());
+        }
+    }
+
+    /// Sees to it that all owners of a key have the same: some took a write that others turned away,
+    /// or took it late.
+    pub(super) fn start_repair(&mut self, ctx: &mut Context<'_>, key: Bytes) {
+        let id = self.own_id();
+        let reading = Reading {
+            repairs: true,
+            ..Reading::starting_at(ctx)
+        };
+        let repair = Box::new(Pending {
+            from: self.id().into(),
+            owners: ctx.rules.owners(&key),
+            key,
+            request: Request {
+                action: Action::Get,
+                counts: false,
+                version: 0,
+            },
+            phase: Phase::Reading(reading),
+            due: ctx.now.later(ctx.rules.timeout),
+        });
+        self.read(ctx, id, repair);
     }
 
     fn tell_settled(&mut self, ctx: &mut Context<'_>, pending: &Pending, version: Version) {
-        let stamp = ctx.clock;
+        let stamp = ctx.stamp();
         for &owner in &pending.owners {
             let key = pending.key.clone();
             if owner == self.id() {
@@ -488,7 +601,7 @@ impl Replica {
 
     /// Gives up waiting where the time has come.
     pub(super) fn time_out(&mut self, ctx: &mut Context<'_>) {
-        while self.next_timeout().is_some_and(|due| due <= ctx.now) {
+        while self.next_wait().is_some_and(|due| due <= ctx.now) {
             if self.sync.as_ref().is_some_and(|sync| sync.due <= ctx.now) {
                 self.ask_again(ctx);
             }
@@ -502,7 +615,7 @@ impl Replica {
         }
     }
 
-    fn lose_patience(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Pending) {
+    fn lose_patience(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Box<Pending>) {
         pending.due = ctx.now.later(ctx.rules.timeout);
         let count = pending.owners.len();
         let needed = ctx.rules.read_quorum.min(count);
@@ -529,7 +642,7 @@ impl Replica {
     }
 
     /// The request and the place of an owner that says something about it.
-    fn take(&mut self, id: RequestId, from: Endpoint) -> Option<(Pending, usize)> {
+    fn take(&mut self, id: RequestId, from: Endpoint) -> Option<(Box<Pending>, usize)> {
         let Endpoint::Node(node) = from else {
             return None;
         };
@@ -552,10 +665,26 @@ impl Replica {
 }
 
 impl Reading {
+    fn starting_at(ctx: &Context<'_>) -> Self {
+        Self {
+            since: ctx.now,
+            stamp: *ctx.clock,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the latest write was there when the first owner was asked, and has expired since:
+    /// then something later may be there now, and nobody can say.
+    fn has_expired_meanwhile(&self, now: Instant) -> bool {
+        let deadline = self.latest.as_ref().and_then(|latest| latest.deadline);
+        deadline.is_some_and(|deadline| self.since < deadline && deadline <= now)
+    }
+
     /// Notes what an owner knows.
-    fn hear(&mut self, place: usize, record: Option<Record>) {
+    fn hear(&mut self, place: usize, record: Option<Record>, floor: Version) {
         self.answered.add(place);
         let Some(record) = record else {
+            self.forgotten |= floor > 0 && floor >= self.stamp;
             return;
         };
         let known = self.latest.as_ref().map_or(0, |latest| latest.version);
@@ -575,16 +704,19 @@ impl Reading {
 
 impl Writing {
     /// Notes what became of the write at an owner.
-    fn hear(&mut self, place: usize, outcome: Written) {
+    fn hear(&mut self, place: usize, outcome: &Written) {
         match outcome {
             Written::Applied => {
                 self.acked.add(place);
                 self.counted += 1;
             }
-            Written::Conflict => self.failed.add(place),
+            Written::Conflict | Written::TooLate => {
+                self.failed.add(place);
+                self.turned_away = true;
+            }
             Written::Refused(error) => {
                 self.failed.add(place);
-                self.refused = Some(error);
+                self.refused = Some(*error);
             }
         }
     }

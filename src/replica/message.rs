@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::lives::Lives;
 use crate::cache::PutError;
 use crate::history::Action;
 use crate::id::NodeId;
@@ -26,7 +27,8 @@ pub struct Record {
     pub version: Version,
     /// What it stored; `None`: it deleted the key, or what it stored has expired.
     pub value: Option<Bytes>,
-    /// When the value expires; `None`: never. It is absolute, and copied unchanged.
+    /// When the value expires, or expired; `None`: never, or it was deleted. It is absolute, and
+    /// copied unchanged.
     pub deadline: Option<Instant>,
 }
 
@@ -98,6 +100,8 @@ pub enum Written {
     Applied,
     /// A later write than the one that the condition was checked on is there.
     Conflict,
+    /// It was under way for so long that something later may have been forgotten since.
+    TooLate,
     /// The store has no room.
     Refused(PutError),
 }
@@ -121,25 +125,40 @@ pub enum Message {
         key: Bytes,
         record: Record,
         base: Option<Version>,
-        /// The logical clock when this was sent: what is older than a collected tombstone is
-        /// turned away.
+        /// The logical clock before anything was known of what this is based on: what is no later
+        /// than a collected tombstone is turned away.
         stamp: Version,
     },
     /// What became of it.
-    Written { id: RequestId, outcome: Written },
+    Written {
+        id: RequestId,
+        outcome: Written,
+        lives: Lives,
+    },
     /// What do you know of this key?
     Read {
         id: RequestId,
         key: Bytes,
         touch: bool,
+        /// The logical clock when the first owner was asked: a coordinator may have to ask anew.
+        round: Version,
     },
     /// This; `None`: nothing at all.
     Found {
         id: RequestId,
         record: Option<Record>,
+        /// As it was in the question.
+        round: Version,
+        /// Up to where the sender may have forgotten what it knew.
+        floor: Version,
+        lives: Lives,
     },
     /// The node is down, or does not serve yet.
-    Unavailable { id: RequestId },
+    Unavailable {
+        id: RequestId,
+        /// As it was in the question, if it was one.
+        round: Option<Version>,
+    },
     /// Every owner has this write.
     Settled {
         key: Bytes,
@@ -147,46 +166,77 @@ pub enum Message {
         stamp: Version,
     },
     /// Send me all that I own; or only what you kept for me.
-    Sync { id: RequestId, hints: bool },
+    Sync {
+        id: RequestId,
+        hints: bool,
+        lives: Lives,
+    },
     /// Here it is.
     Records {
         id: RequestId,
         records: Vec<(Bytes, Record)>,
         stamp: Version,
+        /// How many tombstones the sender had made so far.
+        mark: u64,
+        /// Up to where the sender turns writes away.
+        floor: Version,
+        lives: Lives,
     },
-    /// I have merged what you sent when the logical clock stood there.
-    Merged { stamp: Version },
+    /// I have merged what you sent with that mark.
+    Merged { mark: u64, lives: Lives },
 }
 
 impl Message {
+    /// The kinds of messages.
+    pub const KINDS: [&str; 11] = [
+        "request",
+        "answer",
+        "write",
+        "written",
+        "read",
+        "found",
+        "unavailable",
+        "settled",
+        "sync",
+        "records",
+        "merged",
+    ];
+
     /// The kind of message, in one word.
     #[must_use]
     pub fn kind(&self) -> &'static str {
+        Self::KINDS[self.place()]
+    }
+
+    /// The place of its kind in [`Message::KINDS`].
+    #[must_use]
+    pub fn place(&self) -> usize {
         match self {
-            Self::Request { .. } => "request",
-            Self::Answer { .. } => "answer",
-            Self::Write { .. } => "write",
-            Self::Written { .. } => "written",
-            Self::Read { .. } => "read",
-            Self::Found { .. } => "found",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Settled { .. } => "settled",
-            Self::Sync { .. } => "sync",
-            Self::Records { .. } => "records",
-            Self::Merged { .. } => "merged",
+            Self::Request { .. } => 0,
+            Self::Answer { .. } => 1,
+            Self::Write { .. } => 2,
+            Self::Written { .. } => 3,
+            Self::Read { .. } => 4,
+            Self::Found { .. } => 5,
+            Self::Unavailable { .. } => 6,
+            Self::Settled { .. } => 7,
+            Self::Sync { .. } => 8,
+            Self::Records { .. } => 9,
+            Self::Merged { .. } => 10,
         }
     }
 
-    /// The request that a node which is down turns away, so that the sender need not wait.
+    /// What a node that is down answers, so that the sender need not wait.
     #[must_use]
-    pub fn awaits(&self) -> Option<RequestId> {
-        match self {
-            Self::Request { id, .. }
-            | Self::Write { id, .. }
-            | Self::Read { id, .. }
-            | Self::Sync { id, .. } => Some(*id),
-            _ => None,
-        }
+    pub fn unavailable(&self) -> Option<Self> {
+        let (id, round) = match self {
+            Self::Request { id, .. } | Self::Write { id, .. } | Self::Sync { id, .. } => {
+                (*id, None)
+            }
+            Self::Read { id, round, .. } => (*id, Some(*round)),
+            _ => return None,
+        };
+        Some(Self::Unavailable { id, round })
     }
 }
 
@@ -212,6 +262,7 @@ impl fmt::Display for Message {
             Self::Written { outcome, .. } => match outcome {
                 Written::Applied => f.write_str("written"),
                 Written::Conflict => f.write_str("not written: a later write is there"),
+                Written::TooLate => f.write_str("not written: too late"),
                 Written::Refused(error) => write!(f, "not written: {error}"),
             },
             Self::Read { key: it, .. } => write!(f, "read {}", key(it)),

@@ -20,15 +20,36 @@
 //!
 //! An entry's bytes in the store are 8 bytes of version and one of flags, and then the value.
 //!
-//! Caveats: ADD, CAS, INCR and EXPIRE read and then write under the condition that nothing later
-//! has come in between at the owner; two of them at once on one key may still both be
-//! acknowledged if W is no majority. A capacity breaks the promise where eviction removes what
-//! a quorum counts on: an evicted key is a miss.
+//! # What is easy to get wrong
+//!
+//! Each of these was wrong once, and [`crate::simulation`] found it.
+//!
+//! - An acknowledgement counts as long as the life lasts in which it was given (see `lives.rs`).
+//! - A coordinator that knows of a refusal must not speak before the other owners have: they may
+//!   still do it. What a second coordinator refuses, a silent first may have done.
+//! - What expires while it is read is neither there nor gone: something may have come after it, and
+//!   so the owners are asked anew. The same holds if an owner may have forgotten something meanwhile.
+//! - A tombstone is collected at the earliest when all owners have it, each in its present life.
+//!   From then on whatever rests on what was known before is too late: each message says on what
+//!   it rests by the logical clock, which goes on whenever something is settled.
+//! - What some owners took and others turned away is repaired, so that all have the same at rest.
+//! - A node that was paused acts in the present on what it has missed, not in the past.
+//!
+//! Caveats: ADD, CAS, INCR, EXPIRE and PERSIST read and then write under the condition that nothing
+//! later has come in between at the owner. Without consensus that is not enough for several at once:
+//! if one of them is under way when another write to the key is, or after one whose outcome is
+//! unknown, two may be done of which one should have failed, or an overwrite may get lost. A client
+//! that alone writes a key, and overwrites it after an unknown outcome before it sets conditions
+//! again, is safe where W is a majority. With R = 1 reads repair nothing, so a write that was not
+//! acknowledged may be seen and not be seen again. A capacity breaks the promise where eviction
+//! removes what a quorum counts on: an evicted key is a miss. A clock that is ahead lets copies go
+//! early.
 
 mod coordinator;
 mod graves;
+mod lives;
 mod message;
-mod restart;
+mod names;
 mod sync;
 
 use std::collections::BTreeMap;
@@ -38,7 +59,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::cache::{Cache, PutError};
-use crate::config::Plant;
+pub use crate::config::Plant;
 use crate::event::EventLog;
 use crate::id::NodeId;
 use crate::network::Endpoint;
@@ -49,11 +70,11 @@ use coordinator::Pending;
 use graves::Graves;
 use sync::Sync;
 
-pub use restart::UnknownRestart;
-
+pub use lives::Lives;
 pub use message::{
     Answer, Bytes, Message, Record, Refusal, Request, RequestId, Shortfall, Version, Written,
 };
+pub use names::{UnknownPlant, UnknownRestart};
 
 /// The owners of a key, primary first.
 pub type Owners = SmallVec<[NodeId; 4]>;
@@ -115,8 +136,9 @@ pub struct Context<'a> {
     pub now: Instant,
     /// When the message was sent.
     pub sent: Instant,
-    /// The cluster's logical clock.
-    pub clock: Version,
+    /// The cluster's logical clock. It goes on with every write, and whenever somebody learns that
+    /// all owners have one, so that what is sent after that can be told from what was sent before.
+    pub clock: &'a mut Version,
     /// See [`Rules`].
     pub rules: &'a Rules<'a>,
     /// Where events go.
@@ -130,6 +152,13 @@ impl Context<'_> {
         self.out.push((to.into(), message));
     }
 
+    /// The present of the logical clock, which is over then.
+    fn stamp(&mut self) -> Version {
+        let stamp = *self.clock;
+        *self.clock += 1;
+        stamp
+    }
+
     fn is_planted(&self, plant: Plant) -> bool {
         self.rules.plant == Some(plant)
     }
@@ -141,10 +170,15 @@ pub struct Replica {
     pub node: Node,
     graves: Graves,
     /// What it coordinates.
-    pending: BTreeMap<RequestId, Pending>,
+    pending: BTreeMap<RequestId, Box<Pending>>,
     sync: Option<Sync>,
-    /// Up to which write each other node has merged what this one had.
-    merged: BTreeMap<NodeId, Version>,
+    /// How many syncs and repairs it has begun.
+    begun: u64,
+    /// Writes that wait for the end of the sync.
+    early: Vec<(Endpoint, Message)>,
+    /// How many of the tombstones that this one made each other node has merged.
+    merged: BTreeMap<NodeId, u64>,
+    lives: Lives,
     /// Writes that other nodes did not take.
     hints: BTreeMap<NodeId, Vec<(Bytes, Record)>>,
     /// What was sent before is turned away, unless the key is known.
@@ -185,7 +219,10 @@ impl Replica {
             graves: Graves::default(),
             pending: BTreeMap::new(),
             sync: None,
+            begun: 0,
+            early: Vec::new(),
             merged: BTreeMap::new(),
+            lives: Lives::default(),
             hints: BTreeMap::new(),
             floor: 0,
             skew: 0,
@@ -242,9 +279,17 @@ impl Replica {
         Some(Instant::from_nanos(local.saturating_add_signed(-self.skew)))
     }
 
-    /// When it next gives up waiting for somebody.
+    /// When it next acts by itself: gives up waiting for somebody, or collects tombstones.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
+        self.next_wait()
+            .into_iter()
+            .chain(self.graves.next_due())
+            .min()
+    }
+
+    /// When it next gives up waiting for somebody.
+    fn next_wait(&self) -> Option<Instant> {
         let pending = self.pending.values().map(|it| it.due);
         pending.chain(self.sync.as_ref().map(|sync| sync.due)).min()
     }
@@ -261,12 +306,20 @@ impl Replica {
     }
 
     /// Expires the entry that [`Replica::next_due`] announced.
-    pub(crate) fn expire_next(&mut self, now: Instant, rules: &Rules<'_>, log: &mut EventLog) {
-        if let Some((key, entry)) = self.node.peek_due() {
-            let (version, _) = unpack(entry.value);
-            let settled = (entry.value[HEADER - 1] == 1).then_some(version);
+    pub(crate) fn expire_next(
+        &mut self,
+        clock: &mut Version,
+        rules: &Rules<'_>,
+        log: &mut EventLog,
+    ) {
+        if let Some((deadline, key, value)) = self.node.peek_due() {
+            let (version, _) = unpack(value);
+            let settled = (value[HEADER - 1] == 1).then_some(*clock);
+            *clock += u64::from(settled.is_some());
             let key: Bytes = key.into();
-            self.dig(now, rules, &key, version, settled);
+            let at = deadline.as_nanos().saturating_add_signed(-self.skew);
+            let write = (version, Some(deadline));
+            self.dig(Instant::from_nanos(at), rules, &key, write, settled);
         }
         self.node.expire_next(log);
     }
@@ -276,12 +329,12 @@ impl Replica {
         now: Instant,
         rules: &Rules<'_>,
         key: &Bytes,
-        version: Version,
+        write: (Version, Option<Instant>),
         settled: Option<Version>,
     ) {
         if rules.replicas > 1 && rules.plant != Some(Plant::NoTombstones) {
-            self.graves
-                .dig(key, version, settled, now.later(rules.grace));
+            let until = now.later(rules.grace);
+            self.graves.dig(key, write, settled, until);
             self.collect(now, rules);
         }
     }
@@ -298,20 +351,23 @@ impl Replica {
         self.expire(ctx);
         self.time_out(ctx);
         if ctx.is_planted(Plant::EarlyTombstones) {
-            self.graves.settle_up_to(Version::MAX, 0);
+            self.graves.settle_up_to(u64::MAX, 0);
         }
         self.collect(ctx.now, ctx.rules);
     }
 
     fn expire(&mut self, ctx: &mut Context<'_>) {
         while self.next_due(ctx.now).is_some() {
-            self.expire_next(ctx.now, ctx.rules, ctx.log);
+            self.expire_next(ctx.clock, ctx.rules, ctx.log);
         }
     }
 
     /// Takes a message.
     pub fn handle(&mut self, ctx: &mut Context<'_>, from: Endpoint, message: Message) {
         self.expire(ctx);
+        if self.is_early(&message) {
+            return self.early.push((from, message));
+        }
         match message {
             Message::Request { id, key, request } => self.begin(ctx, id, from, key, request),
             Message::Write {
@@ -326,31 +382,94 @@ impl Replica {
                     record.deadline = record.deadline.map(|it| it.later(under_way));
                 }
                 let outcome = self.merge(ctx, &key, &record, base, stamp);
-                ctx.send(from, Message::Written { id, outcome });
+                let lives = self.lives.clone();
+                ctx.send(from, Message::Written { id, outcome, lives });
             }
-            Message::Written { id, outcome } => self.written(ctx, id, from, outcome),
-            Message::Read { id, touch, .. } if !self.serving => {
-                let _ = touch;
-                ctx.send(from, Message::Unavailable { id });
+            Message::Written { id, outcome, lives } => {
+                if self.is_alive(from, &lives) {
+                    self.written(ctx, id, from, &outcome);
+                }
             }
-            Message::Read { id, key, touch } => {
+            Message::Read { id, round, .. } if !self.serving => {
+                let round = Some(round);
+                ctx.send(from, Message::Unavailable { id, round });
+            }
+            Message::Read {
+                id,
+                key,
+                touch,
+                round,
+            } => {
                 let record = self.record(ctx, &key, touch);
-                ctx.send(from, Message::Found { id, record });
+                let (floor, lives) = (self.floor, self.lives.clone());
+                ctx.send(
+                    from,
+                    Message::Found {
+                        id,
+                        record,
+                        round,
+                        floor,
+                        lives,
+                    },
+                );
             }
-            Message::Found { id, record } => self.found(ctx, id, from, record),
-            Message::Unavailable { id } => self.unavailable(ctx, id, from),
+            Message::Found {
+                id,
+                record,
+                round,
+                floor,
+                lives,
+            } => {
+                if self.is_alive(from, &lives) {
+                    self.found(ctx, (id, round), from, record, floor);
+                }
+            }
+            Message::Unavailable { id, round } => self.unavailable(ctx, (id, round), from),
             Message::Settled {
                 key,
                 version,
                 stamp,
             } => self.settle(ctx, &key, version, stamp),
-            Message::Sync { id, hints } => self.send_records(ctx, id, from, hints),
-            Message::Records { id, records, stamp } => {
-                self.take_records(ctx, id, from, records, stamp);
+            Message::Sync { id, hints, lives } => {
+                self.is_alive(from, &lives);
+                self.send_records(ctx, id, from, hints);
             }
-            Message::Merged { stamp } => self.note_merged(ctx, from, stamp),
+            Message::Records {
+                id,
+                records,
+                stamp,
+                mark,
+                floor,
+                lives,
+            } => {
+                self.is_alive(from, &lives);
+                self.take_records(ctx, id, from, records, stamp, mark, floor);
+            }
+            Message::Merged { mark, lives } => {
+                if self.is_alive(from, &lives) {
+                    self.note_merged(ctx, from, mark);
+                }
+            }
             Message::Answer { .. } => {}
         }
+    }
+
+    /// Notes which lives the sender has heard of; `false` if its own, as it was when it sent this,
+    /// is over.
+    fn is_alive(&mut self, from: Endpoint, lives: &Lives) -> bool {
+        let Endpoint::Node(from) = from else {
+            return true;
+        };
+        if self.lives.is_same(lives) {
+            return true;
+        }
+        for (node, born) in lives.iter() {
+            if self.lives.note(node, born) {
+                self.merged.remove(&node);
+                self.discount(node);
+            }
+        }
+        lives.of(from) >= self.lives.of(from)
     }
 
     /// The version of the latest write to `key` that is known; 0 if none is.
@@ -367,6 +486,12 @@ impl Replica {
         }
     }
 
+    /// Whether it has a write to `key` or a later one, or had and has forgotten it since.
+    #[must_use]
+    pub fn knows(&self, key: &[u8], version: Version) -> bool {
+        self.version(key) >= version || self.floor >= version
+    }
+
     /// What is known of `key`; all that is due must have expired.
     pub(crate) fn record(
         &mut self,
@@ -375,7 +500,7 @@ impl Replica {
         touch: bool,
     ) -> Option<Record> {
         let Some(slot) = self.node.slot_of(key) else {
-            return self.graves.version(key).map(tombstone);
+            return self.graves.record(key);
         };
         let record = record_of(self.node.entry(slot).1);
         if touch {
@@ -395,7 +520,7 @@ impl Replica {
     ) -> Written {
         let known = self.version(key);
         if known == record.version {
-            return Written::Applied;
+            return self.revive(ctx, key, record);
         }
         if known > record.version || base.is_some_and(|base| known > base) {
             return match base {
@@ -403,8 +528,18 @@ impl Replica {
                 None => Written::Applied,
             };
         }
-        if known == 0 && stamp <= self.floor {
-            return Written::Conflict;
+        let is_absent = self.node.slot_of(key).is_none();
+        if is_absent && record.value.is_some() && stamp <= self.floor {
+            return Written::TooLate;
+        }
+        self.store(ctx, key, record)
+    }
+
+    /// Notes a write that is known. If it seemed to have expired because a clock was ahead, and
+    /// has not, it is there again.
+    fn revive(&mut self, ctx: &mut Context<'_>, key: &Bytes, record: &Record) -> Written {
+        if self.node.slot_of(key).is_some() || !self.is_live(ctx, record) {
+            return Written::Applied;
         }
         self.store(ctx, key, record)
     }
@@ -413,7 +548,8 @@ impl Replica {
         let now = self.local(ctx.now);
         let Some(value) = record.value.as_ref().filter(|_| self.is_live(ctx, record)) else {
             self.node.delete(now, key);
-            self.dig(ctx.now, ctx.rules, key, record.version, None);
+            let write = (record.version, record.deadline);
+            self.dig(ctx.now, ctx.rules, key, write, None);
             return Written::Applied;
         };
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -479,14 +615,21 @@ impl Replica {
 
     /// All that it knows, by key: the entries that can be read and the tombstones.
     pub(crate) fn records(&self) -> BTreeMap<Bytes, Record> {
+        self.records_if(|_| true)
+    }
+
+    /// The same for the keys that are wanted.
+    fn records_if(&self, wanted: impl Fn(&[u8]) -> bool) -> BTreeMap<Bytes, Record> {
         let mut records = BTreeMap::new();
         let mut at = 0;
         while let Some(slot) = self.node.slot_from(at) {
             at = slot.saturating_add(1);
             let (key, entry) = self.node.entry(slot);
-            records.insert(Bytes::from(key), record_of(entry));
+            if wanted(key) {
+                records.insert(Bytes::from(key), record_of(entry));
+            }
         }
-        let graves = self.graves.records();
+        let graves = self.graves.records().filter(|(key, _)| wanted(key));
         records.extend(graves.map(|(key, record)| (key.clone(), record)));
         records
     }
@@ -549,7 +692,7 @@ impl Replica {
         version: Version,
     ) {
         self.node.delete(now, key);
-        self.dig(now, rules, key, version, Some(version));
+        self.dig(now, rules, key, (version, None), Some(version));
     }
 
     /// Lets a key go that all its owners have, or that is lost.
@@ -564,6 +707,7 @@ impl Replica {
     /// [`Restart::Stale`].
     pub fn crash(&mut self) {
         self.pending.clear();
+        self.early.clear();
         self.sync = None;
         self.serving = false;
     }
@@ -590,8 +734,9 @@ impl Replica {
         self.graves.clear();
         self.merged.clear();
         self.hints.clear();
-        // What was sent to who it was before is not for it.
-        self.floor = ctx.clock.saturating_sub(1);
+        self.lives = Lives::default();
+        self.lives.note(self.id(), *ctx.clock);
+        self.floor = 0;
     }
 }
 

@@ -1,6 +1,6 @@
 //! How replicas that lack something catch up: each asks all others for what it owns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::message::{Bytes, Message, Record, RequestId, Version};
 use super::{Context, MAX_HINTS, Replica};
@@ -16,12 +16,15 @@ pub struct Sync {
     pub due: Instant,
 }
 
-/// A number for a sync that no request has: the top bit, the node, and the logical clock.
-fn sync_id(node: NodeId, clock: Version) -> RequestId {
-    RequestId(1 << 63 | u64::from(node.0) << 48 | (clock & ((1 << 48) - 1)))
-}
-
 impl Replica {
+    /// A number for something of its own that no request has: the top bit, the node, and how many
+    /// it has begun.
+    pub(super) fn own_id(&mut self) -> RequestId {
+        self.begun += 1;
+        let node = u64::from(self.id().0);
+        RequestId(1 << 63 | node << 48 | (self.begun & ((1 << 48) - 1)))
+    }
+
     /// Asks all other nodes for what this one owns, or for what they have kept for it.
     pub fn start_sync(&mut self, ctx: &mut Context<'_>, hints: bool) {
         let members = ctx.rules.placement.members().iter();
@@ -31,14 +34,15 @@ impl Replica {
         } else {
             BTreeSet::new()
         };
+        let id = self.own_id();
         self.sync = Some(Sync {
-            id: sync_id(self.id(), ctx.clock),
+            id,
             waiting,
             hints,
             due: ctx.now,
         });
         self.ask_again(ctx);
-        self.finish_sync();
+        self.finish_sync(ctx);
     }
 
     /// Asks those who have not answered yet.
@@ -48,20 +52,36 @@ impl Replica {
         };
         sync.due = ctx.now.later(ctx.rules.timeout);
         for &node in &sync.waiting {
-            let (id, hints) = (sync.id, sync.hints);
-            ctx.send(node, Message::Sync { id, hints });
+            let (id, hints, lives) = (sync.id, sync.hints, self.lives.clone());
+            ctx.send(node, Message::Sync { id, hints, lives });
         }
     }
 
-    fn finish_sync(&mut self) {
-        if self
-            .sync
-            .as_ref()
-            .is_some_and(|sync| sync.waiting.is_empty())
-        {
+    fn finish_sync(&mut self, ctx: &mut Context<'_>) {
+        let sync = self.sync.as_ref();
+        if sync.is_some_and(|sync| sync.waiting.is_empty()) {
             self.sync = None;
             self.serving = true;
+            for (from, message) in std::mem::take(&mut self.early) {
+                let key = match &message {
+                    Message::Write { key, .. } => Some(key.clone()),
+                    _ => None,
+                };
+                self.handle(ctx, from, message);
+                // Others may have asked this one before.
+                if let Some(key) = key {
+                    self.start_repair(ctx, key);
+                }
+            }
         }
+    }
+
+    /// Whether a write waits until this node has merged what its peers have: it was sent to who
+    /// the node was before its crash, and what it now lacks may be later.
+    pub(super) fn is_early(&self, message: &Message) -> bool {
+        let born = self.lives.of(self.id());
+        let is_old = matches!(message, Message::Write { stamp, .. } if *stamp < born);
+        is_old && !self.serving && self.early.len() < MAX_HINTS
     }
 
     /// Answers a node that wants to catch up.
@@ -78,15 +98,25 @@ impl Replica {
         let records: Vec<(Bytes, Record)> = if hints {
             self.hints.remove(&node).unwrap_or_default()
         } else {
-            let all: BTreeMap<Bytes, Record> = self.records();
-            let all = all.into_iter();
-            all.filter(|(key, _)| ctx.rules.owners(key).contains(&node))
-                .collect()
+            let owns = |key: &[u8]| ctx.rules.owners(key).contains(&node);
+            self.records_if(owns).into_iter().collect()
         };
-        let stamp = ctx.clock;
-        ctx.send(from, Message::Records { id, records, stamp });
+        let stamp = *ctx.clock;
+        let (mark, floor, lives) = (self.graves.dug(), self.floor, self.lives.clone());
+        ctx.send(
+            from,
+            Message::Records {
+                id,
+                records,
+                stamp,
+                mark,
+                floor,
+                lives,
+            },
+        );
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of the message")]
     pub(super) fn take_records(
         &mut self,
         ctx: &mut Context<'_>,
@@ -94,36 +124,40 @@ impl Replica {
         from: Endpoint,
         records: Vec<(Bytes, Record)>,
         stamp: Version,
+        mark: u64,
+        floor: Version,
     ) {
+        self.floor = self.floor.max(floor);
         for (key, record) in records {
             self.merge(ctx, &key, &record, None, stamp);
         }
-        ctx.send(from, Message::Merged { stamp });
-        self.caught_up_with(id, from);
+        let lives = self.lives.clone();
+        ctx.send(from, Message::Merged { mark, lives });
+        self.caught_up_with(ctx, id, from);
     }
 
     /// Notes that a node has sent all it had, or is down and has nothing.
-    pub(super) fn caught_up_with(&mut self, id: RequestId, from: Endpoint) {
+    pub(super) fn caught_up_with(&mut self, ctx: &mut Context<'_>, id: RequestId, from: Endpoint) {
         if let (Some(sync), Endpoint::Node(node)) = (&mut self.sync, from)
             && sync.id == id
         {
             sync.waiting.remove(&node);
         }
-        self.finish_sync();
+        self.finish_sync(ctx);
     }
 
     /// Notes that a node has merged what this one had; what all others have is settled.
-    pub(super) fn note_merged(&mut self, ctx: &Context<'_>, from: Endpoint, stamp: Version) {
+    pub(super) fn note_merged(&mut self, ctx: &mut Context<'_>, from: Endpoint, mark: u64) {
         let Endpoint::Node(node) = from else {
             return;
         };
         let merged = self.merged.entry(node).or_default();
-        *merged = (*merged).max(stamp);
+        *merged = (*merged).max(mark);
         let members = ctx.rules.placement.members().iter();
         let others = members.filter(|member| member.node != self.id());
         let least = others.map(|it| self.merged.get(&it.node).copied().unwrap_or(0));
         if let Some(least) = least.min() {
-            self.graves.settle_up_to(least, ctx.clock);
+            self.graves.settle_up_to(least, ctx.stamp());
         }
     }
 

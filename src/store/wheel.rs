@@ -125,12 +125,13 @@ impl Wheel {
     }
 
     /// Moves the present to `now`. Slots with a deadline at or before it leave the wheel and join
-    /// the end of `due`, by deadline, and by order of scheduling where deadlines are equal.
+    /// the end of `due`, by deadline, and by order of scheduling where deadlines are equal. The
+    /// wheel does not turn back where `now` does, as a clock that is set right may.
     pub fn advance(&mut self, now: Instant, slab: &mut Slab, due: &mut VecDeque<(Instant, Slot)>) {
         if self.next.is_none_or(|next| next > now) {
             return;
         }
-        let target = tick_of(now);
+        let target = tick_of(now).max(self.tick);
         while let Some((level, place, start)) = self.earliest() {
             if start > target {
                 break;

@@ -287,7 +287,7 @@ proptest! {
         for step in &steps {
             apply(step, &mut now, &mut short, &mut one);
             apply(step, &mut then, &mut long, &mut other);
-            prop_assert_eq!(short.next_deadline(), long.next_deadline());
+            prop_assert_eq!(short.next_expiry(), long.next_expiry());
         }
         prop_assert_eq!(short.node_stats(now), long.node_stats(now));
         prop_assert_eq!(told(&short), told(&long));

@@ -1,0 +1,277 @@
+//! Whether the nodes agree, once they are at rest.
+//!
+//! What clients were told says nothing of a copy that nobody has read yet. So when all faults are
+//! lifted and nothing is on its way any more, the nodes themselves are looked at: every key must be
+//! at all of its owners, the same at each, and nowhere else, and what a node has counted must be what a
+//! recount gives.
+//!
+//! Cost: all records of all nodes, sorted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Cluster, Seat};
+use crate::cache::Cache;
+use crate::history::{Action, Outcome};
+use crate::id::NodeId;
+use crate::replica::{Bytes, Record, Version};
+use crate::time::Instant;
+
+/// Something that is not as it should be with nodes at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disorder {
+    /// Something is still to come: messages, answers, a node that merges or does not run.
+    Unfinished(String),
+    /// The owners of a key do not have the same.
+    Diverged {
+        /// The key.
+        key: Bytes,
+        /// What each owner knows, primary first.
+        copies: Vec<(NodeId, Option<Record>)>,
+    },
+    /// A node knows a key that it does not own.
+    Misplaced {
+        /// The key.
+        key: Bytes,
+        /// The node.
+        node: NodeId,
+    },
+    /// A node knows a write that is later than all writes.
+    FromTheFuture {
+        /// The key.
+        key: Bytes,
+        /// The node.
+        node: NodeId,
+        /// The version there.
+        version: Version,
+    },
+    /// A node keeps a value beyond its deadline.
+    Expired {
+        /// The key.
+        key: Bytes,
+        /// The node.
+        node: NodeId,
+    },
+    /// What was counted is not what a recount gives.
+    Miscounted(String),
+}
+
+impl Disorder {
+    /// What is wrong, in a word or two: the same for the same fault elsewhere.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unfinished(_) => "unfinished",
+            Self::Diverged { .. } => "diverged copies",
+            Self::Misplaced { .. } => "misplaced copy",
+            Self::FromTheFuture { .. } => "version from the future",
+            Self::Expired { .. } => "expired copy",
+            Self::Miscounted(_) => "miscounted",
+        }
+    }
+}
+
+impl fmt::Display for Disorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |key: &Bytes| String::from_utf8_lossy(key).escape_debug().to_string();
+        match self {
+            Self::Unfinished(what) => write!(f, "not at rest: {what}"),
+            Self::Diverged { key, copies } => {
+                write!(f, "the owners of {} differ:", name(key))?;
+                copies.iter().try_for_each(|(node, record)| {
+                    write!(f, " node {node} has {};", Shown(record.as_ref()))
+                })
+            }
+            Self::Misplaced { key, node } => {
+                write!(f, "node {node} has {}, which it does not own", name(key))
+            }
+            Self::FromTheFuture { key, node, version } => {
+                write!(
+                    f,
+                    "node {node} has v{version} of {}, later than all",
+                    name(key)
+                )
+            }
+            Self::Expired { key, node } => {
+                write!(f, "node {node} has {} beyond its deadline", name(key))
+            }
+            Self::Miscounted(what) => f.write_str(what),
+        }
+    }
+}
+
+struct Shown<'a>(Option<&'a Record>);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(record) = self.0 else {
+            return f.write_str("nothing");
+        };
+        write!(f, "v{}", record.version)?;
+        match (&record.value, record.deadline) {
+            (None, _) => f.write_str(" (gone)"),
+            (Some(_), None) => Ok(()),
+            (Some(_), Some(deadline)) => write!(f, " until {} ms", deadline.as_millis()),
+        }
+    }
+}
+
+/// What the nodes know of each key.
+type Copies = BTreeMap<Bytes, Vec<(NodeId, Record)>>;
+
+impl Cluster {
+    /// Whether nothing is on its way or waited for, and all nodes serve.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.unfinished().is_none()
+    }
+
+    /// What is not as it should be at `now`, if all faults have been lifted and
+    /// [`Cluster::is_quiet`] holds; before that, what is still to come. Empty: all is well.
+    pub fn verify(&mut self, now: Instant) -> Vec<Disorder> {
+        self.tick(now);
+        if let Some(what) = self.unfinished() {
+            return vec![Disorder::Unfinished(what)];
+        }
+        let mut found = Vec::new();
+        if self.versioned {
+            for (key, copies) in &self.all_copies() {
+                self.verify_key(now, key, copies, &mut found);
+            }
+        }
+        self.verify_counts(&mut found);
+        found
+    }
+
+    /// Whether a node has crashed or does not serve yet: it may lack what was acknowledged.
+    #[must_use]
+    pub fn lacks_memory(&self, node: NodeId) -> bool {
+        let seat = self.nodes.seat(node);
+        seat.is_some_and(|seat| seat.crashed || !seat.replica.is_serving())
+    }
+
+    /// The version of the latest write.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.clock
+    }
+
+    /// How many owners of a key have a write to it or a later one, those included that may have
+    /// lost it with their memory and are not in sync again. A key with one owner leaves no trace when
+    /// it goes: then all are said to have it.
+    #[must_use]
+    pub fn holders(&self, key: &[u8], version: Version) -> usize {
+        if self.config.replicas == 1 {
+            return 1;
+        }
+        let owners = self.rules().owners(key);
+        let seats = owners.iter().filter_map(|&node| self.nodes.seat(node));
+        let has = |seat: &&Seat| {
+            seat.crashed || !seat.replica.is_serving() || seat.replica.knows(key, version)
+        };
+        seats.filter(has).count()
+    }
+
+    /// How many tombstones all nodes keep.
+    #[must_use]
+    pub fn tombstones(&self) -> usize {
+        self.nodes.seats().map(|it| it.replica.tombstones()).sum()
+    }
+
+    fn unfinished(&self) -> Option<String> {
+        let in_flight = self.network.in_flight().len();
+        if in_flight > 0 {
+            return Some(format!("{in_flight} messages are on their way"));
+        }
+        let waiting = self.clients.waiting();
+        if waiting > 0 {
+            return Some(format!("{waiting} requests have no answer"));
+        }
+        let rests =
+            |seat: &&Seat| seat.runs() && seat.replica.is_serving() && seat.replica.is_idle();
+        let busy = self.nodes.seats().find(|seat| !rests(seat))?;
+        let node = busy.replica.id();
+        Some(match self.status(node) {
+            Some(status) if status != super::Status::Up => format!("node {node} is {status}"),
+            _ => format!("node {node} waits for others"),
+        })
+    }
+
+    fn all_copies(&self) -> Copies {
+        let mut copies = Copies::new();
+        for seat in self.nodes.seats() {
+            for (key, record) in seat.replica.records() {
+                let all = copies.entry(key).or_default();
+                all.push((seat.replica.id(), record));
+            }
+        }
+        copies
+    }
+
+    fn verify_key(
+        &self,
+        now: Instant,
+        key: &Bytes,
+        copies: &[(NodeId, Record)],
+        found: &mut Vec<Disorder>,
+    ) {
+        let owners = self.rules().owners(key);
+        for (node, record) in copies {
+            let (key, node, version) = (key.clone(), *node, record.version);
+            if !owners.contains(&node) {
+                found.push(Disorder::Misplaced { key, node });
+            } else if version > self.clock {
+                found.push(Disorder::FromTheFuture { key, node, version });
+            } else if record.value.is_some() && !record.is_live(now) {
+                found.push(Disorder::Expired { key, node });
+            }
+        }
+        let copy = |node: NodeId| copies.iter().find(|(at, _)| *at == node);
+        let copies = owners.iter().map(|&node| (node, copy(node)));
+        let copies: Vec<(NodeId, Option<Record>)> = copies
+            .map(|(node, copy)| (node, copy.map(|(_, record)| record.clone())))
+            .collect();
+        if !agree(now, &copies) {
+            let key = key.clone();
+            found.push(Disorder::Diverged { key, copies });
+        }
+    }
+
+    fn verify_counts(&self, found: &mut Vec<Disorder>) {
+        for seat in self.nodes.seats() {
+            if let Some(what) = seat.replica.node.miscounted() {
+                found.push(Disorder::Miscounted(what));
+            }
+        }
+        let Some(history) = &self.history else { return };
+        let answered = history.operations().iter();
+        let answered = answered
+            .filter(|it| it.action == Action::Get && matches!(it.outcome, Outcome::Value(_)));
+        let answered = answered.count() as u64;
+        let counts = self.nodes.iter().map(crate::node::Node::counts);
+        let counted: u64 = counts.map(|it| it.hits + it.misses).sum();
+        if counted < answered {
+            let what = format!("{answered} gets were answered, and {counted} are counted");
+            found.push(Disorder::Miscounted(what));
+        }
+    }
+}
+
+/// Whether the copies of a key are what they should be at `now`: all the same; or all gone, where
+/// some have forgotten that it was ever there. One may be gone before its time, if a clock was
+/// ahead.
+fn agree(now: Instant, copies: &[(NodeId, Option<Record>)]) -> bool {
+    let is_gone = |copy: &Option<Record>| copy.as_ref().is_none_or(|it| it.value.is_none());
+    let is_early = |copy: &Record| copy.value.is_none() && copy.deadline.is_some_and(|it| now < it);
+    let is_same = |one: &Option<Record>, other: &Option<Record>| match (one, other) {
+        (Some(one), Some(other)) if is_early(one) || is_early(other) => {
+            (one.version, one.deadline) == (other.version, other.deadline)
+        }
+        (one, other) => one == other,
+    };
+    let all_gone = copies.iter().all(|(_, copy)| is_gone(copy));
+    all_gone
+        || copies
+            .windows(2)
+            .all(|pair| is_same(&pair[0].1, &pair[1].1))
+}

@@ -1,0 +1,108 @@
+//! The words for ways of coming back and for planted bugs: in scripts, in flags and in reports.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Plant, Restart};
+
+impl Restart {
+    /// All ways of coming back, the best first.
+    pub const ALL: [Self; 4] = [Self::Resync, Self::Hints, Self::Cold, Self::Stale];
+
+    /// One line of what it does.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Resync => "Empty; it serves when it has merged what its peers have.",
+            Self::Hints => {
+                "Empty; it serves at once, and its peers send what they could not deliver."
+            }
+            Self::Cold => "Empty; it serves at once.",
+            Self::Stale => "As it was when it crashed; it serves at once.",
+        }
+    }
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resync => "resync",
+            Self::Hints => "hints",
+            Self::Cold => "cold",
+            Self::Stale => "stale",
+        })
+    }
+}
+
+/// The error of parsing a [`Restart`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a node comes back by resync, hints, cold or stale")]
+pub struct UnknownRestart;
+
+impl FromStr for Restart {
+    type Err = UnknownRestart;
+
+    fn from_str(name: &str) -> Result<Self, UnknownRestart> {
+        let named = |it: &Self| name.eq_ignore_ascii_case(&it.to_string());
+        Self::ALL.into_iter().find(named).ok_or(UnknownRestart)
+    }
+}
+
+impl Plant {
+    /// All bugs that can be planted.
+    pub const ALL: [Self; 6] = [
+        Self::CountedAcks,
+        Self::NoReplication,
+        Self::RelativeTtl,
+        Self::NoTombstones,
+        Self::EarlyTombstones,
+        Self::LateDeadline,
+    ];
+}
+
+impl fmt::Display for Plant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CountedAcks => "counted-acks",
+            Self::NoReplication => "no-replication",
+            Self::RelativeTtl => "relative-ttl",
+            Self::NoTombstones => "no-tombstones",
+            Self::EarlyTombstones => "early-tombstones",
+            Self::LateDeadline => "late-deadline",
+        })
+    }
+}
+
+/// The error of parsing a [`Plant`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a planted bug is counted-acks, no-replication, relative-ttl, no-tombstones, \
+     early-tombstones or late-deadline"
+)]
+pub struct UnknownPlant;
+
+impl FromStr for Plant {
+    type Err = UnknownPlant;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPlant> {
+        let named = |it: &Self| name.eq_ignore_ascii_case(&it.to_string());
+        Self::ALL.into_iter().find(named).ok_or(UnknownPlant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_back() {
+        for how in Restart::ALL {
+            assert_eq!(how.to_string().parse(), Ok(how));
+        }
+        for plant in Plant::ALL {
+            assert_eq!(plant.to_string().parse(), Ok(plant));
+        }
+        assert_eq!("warm".parse::<Restart>(), Err(UnknownRestart));
+        assert_eq!("".parse::<Plant>(), Err(UnknownPlant));
+    }
+}
