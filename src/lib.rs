@@ -34,6 +34,7 @@
 //! | leaves | [`time`] [`id`] [`hash`] [`rng`] | instants and clocks, node numbers, pinned hashes, random numbers |
 //! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`replica`] [`cluster`] [`checker`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
+//! | lab | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
 //!
 //! A line takes four steps: text → [`language::Command`] → [`reply::Reply`] → text. Executing
@@ -73,6 +74,7 @@ pub mod reply;
 pub mod rng;
 pub mod session;
 pub mod shell;
+pub mod simulation;
 pub mod stats;
 mod store;
 pub mod time;

@@ -5,15 +5,19 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use shardlab::config::{Capacity, Config, MAX_NODES};
+use shardlab::config::{Capacity, Config, ConfigError, MAX_NODES};
 use shardlab::eviction::Eviction;
+use shardlab::language::duration::{self, DurationError};
 use shardlab::language::size;
 use shardlab::placement::PlacementKind;
 use shardlab::render::Format;
-use shardlab::shell::{self, Exit, Options, When, Work};
+use shardlab::replica::{Plant, Restart};
+use shardlab::shell::{self, Exit, Options, Series, When, Work};
+use shardlab::simulation::{self, Nemesis};
 use shardlab::time::ClockKind;
 
 const EXAMPLES: &str = "\
@@ -24,6 +28,7 @@ Examples:
   shardlab -c 'PUT a 1 3s' -c 'GET a'        commands from the command line
   shardlab demo sample-output                a scenario built into the program
   shardlab --clock virtual run hours.cache   SLEEP jumps: hours run in milliseconds
+  shardlab simulate --seeds 1000             random clusters under random faults, checked
 
 ";
 
@@ -42,22 +47,31 @@ struct Arguments {
 
 #[derive(Args)]
 struct Shared {
-    /// How many nodes the cluster has
-    #[arg(short, long, value_name = "N", default_value_t = 3, global = true,
+    /// How many nodes the cluster has [default: 3; simulate: 5]
+    #[arg(short, long, value_name = "N", global = true,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_NODES)))]
-    nodes: u32,
+    nodes: Option<u32>,
+    /// How many owners each key has [default: 1; simulate: 3]
+    #[arg(long, value_name = "N", global = true)]
+    replicas: Option<usize>,
+    /// How many owners must have a write before it is acknowledged [default: 1; simulate: a majority]
+    #[arg(long, value_name = "W", global = true)]
+    write_quorum: Option<usize>,
+    /// How many owners a read asks [default: 1; simulate: a majority]
+    #[arg(long, value_name = "R", global = true)]
+    read_quorum: Option<usize>,
+    /// How long a node waits for others
+    #[arg(long, value_name = "TIME", default_value = "1s", global = true, value_parser = time)]
+    timeout: Duration,
+    /// How long a node remembers at least that a key is gone
+    #[arg(long, value_name = "TIME", default_value = "60s", global = true, value_parser = time)]
+    grace: Duration,
+    /// A bug to be built in, to see that the checks find it
+    #[arg(long, value_name = "BUG", global = true)]
+    plant: Option<Plant>,
     /// How keys are placed on nodes; HELP PLACEMENT lists the placements
     #[arg(long, value_name = "PLACEMENT", default_value_t = PlacementKind::default(), global = true)]
     placement: PlacementKind,
-    /// How many owners each key has
-    #[arg(long, value_name = "N", default_value_t = 1, global = true)]
-    replicas: usize,
-    /// How many owners must have a write before it is acknowledged
-    #[arg(long, value_name = "W", default_value_t = 1, global = true)]
-    write_quorum: usize,
-    /// How many owners a read asks
-    #[arg(long, value_name = "R", default_value_t = 1, global = true)]
-    read_quorum: usize,
     /// Which entries leave a full node; HELP EVICTION lists the policies
     #[arg(long, value_name = "POLICY", default_value_t = Eviction::default(), global = true)]
     eviction: Eviction,
@@ -100,13 +114,81 @@ enum Action {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Run random clusters under random faults, and check what they promise
+    Simulate(Simulate),
     /// Play a scenario that is built into the program; without a name, list them
     Demo { name: Option<String> },
+}
+
+#[derive(Args)]
+struct Simulate {
+    /// How many runs, each with a seed of its own, from --seed on
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    seeds: u64,
+    /// How many operations clients invoke in a run
+    #[arg(long, value_name = "N", default_value_t = 200,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    ops: u32,
+    /// What goes wrong: light, heavy, swarm or off
+    #[arg(long, value_name = "NEMESIS", default_value_t = Nemesis::Swarm)]
+    nemesis: Nemesis,
+    /// How nodes come back after a crash: resync, hints, cold or stale
+    #[arg(long, value_name = "MODE", default_value_t = Restart::Resync)]
+    restart: Restart,
+    /// Whether what is deleted leaves tombstones: on or off
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = ["on", "off"])]
+    tombstones: String,
+    /// Copies start their time to live anew
+    #[arg(long, conflicts_with = "tombstones")]
+    relative_ttl: bool,
+    /// Run each seed twice, and compare all that happens byte for byte
+    #[arg(long)]
+    twice: bool,
+    /// How many runs at a time
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+    /// Of each run only these steps, counted from 0
+    #[arg(long, value_name = "I,J,...", value_delimiter = ',')]
+    steps: Option<Vec<usize>>,
+}
+
+impl Simulate {
+    fn into_series(self, shared: &Shared) -> Series {
+        let planted = match (self.tombstones.as_str(), self.relative_ttl) {
+            ("off", _) => Some(Plant::NoTombstones),
+            (_, true) => Some(Plant::RelativeTtl),
+            _ => shared.plant,
+        };
+        let ops = usize::try_from(self.ops).unwrap_or(usize::MAX);
+        let options = simulation::Options {
+            ops,
+            nodes: shared.nodes.unwrap_or(5),
+            placement: shared.placement,
+            replicas: shared.replicas.unwrap_or(3),
+            write_quorum: shared.write_quorum,
+            read_quorum: shared.read_quorum,
+            nemesis: self.nemesis,
+            restart: self.restart,
+            plant: planted,
+        };
+        Series {
+            arguments: options.arguments(),
+            options,
+            first: shared.seed,
+            seeds: self.seeds,
+            twice: self.twice,
+            jobs: usize::from(self.jobs),
+            steps: self.steps,
+            format: shared.format,
+        }
+    }
 }
 
 impl Arguments {
     fn into_options(self) -> Options {
         let work = match self.action {
+            Some(Action::Simulate(_)) => Work::Shell,
             Some(Action::Run { files }) => Work::Files(files),
             Some(Action::Demo { name }) => Work::Demo(name),
             None if self.commands.is_empty() => Work::Shell,
@@ -114,10 +196,13 @@ impl Arguments {
         };
         let Shared {
             nodes,
-            placement,
             replicas,
             write_quorum,
             read_quorum,
+            timeout,
+            grace,
+            plant,
+            placement,
             eviction,
             max_entries,
             max_memory,
@@ -132,11 +217,14 @@ impl Arguments {
         } = self.shared;
         Options {
             config: Config {
-                nodes,
+                nodes: nodes.unwrap_or(3),
+                replicas: replicas.unwrap_or(1),
+                write_quorum: write_quorum.unwrap_or(1),
+                read_quorum: read_quorum.unwrap_or(1),
+                timeout,
+                grace,
+                plant,
                 placement,
-                replicas,
-                write_quorum,
-                read_quorum,
                 eviction,
                 capacity: Capacity {
                     entries: max_entries,
@@ -162,6 +250,41 @@ fn bytes(argument: OsString) -> Vec<u8> {
     argument.into_encoded_bytes()
 }
 
+/// A time as it is typed in commands.
+fn time(word: &str) -> Result<Duration, DurationError> {
+    duration::parse(word.as_bytes())
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    let Arguments { shared, action, .. } = &arguments;
+    let replicas = shared.replicas.unwrap_or(1);
+    let bounds = Config {
+        nodes: shared.nodes.unwrap_or(3),
+        replicas,
+        write_quorum: shared.write_quorum.unwrap_or(1),
+        read_quorum: shared.read_quorum.unwrap_or(1),
+        ..Config::default()
+    };
+    match action {
+        Some(Action::Simulate(_)) => {}
+        _ => usage(bounds.check()),
+    }
+    if let Some(Action::Simulate(simulate)) = arguments.action {
+        let series = simulate.into_series(&arguments.shared);
+        usage(series.options.check());
+        return shell::simulate(&series);
+    }
+    shell::run(&arguments.into_options())
+}
+
+/// Ends the program if the arguments break a bound.
+fn usage(checked: Result<(), ConfigError>) {
+    if let Err(error) = checked {
+        let mut command = Arguments::command();
+        command.error(ErrorKind::ValueValidation, error).exit();
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.action.is_some() && !arguments.commands.is_empty() {
@@ -170,8 +293,7 @@ fn main() -> ExitCode {
             .error(ErrorKind::ArgumentConflict, message)
             .exit();
     }
-    let options = arguments.into_options();
-    let exit = shell::run(&options).unwrap_or_else(|error| {
+    let exit = run(arguments).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         Exit::Failure
     });

@@ -15,6 +15,7 @@ mod interactive;
 mod lines;
 mod output;
 mod runner;
+mod simulate;
 mod timer;
 mod wakeup;
 
@@ -32,6 +33,7 @@ pub use color::When;
 pub use demo::SCENARIOS;
 use output::Output;
 use runner::{Manners, Runner};
+pub use simulate::{Series, simulate};
 use wakeup::Wakeup;
 
 /// What the program was asked to do, and how.

@@ -118,8 +118,25 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "simulation",
+        &[
+            "cache",
+            "checker",
+            "cluster",
+            "config",
+            "history",
+            "id",
+            "network",
+            "placement",
+            "replica",
+            "rng",
+            "time",
+        ],
+    ),
+    (
         "shell",
         &[
+            "simulation",
             "cluster",
             "config",
             "event",
@@ -127,6 +144,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "language",
             "placement",
             "render",
+            "replica",
             "reply",
             "session",
             "time",

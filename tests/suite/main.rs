@@ -6,8 +6,10 @@ mod layers;
 mod model;
 mod moving;
 mod program;
+mod protocol;
 mod replication;
 mod scripts;
+mod simulation;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,228 @@
+//! The end of a run: everything is mended, and then it is seen what was kept.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::options::{Nemesis, Options};
+use super::plan::{Ask, Deed};
+use super::setup::Setup;
+use super::world::{Thin, World};
+use crate::checker::{self, Kept, Promise, Violation};
+use crate::cluster::Disorder;
+use crate::history::{Action, Operation};
+use crate::id::NodeId;
+
+/// The steps that the checker may take for each key and promise.
+const STEPS: u64 = 200_000;
+/// How long it may take to come to rest, in timeouts.
+const PATIENCE: u32 = 100;
+/// Of how many operations at least one must be answered.
+const FEW: u64 = 5;
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The clients were told what the promise excludes.
+    Broken {
+        /// What was promised.
+        promise: Promise,
+        /// The key.
+        key: Vec<u8>,
+        /// In what way.
+        violation: Violation,
+        /// The operations of the violation's excerpt.
+        excerpt: Vec<Operation>,
+    },
+    /// A write was acknowledged that too few nodes have.
+    Thin(Thin),
+    /// The nodes do not agree, or have miscounted.
+    Disorder(Vec<Disorder>),
+    /// The cluster did not come to rest.
+    Restless(Vec<Disorder>),
+    /// Hardly any operation was answered, or no fault came about.
+    TooLittle,
+}
+
+impl Failure {
+    /// What failed, in a word or two: the same for runs that fail in the same way.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Broken { violation, .. } => match violation.promise {
+                Promise::Nothing | Promise::NoInventedValue => "invented value",
+                Promise::NoExpiredRead => "expired read",
+                Promise::NoStaleRead => "stale read",
+                Promise::MayLose => "no order",
+                Promise::Linearizable => "lost value",
+            },
+            Self::Thin(_) => "too few copies",
+            Self::Disorder(found) => found.first().map_or("disorder", Disorder::kind),
+            Self::Restless(_) => "no rest",
+            Self::TooLittle => "too little happened",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken {
+                promise,
+                key,
+                violation,
+                excerpt,
+            } => {
+                let key = String::from_utf8_lossy(key);
+                write!(f, "{violation}: {key} should be {promise}")?;
+                excerpt
+                    .iter()
+                    .try_for_each(|it| write!(f, "\n  {}", Shown(it)))
+            }
+            Self::Thin(thin) => write!(
+                f,
+                "v{} of {} was acknowledged at {} ms, and {} of {} owners needed had it",
+                thin.version,
+                String::from_utf8_lossy(&thin.key),
+                thin.at.as_millis(),
+                thin.holders,
+                thin.needed
+            ),
+            Self::Disorder(found) | Self::Restless(found) => {
+                let mut lines = found.iter().map(Disorder::to_string);
+                f.write_str(&lines.next().unwrap_or_default())?;
+                lines.try_for_each(|line| write!(f, "\n  {line}"))
+            }
+            Self::TooLittle => f.write_str("too little happened to show anything"),
+        }
+    }
+}
+
+/// An operation for people: `client 1: 120ms..140ms GET = "17"`.
+struct Shown<'a>(&'a Operation);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operation = self.0;
+        write!(
+            f,
+            "client {}: {}ms..",
+            operation.client,
+            operation.invoked.as_millis()
+        )?;
+        if let Some(returned) = operation.returned {
+            write!(f, "{}ms", returned.as_millis())?;
+        }
+        let step = Deed::Ask(Ask {
+            client: operation.client,
+            via: None,
+            key: 0,
+            action: operation.action.clone(),
+        });
+        let step = super::plan::Step {
+            at: operation.invoked,
+            deed: step,
+        };
+        let command = step.command(operation.invoked);
+        let key = String::from_utf8_lossy(&operation.key);
+        write!(f, " {} = ", command.replacen("k0", &key, 1))?;
+        match &operation.outcome {
+            crate::history::Outcome::Value(Some(value)) => {
+                f.write_str(&String::from_utf8_lossy(value))
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// Mends everything, and says what was broken.
+pub fn judge(options: &Options, setup: &Setup, world: &mut World) -> Option<Failure> {
+    world.mend(options);
+    let patience = setup.config.timeout * PATIENCE;
+    let found = rest(world, patience)
+        .or_else(|| read_all(options, setup, world, patience))
+        .or_else(|| outlive(setup, world, patience));
+    count(world);
+    let told = verdict(setup, world);
+    let thin = world.thin.take().map(Failure::Thin);
+    told.or(thin).or(found).or_else(|| few(options, world))
+}
+
+/// Lets the cluster come to rest, and looks at it.
+fn rest(world: &mut World, patience: Duration) -> Option<Failure> {
+    let is_at_rest = world.rest(world.now.later(patience));
+    let found = world.cluster.verify(world.now);
+    match (is_at_rest, found.is_empty()) {
+        (false, _) => Some(Failure::Restless(found)),
+        (true, false) => Some(Failure::Disorder(found)),
+        (true, true) => None,
+    }
+}
+
+/// Reads every key through different nodes.
+fn read_all(
+    options: &Options,
+    setup: &Setup,
+    world: &mut World,
+    patience: Duration,
+) -> Option<Failure> {
+    let reader = u32::try_from(setup.clients).unwrap_or(u32::MAX);
+    for key in 0..setup.shared + setup.clients {
+        for turn in 0..2 {
+            let node = (key + turn) % options.nodes as usize;
+            let node = NodeId(u32::try_from(node).unwrap_or(0));
+            world.act(&Deed::Ask(Ask {
+                client: reader,
+                via: Some(node),
+                key,
+                action: Action::Get,
+            }));
+        }
+    }
+    rest(world, patience)
+}
+
+/// Lets the grace pass for all tombstones.
+fn outlive(setup: &Setup, world: &mut World, patience: Duration) -> Option<Failure> {
+    let grace = setup.config.grace * 3;
+    world.advance(world.now.later(grace).later(Duration::from_secs(6)));
+    rest(world, patience)
+}
+
+fn count(world: &mut World) {
+    let coverage = &mut world.coverage;
+    coverage.runs = 1;
+    coverage.network = world.cluster.network().counts();
+    coverage.messages = world.cluster.delivered();
+    if let Some(history) = world.cluster.history() {
+        coverage.count(history);
+    }
+    coverage.tombstones = world.cluster.tombstones() as u64;
+}
+
+/// What the clients were told, against what was promised.
+fn verdict(setup: &Setup, world: &mut World) -> Option<Failure> {
+    let history = world.cluster.history()?;
+    let verdict = checker::check(history, STEPS);
+    let promise = setup.promise(world.is_skewed);
+    world.coverage.keys += verdict.checked_keys as u64;
+    world.coverage.undecided += u64::from(verdict.kept(promise) == Kept::Unknown);
+    let mut keys = verdict.keys.into_iter();
+    let broken = keys.find(|key| key.at_most < promise)?;
+    let violation = broken.violation?;
+    let excerpt = violation.excerpt.iter();
+    let excerpt = excerpt.filter_map(|id| history.get(*id).cloned());
+    Some(Failure::Broken {
+        promise,
+        key: broken.key.to_vec(),
+        excerpt: excerpt.collect(),
+        violation,
+    })
+}
+
+/// Whether too little happened. A plan of a few steps is somebody's own choice.
+fn few(options: &Options, world: &World) -> Option<Failure> {
+    let coverage = &world.coverage;
+    let silent = coverage.answered() * FEW < coverage.asked();
+    let calm = options.nemesis != Nemesis::Off && coverage.struck() == 0;
+    (silent || calm).then_some(Failure::TooLittle)
+}

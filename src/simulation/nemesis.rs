@@ -1,0 +1,297 @@
+//! Who breaks things, at random times.
+//!
+//! All times are multiples of [`GRAIN`], as are the clients', so that faults, deadlines, timeouts
+//! and requests now and then fall on one instant.
+
+use std::time::Duration;
+
+use super::options::{Nemesis, Options};
+use super::setup::Setup;
+use super::trouble::{Kind, Trouble};
+use crate::id::NodeId;
+use crate::network::{Fault, Link, Percent};
+use crate::replica::Restart;
+use crate::rng::Rng;
+use crate::time::Instant;
+
+/// What all times are multiples of.
+pub const GRAIN: Duration = Duration::from_millis(10);
+
+/// How many grains pass between two faults.
+const GAPS: [&[u64]; 3] = [&[1, 2, 5, 5, 10], &[5, 10, 20, 20, 50], &[20, 50, 100, 100]];
+/// How many grains a fault lasts.
+const LASTS: [u64; 10] = [0, 1, 2, 5, 10, 20, 20, 50, 100, 200];
+/// By how many grains messages are late.
+const DELAYS: [u64; 7] = [1, 1, 2, 2, 5, 10, 20];
+/// How often chance strikes, in percent.
+const PERCENTS: [u32; 6] = [1, 5, 20, 50, 50, 100];
+/// Of so many faults of a link, one strikes all links of a node.
+const STORM: u64 = 3;
+/// By how many grains a clock is wrong.
+const SKEWS: [i64; 6] = [-100, -5, -1, 1, 5, 100];
+/// [`GRAIN`] in nanoseconds.
+const GRAIN_NANOS: i64 = 10_000_000;
+
+/// One of these.
+pub fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
+    let place = rng.below(of.len() as u64);
+    of[usize::try_from(place).unwrap_or(0)]
+}
+
+/// So many grains.
+pub fn grains(count: u64) -> Duration {
+    GRAIN * u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// See the module's docs.
+pub struct Villain {
+    rng: Rng,
+    kinds: Vec<Kind>,
+    gaps: &'static [u64],
+    nodes: u64,
+    restart: Restart,
+    /// When it next breaks something.
+    next: Instant,
+    /// What it does besides at the same instant, last first.
+    more: Vec<Trouble>,
+    /// What it will lift or mend, and when.
+    ends: Vec<(Instant, Trouble)>,
+}
+
+impl Villain {
+    /// One whose mind is made up by the seed.
+    pub fn new(options: &Options, setup: &Setup, mut rng: Rng) -> Self {
+        let kinds = kinds(options.nemesis, setup, &mut rng);
+        let gaps = match options.nemesis {
+            Nemesis::Light => GAPS[1],
+            Nemesis::Heavy => GAPS[0],
+            Nemesis::Swarm | Nemesis::Off => pick(&mut rng, &GAPS),
+        };
+        let first = grains(pick(&mut rng, gaps));
+        Self {
+            rng,
+            gaps,
+            nodes: u64::from(options.nodes),
+            restart: options.restart,
+            next: if kinds.is_empty() {
+                Instant::MAX
+            } else {
+                Instant::START.later(first)
+            },
+            kinds,
+            more: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// When it next acts.
+    pub fn next_at(&self) -> Instant {
+        if !self.more.is_empty() {
+            return Instant::START;
+        }
+        let ends = self.ends.iter().map(|(at, _)| *at);
+        ends.min().map_or(self.next, |end| end.min(self.next))
+    }
+
+    /// What it does now: lifts what has lasted long enough, or breaks something.
+    pub fn act(&mut self, now: Instant) -> Option<Trouble> {
+        if let Some(trouble) = self.more.pop() {
+            return Some(trouble);
+        }
+        if let Some(place) = self.ends.iter().position(|(at, _)| *at <= now) {
+            let (_, end) = self.ends.remove(place);
+            if end == Trouble::Heal {
+                // That lifts all the others, too.
+                let is_network = |it: &Trouble| {
+                    matches!(
+                        it,
+                        Trouble::Heal | Trouble::Network(_) | Trouble::Release(_)
+                    )
+                };
+                self.ends.retain(|(_, end)| !is_network(end));
+            }
+            return Some(end);
+        }
+        if self.next > now {
+            return None;
+        }
+        self.next = now.later(grains(pick(&mut self.rng, self.gaps)));
+        let kind = pick(&mut self.rng, &self.kinds);
+        let trouble = self.make(kind);
+        if let Trouble::Network(fault) = &trouble
+            && self.rng.below(STORM) == 0
+        {
+            self.storm(fault);
+        }
+        Some(trouble)
+    }
+
+    /// The same for all other links of one of the nodes.
+    fn storm(&mut self, fault: &Fault) {
+        let nodes = u32::try_from(self.nodes).unwrap_or(u32::MAX);
+        let all = (0..nodes).map(NodeId);
+        let all = all.filter_map(|node| elsewhere(fault, node));
+        self.more = all.map(Trouble::Network).collect();
+    }
+
+    /// Notes that a fault came about: in time it ends.
+    pub fn note(&mut self, now: Instant, trouble: &Trouble) {
+        let lasts = grains(pick(&mut self.rng, &LASTS));
+        if let Some(end) = self.end(trouble) {
+            self.ends.push((now.later(lasts), end));
+        }
+    }
+
+    fn end(&self, trouble: &Trouble) -> Option<Trouble> {
+        trouble.kind()?;
+        Some(match trouble {
+            Trouble::Crash(node) => Trouble::Restart(*node, self.restart),
+            Trouble::Pause(node) => Trouble::Resume(*node),
+            Trouble::Skew(node, _) => Trouble::Skew(*node, 0),
+            Trouble::Network(fault) => lift(fault),
+            _ => return None,
+        })
+    }
+
+    fn make(&mut self, kind: Kind) -> Trouble {
+        let node = self.node();
+        let (time, percent) = (grains(pick(&mut self.rng, &DELAYS)), self.percent());
+        let Some(link) = self.link(node) else {
+            return Trouble::Pause(node);
+        };
+        Trouble::Network(match kind {
+            Kind::Crash => return Trouble::Crash(node),
+            Kind::Pause => return Trouble::Pause(node),
+            Kind::Skew => {
+                let nanos = GRAIN_NANOS * pick(&mut self.rng, &SKEWS);
+                return Trouble::Skew(node, nanos);
+            }
+            Kind::Partition => self.partition(false),
+            Kind::Oneway => self.partition(true),
+            Kind::Isolate => Fault::Isolate(node),
+            Kind::Delay => {
+                let jitter = grains(pick(&mut self.rng, &[0, 0, 10, 20]));
+                Fault::Delay { link, time, jitter }
+            }
+            Kind::Drop => Fault::Drop { link, percent },
+            Kind::Duplicate => Fault::Duplicate { link, percent },
+            Kind::Reorder => Fault::Reorder { link, percent },
+            Kind::Hold => Fault::Hold(link),
+            Kind::Slow => Fault::Slow { node, time },
+        })
+    }
+
+    fn node(&mut self) -> NodeId {
+        NodeId(u32::try_from(self.rng.below(self.nodes)).unwrap_or(0))
+    }
+
+    /// A link of this node; `None` if it is alone.
+    fn link(&mut self, node: NodeId) -> Option<Link> {
+        let nodes = u32::try_from(self.nodes).unwrap_or(u32::MAX);
+        let step = 1 + u32::try_from(self.rng.below(self.nodes.saturating_sub(1))).unwrap_or(0);
+        Link::new(node, NodeId((node.0 + step) % nodes))
+    }
+
+    fn percent(&mut self) -> Percent {
+        let percent = pick(&mut self.rng, &PERCENTS);
+        Percent::from_millionths(percent * 10_000).unwrap_or(Percent::ALL)
+    }
+
+    /// Each node on one side or the other, at random; or, now and then, on none.
+    fn partition(&mut self, oneway: bool) -> Fault {
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        let bridge = self.rng.below(4) == 0;
+        for node in (0..self.nodes).map(|it| NodeId(u32::try_from(it).unwrap_or(0))) {
+            match self.rng.below(5) {
+                0 if bridge => {}
+                side if side % 2 == 0 => left.push(node),
+                _ => right.push(node),
+            }
+        }
+        let lone = self.node();
+        if left.is_empty() || right.is_empty() {
+            return Fault::Isolate(lone);
+        }
+        Fault::Partition {
+            left,
+            right,
+            oneway,
+        }
+    }
+}
+
+/// Which kinds of faults a run has.
+fn kinds(nemesis: Nemesis, setup: &Setup, rng: &mut Rng) -> Vec<Kind> {
+    let possible = Kind::ALL.into_iter();
+    let possible = possible.filter(|kind| is_possible(setup, *kind));
+    match nemesis {
+        Nemesis::Off => Vec::new(),
+        Nemesis::Light => {
+            let light = [Kind::Delay, Kind::Drop, Kind::Duplicate, Kind::Reorder];
+            possible.filter(|kind| light.contains(kind)).collect()
+        }
+        Nemesis::Heavy => possible.filter(|kind| *kind != Kind::Skew).collect(),
+        Nemesis::Swarm => {
+            let skew = rng.below(8) == 0;
+            let possible: Vec<Kind> = possible
+                .filter(|kind| *kind != Kind::Skew || skew)
+                .collect();
+            let some = possible.iter().filter(|_| rng.below(2) == 0);
+            let some: Vec<Kind> = some.copied().collect();
+            if some.is_empty() { possible } else { some }
+        }
+    }
+}
+
+/// Whether there is anything that such a fault could strike.
+fn is_possible(setup: &Setup, kind: Kind) -> bool {
+    match kind {
+        Kind::Crash => setup.budget() > 0,
+        _ if setup.only_crashes => false,
+        Kind::Pause | Kind::Skew | Kind::Slow => true,
+        _ => setup.config.nodes > 1,
+    }
+}
+
+/// The same fault on the link between its lower node and another one.
+fn elsewhere(fault: &Fault, node: NodeId) -> Option<Fault> {
+    let mut fault = fault.clone();
+    let link = match &mut fault {
+        Fault::Delay { link, .. }
+        | Fault::Drop { link, .. }
+        | Fault::Duplicate { link, .. }
+        | Fault::Reorder { link, .. }
+        | Fault::Hold(link) => link,
+        Fault::Partition { .. } | Fault::Isolate(_) | Fault::Slow { .. } => return None,
+    };
+    let other = Link::new(link.low, node).filter(|other| other != link)?;
+    *link = other;
+    Some(fault)
+}
+
+/// What lifts a fault of the network.
+fn lift(fault: &Fault) -> Trouble {
+    let (none, zero) = (Percent::NONE, Duration::ZERO);
+    Trouble::Network(match *fault {
+        Fault::Partition { .. } | Fault::Isolate(_) => return Trouble::Heal,
+        Fault::Hold(link) => return Trouble::Release(link),
+        Fault::Delay { link, .. } => Fault::Delay {
+            link,
+            time: zero,
+            jitter: zero,
+        },
+        Fault::Drop { link, .. } => Fault::Drop {
+            link,
+            percent: none,
+        },
+        Fault::Duplicate { link, .. } => Fault::Duplicate {
+            link,
+            percent: none,
+        },
+        Fault::Reorder { link, .. } => Fault::Reorder {
+            link,
+            percent: none,
+        },
+        Fault::Slow { node, .. } => Fault::Slow { node, time: zero },
+    })
+}

@@ -1,0 +1,166 @@
+//! What is to be simulated.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::config::{Config, ConfigError};
+use crate::placement::PlacementKind;
+use crate::replica::{Plant, Restart};
+
+/// How much goes wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nemesis {
+    /// Messages are late, lost, doubled or overtaken, now and then.
+    Light,
+    /// Everything but wrong clocks, often.
+    Heavy,
+    /// Each run has its own few kinds of faults and its own rate. Source: Groce, Zhang, Eide, Chen,
+    /// Regehr, "Swarm Testing", ISSTA 2012.
+    #[default]
+    Swarm,
+    /// Nothing.
+    Off,
+}
+
+impl Nemesis {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Light, Self::Heavy, Self::Swarm, Self::Off];
+}
+
+impl fmt::Display for Nemesis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Light => "light",
+            Self::Heavy => "heavy",
+            Self::Swarm => "swarm",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// The error of parsing a [`Nemesis`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a nemesis is light, heavy, swarm or off")]
+pub struct UnknownNemesis;
+
+impl FromStr for Nemesis {
+    type Err = UnknownNemesis;
+
+    fn from_str(name: &str) -> Result<Self, UnknownNemesis> {
+        let named = |it: &Self| name.eq_ignore_ascii_case(&it.to_string());
+        Self::ALL.into_iter().find(named).ok_or(UnknownNemesis)
+    }
+}
+
+/// What every run has in common; the rest comes from its seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many operations clients invoke in a run, at least 1. Default 200.
+    pub ops: usize,
+    /// How many nodes there are. Default 5.
+    pub nodes: u32,
+    /// How keys are placed on them.
+    pub placement: PlacementKind,
+    /// How many owners each key has. Default 3.
+    pub replicas: usize,
+    /// W. Default: a majority of the owners; and with a swarm now and then 1, with R, in a run in
+    /// which nodes crash and nothing else goes wrong.
+    pub write_quorum: Option<usize>,
+    /// R. Default: a majority of the owners.
+    pub read_quorum: Option<usize>,
+    /// What goes wrong. Default: swarm.
+    pub nemesis: Nemesis,
+    /// How nodes come back after a crash. Default: by resync.
+    pub restart: Restart,
+    /// A bug that is built in. Default: none.
+    pub plant: Option<Plant>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ops: 200,
+            nodes: 5,
+            placement: PlacementKind::default(),
+            replicas: 3,
+            write_quorum: None,
+            read_quorum: None,
+            nemesis: Nemesis::Swarm,
+            restart: Restart::Resync,
+            plant: None,
+        }
+    }
+}
+
+impl Options {
+    /// W.
+    #[must_use]
+    pub fn write_quorum(&self) -> usize {
+        self.write_quorum.unwrap_or(self.replicas / 2 + 1)
+    }
+
+    /// R.
+    #[must_use]
+    pub fn read_quorum(&self) -> usize {
+        self.read_quorum.unwrap_or(self.replicas / 2 + 1)
+    }
+
+    /// The cluster's part.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config {
+            nodes: self.nodes,
+            placement: self.placement,
+            replicas: self.replicas,
+            write_quorum: self.write_quorum(),
+            read_quorum: self.read_quorum(),
+            plant: self.plant,
+            always_by_message: true,
+            hot_keys: 0,
+            event_log: 0,
+            ..Config::default()
+        }
+    }
+
+    /// The arguments of `shardlab simulate` that differ from the defaults, each after a space.
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        let usual = Self::default();
+        let mut text = String::new();
+        let mut add = |is_usual: bool, name: &str, value: &dyn fmt::Display| {
+            if !is_usual {
+                text.push_str(&format!(" --{name} {value}"));
+            }
+        };
+        add(self.ops == usual.ops, "ops", &self.ops);
+        add(self.nodes == usual.nodes, "nodes", &self.nodes);
+        add(
+            self.placement == usual.placement,
+            "placement",
+            &self.placement,
+        );
+        add(self.replicas == usual.replicas, "replicas", &self.replicas);
+        add(self.nemesis == usual.nemesis, "nemesis", &self.nemesis);
+        add(self.restart == usual.restart, "restart", &self.restart);
+        for (name, quorum) in [
+            ("write-quorum", self.write_quorum),
+            ("read-quorum", self.read_quorum),
+        ] {
+            if let Some(quorum) = quorum {
+                add(false, name, &quorum);
+            }
+        }
+        if let Some(plant) = self.plant {
+            add(false, "plant", &plant);
+        }
+        text
+    }
+
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// The first bound that is broken.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.config().check()
+    }
+}

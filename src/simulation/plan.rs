@@ -1,0 +1,101 @@
+//! What was done in a run, and when: enough to do it again, or a part of it.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use super::trouble::Trouble;
+use crate::history::Action;
+use crate::id::NodeId;
+use crate::time::{Compact, Instant};
+
+/// One thing that was done from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What can be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A client asks for something.
+    Ask(Ask),
+    /// The nemesis strikes.
+    Strike(Trouble),
+}
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Who.
+    pub client: u32,
+    /// Which node it asks; `None`: the first owner.
+    pub via: Option<NodeId>,
+    /// The key, as a number.
+    pub key: usize,
+    /// What is to be done with it.
+    pub action: Action,
+}
+
+/// The key with this number: `k0` and so on.
+#[must_use]
+pub fn key(number: usize) -> Vec<u8> {
+    format!("k{number}").into_bytes()
+}
+
+impl Step {
+    /// The command that does the same, typed at `now`.
+    #[must_use]
+    pub fn command(&self, now: Instant) -> String {
+        match &self.deed {
+            Deed::Strike(trouble) => trouble.to_string(),
+            Deed::Ask(ask) => command(ask, now),
+        }
+    }
+}
+
+fn command(ask: &Ask, now: Instant) -> String {
+    let mut line = format!("{} k{}", ask.action.name(), ask.key);
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let deadline = match &ask.action {
+        Action::Get | Action::Delete => None,
+        Action::Put { value, deadline } | Action::Add { value, deadline } => {
+            let _ = write!(line, " {}", text(value));
+            *deadline
+        }
+        Action::Cas {
+            expected,
+            new,
+            deadline,
+        } => {
+            let _ = write!(line, " {} {}", text(expected), text(new));
+            *deadline
+        }
+        Action::SetDeadline { deadline } => *deadline,
+        Action::Incr { delta } => {
+            let _ = write!(line, " {delta}");
+            None
+        }
+    };
+    if let Some(deadline) = deadline {
+        let _ = write!(line, " {}", Compact(deadline.since(now)));
+    }
+    line
+}
+
+/// For people: `120ms client 2 via 3: PUT k1 17 50ms`.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}ms ", self.at.as_millis())?;
+        if let Deed::Ask(ask) = &self.deed {
+            write!(f, "client {}", ask.client)?;
+            if let Some(node) = ask.via {
+                write!(f, " via {node}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.command(self.at))
+    }
+}

@@ -1,0 +1,157 @@
+//! A plan as a script of our own commands.
+//!
+//! A script has one client, which waits for each answer, and asks whoever is first among the owners.
+//! A plan has several at a time, who ask whom they like. So a script is tried first, and it is known
+//! whether it shows what the plan showed.
+
+use std::fmt::Write as _;
+
+use super::plan::{Ask, Deed, Step};
+use super::setup::Setup;
+use super::world::World;
+use super::{Options, Run, conclude, setup};
+use crate::cache::Cache;
+use crate::history::Action;
+use crate::time::{Compact, Instant};
+
+/// A script, and what came of running it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// Its lines.
+    pub text: String,
+    /// What came of it.
+    pub run: Run,
+}
+
+/// The arguments with which `shardlab run` builds the cluster of a run.
+#[must_use]
+pub fn arguments(setup: &Setup) -> String {
+    let config = &setup.config;
+    let mut text = format!(
+        "--clock virtual --nodes {} --placement {} --replicas {} --write-quorum {} \
+         --read-quorum {} --timeout {} --grace {} --seed {}",
+        config.nodes,
+        config.placement,
+        config.replicas,
+        config.write_quorum,
+        config.read_quorum,
+        Compact(config.timeout),
+        Compact(config.grace),
+        config.seed
+    );
+    if let Some(plant) = config.plant {
+        let _ = write!(text, " --plant {plant}");
+    }
+    text
+}
+
+/// Runs a plan as one client that waits for each answer, and writes down what it types.
+#[must_use]
+pub fn script(options: &Options, seed: u64, plan: &[Step]) -> Script {
+    let setup = setup(options, seed);
+    let mut world = World::new(&setup);
+    let mut lines = Lines::default();
+    let mut typed = Vec::new();
+    for step in plan {
+        let at = step.at.max(world.now);
+        world.advance(at);
+        let step = Step {
+            at,
+            deed: alone(&step.deed, step.at, at),
+        };
+        if world.act(&step.deed) {
+            lines.wait(at);
+            lines.add(&step.command(at));
+            typed.push(step);
+        }
+        finish(&mut world);
+        lines.now = lines.now.max(world.now);
+    }
+    for command in mending(options, &world) {
+        lines.add(&command);
+    }
+    lines.add("SLEEP 10s");
+    for key in 0..setup.shared + setup.clients {
+        lines.add(&format!("GET k{key}"));
+    }
+    lines.add("CHECK");
+    let run = conclude(options, seed, setup, typed, world);
+    Script {
+        text: lines.text,
+        run,
+    }
+}
+
+/// The same for a single client: it asks nobody in particular, and a value lives as long as it
+/// would have.
+fn alone(deed: &Deed, was: Instant, at: Instant) -> Deed {
+    let Deed::Ask(ask) = deed else {
+        return deed.clone();
+    };
+    let mut action = ask.action.clone();
+    if let Action::Put { deadline, .. }
+    | Action::Add { deadline, .. }
+    | Action::Cas { deadline, .. }
+    | Action::SetDeadline { deadline } = &mut action
+    {
+        *deadline = deadline.map(|it| at.later(it.since(was)));
+    }
+    Deed::Ask(Ask {
+        client: 0,
+        via: None,
+        key: ask.key,
+        action,
+    })
+}
+
+/// Lets time pass until there is an answer.
+fn finish(world: &mut World) {
+    world.told();
+    while world.is_awaited() {
+        let Some(next) = world.cluster.next_deadline() else {
+            return;
+        };
+        world.advance(next);
+        world.told();
+    }
+}
+
+/// The commands that mend everything.
+fn mending(options: &Options, world: &World) -> Vec<String> {
+    use crate::cluster::Status::{Crashed, Paused};
+    let mut commands = Vec::new();
+    for (node, _) in world.cluster.skews() {
+        commands.push(format!("SKEW {node} 0s"));
+    }
+    for node in world.cluster.node_ids() {
+        match world.cluster.status(node) {
+            Some(Crashed) => commands.push(format!("RESTART {node} {}", options.restart)),
+            Some(Paused) => commands.push(format!("RESUME {node}")),
+            _ => {}
+        }
+    }
+    commands.push("HEAL".into());
+    commands
+}
+
+/// Commands, and how far they have come in time.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    now: Instant,
+}
+
+impl Lines {
+    fn wait(&mut self, until: Instant) {
+        let time = until.since(self.now);
+        if !time.is_zero() {
+            self.add(&format!("SLEEP {}", Compact(time)));
+            self.now = until;
+        }
+    }
+
+    fn add(&mut self, command: &str) {
+        self.text.push_str(command);
+        self.text.push('\n');
+    }
+}

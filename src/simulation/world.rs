@@ -1,0 +1,259 @@
+//! A cluster with its clients' requests under way: what a run acts on, whether it is wandered or
+//! replayed.
+
+use super::coverage::Coverage;
+use super::options::Options;
+use super::plan::{Ask, Deed, Step, key};
+use super::setup::Setup;
+use super::trouble::{Kind, Trouble};
+use crate::cache::Cache;
+use crate::cluster::{Cluster, Status};
+use crate::history::Action;
+use crate::id::NodeId;
+use crate::replica::{Answer, RequestId, Version};
+use crate::time::Instant;
+
+/// What is known of the writes to a key that has one writer.
+#[derive(Clone, Copy)]
+struct Line {
+    /// How many writes were begun.
+    writes: u64,
+    /// Whether the fate of all of them is known.
+    is_clear: bool,
+}
+
+/// A request that has no answer yet.
+struct Asked {
+    id: RequestId,
+    client: u32,
+    key: usize,
+    /// The number of the write among those to its key, and whether the key was clear before it.
+    write: Option<(u64, bool)>,
+    /// The version that it writes, if it comes to that.
+    version: Version,
+}
+
+/// A write that was acknowledged, and is at fewer nodes than that needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thin {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The write.
+    pub version: Version,
+    /// When it was acknowledged.
+    pub at: Instant,
+    /// How many owners had it then.
+    pub holders: usize,
+    /// How many should have had it.
+    pub needed: usize,
+}
+
+/// A client has its answer.
+pub struct Told {
+    /// Who.
+    pub client: u32,
+    /// Whether it was carried out.
+    pub is_content: bool,
+}
+
+/// See the module's docs.
+pub struct World {
+    pub cluster: Cluster,
+    pub now: Instant,
+    budget: usize,
+    asked: Vec<Asked>,
+    lines: Vec<Line>,
+    pub coverage: Coverage,
+    /// Whether a clock was ever wrong.
+    pub is_skewed: bool,
+    /// The first write that was acknowledged by too few.
+    pub thin: Option<Thin>,
+}
+
+impl World {
+    /// A new cluster.
+    pub fn new(setup: &Setup) -> Self {
+        let cluster = Cluster::new(setup.config).expect("options are checked first");
+        let line = Line {
+            writes: 0,
+            is_clear: true,
+        };
+        Self {
+            cluster,
+            now: Instant::START,
+            budget: setup.budget(),
+            asked: Vec::new(),
+            lines: vec![line; setup.shared + setup.clients],
+            coverage: Coverage::default(),
+            is_skewed: false,
+            thin: None,
+        }
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, to: Instant) {
+        self.now = self.now.max(to);
+        self.cluster.tick(self.now);
+    }
+
+    /// Whether a client waits for an answer.
+    pub fn is_awaited(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    /// Whether the fate of all writes to a key is known.
+    pub fn is_clear(&self, key: usize) -> bool {
+        self.lines[key].is_clear
+    }
+
+    /// Does what a step says, at the present, if it can be done.
+    pub fn act(&mut self, deed: &Deed) -> bool {
+        match deed {
+            Deed::Ask(ask) => self.ask(ask),
+            Deed::Strike(trouble) => self.strike(trouble),
+        }
+    }
+
+    fn strike(&mut self, trouble: &Trouble) -> bool {
+        let struck = trouble.strike(&mut self.cluster, self.now, self.budget);
+        if let (true, Some(kind)) = (struck, trouble.kind()) {
+            self.coverage.faults[kind as usize] += 1;
+            self.is_skewed |= kind == Kind::Skew;
+        }
+        struck
+    }
+
+    fn ask(&mut self, ask: &Ask) -> bool {
+        let line = &mut self.lines[ask.key];
+        if has_condition(&ask.action) && !line.is_clear {
+            return false;
+        }
+        let is_write = ask.action != Action::Get;
+        let write = is_write.then_some((line.writes + 1, line.is_clear));
+        if is_write {
+            line.writes += 1;
+            line.is_clear = false;
+        }
+        let action = ask.action.clone();
+        let version = self.cluster.version() + 1;
+        let id = self
+            .cluster
+            .ask(self.now, ask.client, ask.via, &key(ask.key), action);
+        self.asked.push(Asked {
+            id,
+            client: ask.client,
+            key: ask.key,
+            write,
+            version,
+        });
+        true
+    }
+
+    /// Who has an answer now.
+    pub fn told(&mut self) -> Vec<Told> {
+        let mut told = Vec::new();
+        let mut place = 0;
+        while let Some(asked) = self.asked.get(place) {
+            let Some((_, answer)) = self.cluster.answer(asked.id) else {
+                place += 1;
+                continue;
+            };
+            let asked = self.asked.remove(place);
+            let is_content = !matches!(answer, Answer::Refused(_) | Answer::Unknown(_));
+            self.note(&asked, &answer);
+            self.weigh(&asked, &answer);
+            told.push(Told {
+                client: asked.client,
+                is_content,
+            });
+        }
+        told
+    }
+
+    fn note(&mut self, asked: &Asked, answer: &Answer) {
+        let line = &mut self.lines[asked.key];
+        if let Some((write, was_clear)) = asked.write
+            && write == line.writes
+        {
+            line.is_clear = match answer {
+                Answer::Unknown(_) => false,
+                Answer::Refused(_) => was_clear,
+                _ => true,
+            };
+        }
+    }
+
+    /// Sees whether an acknowledged write is where it should be. A node that has lost its memory
+    /// since, within the budget, may have had it.
+    fn weigh(&mut self, asked: &Asked, answer: &Answer) {
+        let is_written = match answer {
+            Answer::Done | Answer::Number(_) => true,
+            Answer::Applied(applied) => *applied && asked.write.is_some(),
+            Answer::Value(_) | Answer::Refused(_) | Answer::Unknown(_) => false,
+        };
+        if !is_written || self.thin.is_some() {
+            return;
+        }
+        let key = key(asked.key);
+        let (holders, needed) = (
+            self.cluster.holders(&key, asked.version),
+            self.cluster.config().write_quorum,
+        );
+        if holders < needed {
+            self.thin = Some(Thin {
+                key,
+                version: asked.version,
+                at: self.now,
+                holders,
+                needed,
+            });
+        }
+    }
+
+    /// Mends and lifts everything, with `restart` for nodes that have crashed.
+    pub fn mend(&mut self, options: &Options) {
+        let nodes: Vec<NodeId> = self.cluster.node_ids().collect();
+        for node in nodes {
+            let _ = self.cluster.skew(self.now, node, 0);
+            match self.cluster.status(node) {
+                Some(Status::Crashed) => {
+                    let _ = self.cluster.restart(self.now, node, options.restart);
+                }
+                Some(Status::Paused) => {
+                    let _ = self.cluster.resume(self.now, node);
+                }
+                _ => {}
+            }
+        }
+        self.cluster.heal(self.now);
+    }
+
+    /// Lets time pass until nothing is on its way any more; `false` if that takes longer than it
+    /// may.
+    pub fn rest(&mut self, until: Instant) -> bool {
+        while !self.cluster.is_quiet() {
+            let next = self.cluster.next_deadline();
+            let Some(next) = next.filter(|it| *it <= until) else {
+                return false;
+            };
+            self.advance(next);
+        }
+        self.told();
+        true
+    }
+
+    /// Does what a plan says, step by step.
+    pub fn replay(&mut self, plan: &[Step]) {
+        for step in plan {
+            self.advance(step.at);
+            self.told();
+            self.act(&step.deed);
+            self.told();
+        }
+    }
+}
+
+/// Whether an action depends on what is there.
+fn has_condition(action: &Action) -> bool {
+    !matches!(action, Action::Get | Action::Put { .. } | Action::Delete)
+}

@@ -1,0 +1,236 @@
+//! Thousands of random clusters under random faults; and the bugs that are planted to see that the
+//! checks find them. A failure names its seed: `shardlab simulate --seed S --seeds 1` runs it again.
+
+use shardlab::cache::Cache;
+use shardlab::replica::{Plant, Restart};
+use shardlab::simulation::{
+    Failure, Nemesis, Options, chosen, replay, run, script, shrink, transcript,
+};
+use shardlab::time::Instant;
+use shardlab::{Cluster, Config};
+
+/// Runs these seeds, and expects nothing to be broken.
+fn all_well(options: &Options, seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let run = run(options, seed);
+        if let Some(failure) = &run.failure {
+            panic!("seed {seed}{}: {failure}", options.arguments());
+        }
+    }
+}
+
+/// Which seed first breaks something other than that too little happened.
+fn first_failure(options: &Options, seeds: u64) -> Option<u64> {
+    (0..seeds).find(|&seed| {
+        let failure = run(options, seed).failure;
+        failure.is_some_and(|failure| failure != Failure::TooLittle)
+    })
+}
+
+fn planted(plant: Plant) -> Options {
+    Options {
+        plant: Some(plant),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn swarms_break_no_promise() {
+    all_well(&Options::default(), 0..3_000);
+}
+
+#[test]
+fn heavy_and_light_faults_break_no_promise() {
+    for nemesis in [Nemesis::Heavy, Nemesis::Light, Nemesis::Off] {
+        let options = Options {
+            nemesis,
+            ..Options::default()
+        };
+        all_well(&options, 0..200);
+    }
+}
+
+#[test]
+fn other_numbers_of_nodes_owners_and_quorums_break_no_promise() {
+    for (nodes, replicas, quorums) in [
+        (3, 3, None),
+        (7, 5, None),
+        (4, 1, None),
+        (1, 1, None),
+        (5, 3, Some((1, 1))),
+        (5, 3, Some((3, 1))),
+        (5, 3, Some((1, 3))),
+        (5, 4, Some((3, 2))),
+    ] {
+        let options = Options {
+            nodes,
+            replicas,
+            write_quorum: quorums.map(|it| it.0),
+            read_quorum: quorums.map(|it| it.1),
+            ..Options::default()
+        };
+        all_well(&options, 0..120);
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    for plant in Plant::ALL {
+        let found = first_failure(&planted(plant), 1_000);
+        assert!(found.is_some(), "{plant} is not found");
+    }
+}
+
+#[test]
+fn nodes_that_come_back_without_a_resync_are_found_out() {
+    for restart in [Restart::Hints, Restart::Cold, Restart::Stale] {
+        let options = Options {
+            restart,
+            ..Options::default()
+        };
+        let found = first_failure(&options, 500);
+        assert!(found.is_some(), "{restart} is not found");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log_byte_for_byte() {
+    for seed in 0..50 {
+        let (first, log) = transcript(&Options::default(), seed);
+        let (second, again) = transcript(&Options::default(), seed);
+        assert!(log == again, "seed {seed}: two runs differ");
+        assert_eq!(first, second, "seed {seed}");
+        assert_eq!(
+            first,
+            run(&Options::default(), seed),
+            "seed {seed}: watched"
+        );
+    }
+}
+
+#[test]
+fn a_plan_replayed_comes_to_the_same() {
+    for seed in 0..50 {
+        let options = Options::default();
+        let run = run(&options, seed);
+        assert_eq!(replay(&options, seed, &run.plan), run, "seed {seed}");
+    }
+}
+
+#[test]
+fn few_steps_of_a_failed_run_fail_in_the_same_way() {
+    let options = planted(Plant::NoTombstones);
+    let seed = first_failure(&options, 100).expect("it is found soon");
+    let run = run(&options, seed);
+    let places = shrink(&options, &run);
+    assert!(places.len() <= 12, "seed {seed}: {} steps", places.len());
+    let again = replay(&options, seed, &chosen(&run.plan, &places));
+    let kind = |failure: &Option<Failure>| failure.as_ref().map(Failure::kind);
+    assert_eq!(kind(&again.failure), kind(&run.failure), "seed {seed}");
+    for left_out in 0..places.len() {
+        let mut fewer = places.clone();
+        fewer.remove(left_out);
+        let fewer = replay(&options, seed, &chosen(&run.plan, &fewer));
+        assert_ne!(
+            kind(&fewer.failure),
+            kind(&run.failure),
+            "seed {seed}: each step is needed"
+        );
+    }
+    let script = script(&options, seed, &again.plan);
+    assert!(script.text.ends_with("CHECK\n"), "{}", script.text);
+}
+
+#[test]
+fn a_run_in_which_too_little_happens_fails() {
+    let options = Options {
+        ops: 1,
+        ..Options::default()
+    };
+    let few = (0..20).filter(|&seed| run(&options, seed).failure == Some(Failure::TooLittle));
+    assert!(few.count() > 5, "one operation shows nothing");
+}
+
+#[test]
+fn a_day_of_five_idle_nodes_takes_few_steps() {
+    let config = Config {
+        nodes: 5,
+        replicas: 3,
+        write_quorum: 2,
+        read_quorum: 2,
+        ..Config::default()
+    };
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    let put = cluster.put(
+        Instant::START,
+        b"k",
+        b"v",
+        Some(Instant::from_millis(1_000)),
+    );
+    put.expect("acknowledged");
+    let day = Instant::from_millis(24 * 3_600 * 1_000);
+    let mut steps = 0;
+    while let Some(next) = cluster.next_deadline().filter(|next| *next <= day) {
+        cluster.tick(next);
+        steps += 1;
+        assert!(steps < 10, "nodes at rest do nothing");
+    }
+    cluster.tick(day);
+    assert_eq!((cluster.size(day), cluster.tombstones()), (0, 0));
+    assert_eq!(cluster.verify(day), []);
+}
+
+#[test]
+fn the_program_sums_up_what_it_has_seen() {
+    let output = crate::run(
+        &["simulate", "--seeds", "30", "--jobs", "2", "--twice"],
+        b"",
+    );
+    assert!(output.status.success());
+    let text = crate::text(&output.stdout);
+    assert!(text.starts_with("30 runs, "), "{text}");
+    let lines = ["operations", "faults: crash ", "messages: request "];
+    assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+}
+
+#[test]
+fn the_program_shows_how_to_see_a_failure_again() {
+    let output = crate::run(&["simulate", "--tombstones", "off"], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let text = crate::text(&output.stdout);
+    let line = text.lines().rfind(|line| line.starts_with("again: "));
+    let line = line.expect("how to see it again");
+    assert!(line.contains(" --plant no-tombstones --steps "), "{line}");
+    let again: Vec<&str> = line.split(' ').skip(2).collect();
+    let output = crate::run(&again, b"");
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert!(
+        text.contains("\nCHECK\n") || text.ends_with("CHECK\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_failure_is_one_object_for_programs() {
+    let arguments = ["simulate", "--relative-ttl", "--format", "json"];
+    let output = crate::run(&arguments, b"");
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
+    assert_eq!(report["ok"], false);
+    assert!(report["failure"]["seed"].is_u64(), "{report}");
+    assert!(report["failure"]["script"].is_string(), "{report}");
+}
+
+#[test]
+fn bounds_are_usage_errors() {
+    for arguments in [
+        &["simulate", "--replicas", "6"][..],
+        &["simulate", "--write-quorum", "4"],
+        &["--replicas", "4", "-c", "GET a"],
+        &["simulate", "--plant", "weeds"],
+    ] {
+        let output = crate::run(arguments, b"");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stderr.starts_with(b"error: "), "{arguments:?}");
+    }
+}
