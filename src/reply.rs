@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::checker::{Promise, Verdict};
-use crate::cluster::{MoveCost, Status};
+use crate::cluster::{Disorder, MoveCost, Status};
 use crate::config::Capacity;
 use crate::event::Event;
 use crate::eviction::Eviction;
@@ -320,6 +320,9 @@ pub struct Judgement {
     pub promised: Option<Promise>,
     /// That a promise was broken.
     pub broken: Option<Error>,
+    /// What is not as it should be among the nodes, if they are at rest; otherwise why they are
+    /// not. Empty: the copies agree.
+    pub state: Vec<Disorder>,
 }
 
 /// Where a key lives, and why.

@@ -77,10 +77,16 @@ impl fmt::Display for Disorder {
         match self {
             Self::Unfinished(what) => write!(f, "not at rest: {what}"),
             Self::Diverged { key, copies } => {
-                write!(f, "the owners of {} differ:", name(key))?;
-                copies.iter().try_for_each(|(node, record)| {
-                    write!(f, " node {node} has {};", Shown(record.as_ref()))
-                })
+                let has = |(node, record): &(NodeId, Option<Record>)| {
+                    format!("node {node} has {}", Shown(record.as_ref()))
+                };
+                let copies: Vec<String> = copies.iter().map(has).collect();
+                write!(
+                    f,
+                    "the owners of {} differ: {}",
+                    name(key),
+                    copies.join("; ")
+                )
             }
             Self::Misplaced { key, node } => {
                 write!(f, "node {node} has {}, which it does not own", name(key))
@@ -181,11 +187,13 @@ impl Cluster {
     fn unfinished(&self) -> Option<String> {
         let in_flight = self.network.in_flight().len();
         if in_flight > 0 {
-            return Some(format!("{in_flight} messages are on their way"));
+            let are = if in_flight == 1 { " is" } else { "s are" };
+            return Some(format!("{in_flight} message{are} on the way"));
         }
         let waiting = self.clients.waiting();
         if waiting > 0 {
-            return Some(format!("{waiting} requests have no answer"));
+            let have = if waiting == 1 { " has" } else { "s have" };
+            return Some(format!("{waiting} request{have} no answer"));
         }
         let rests =
             |seat: &&Seat| seat.runs() && seat.replica.is_serving() && seat.replica.is_idle();

@@ -459,7 +459,7 @@ pub static COMMANDS: &[Spec] = commands! {
     Check ["CHECK"], Seeing, "",
         "Judge what clients were told: the strongest promise kept, and what breaks a stronger one.",
         [("ISOLATE 0", ""), ("PUT apple red", ""), ("GET apple", "apple -> red"),
-         ("CHECK", "linearizable: 2 operations on 1 key")];
+         ("CHECK", "linearizable: 2 operations on 1 key\nstate: the copies agree")];
     Echo ["ECHO"], Script, "[text]",
         "Print the rest of the line as it stands.",
         [("ECHO It's # no comment", "It's # no comment")];

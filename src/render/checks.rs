@@ -92,6 +92,12 @@ pub fn judgement(style: Style, judgement: &Judgement, out: &mut Vec<u8>) {
             table::lines(style, &history(excerpt, 0), "  ", out);
         }
     }
+    if judgement.state.is_empty() {
+        return line("state: the copies agree", out);
+    }
+    for disorder in &judgement.state {
+        line(&format!("state: {disorder}"), out);
+    }
 }
 
 fn promise(at_least: Promise, at_most: Promise) -> String {
@@ -175,6 +181,8 @@ fn check(judgement: &Judgement, object: &mut Object) {
         Some(violation_object(key, violation, excerpt))
     });
     set("violations", results(broken));
+    let state = judgement.state.iter().map(|it| it.to_string().into());
+    set("state", Value::Array(state.collect()));
     set("ok", judgement.broken.is_none().into());
     if let Some(error) = &judgement.broken {
         put_error(object, error);

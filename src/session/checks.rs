@@ -24,6 +24,7 @@ impl Session {
     /// Judges what clients were told.
     pub(super) fn check_history(&mut self, now: Instant) -> Result<Reply<'static>, Error> {
         let promised = self.cluster.promise();
+        let state = self.cluster.verify(now);
         let history = self.recorded(now)?;
         let verdict = checker::check(history, checker::DEFAULT_STEPS);
         Ok(Reply::Check(Box::new(Judgement {
@@ -31,6 +32,7 @@ impl Session {
             broken: promised.and_then(|promised| broken(promised, &verdict)),
             promised,
             verdict,
+            state,
         })))
     }
 
