@@ -37,6 +37,8 @@ pub enum EventKind {
     Paused,
     /// The node goes on.
     Resumed,
+    /// The nemesis did something: the command for it stands in place of a key.
+    Nemesis,
 }
 
 impl EventKind {
@@ -57,6 +59,7 @@ impl fmt::Display for EventKind {
             Self::Restarted => "restarted",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Nemesis => "nemesis",
         })
     }
 }

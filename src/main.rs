@@ -13,11 +13,12 @@ use shardlab::config::{Capacity, Config, ConfigError, MAX_NODES};
 use shardlab::eviction::Eviction;
 use shardlab::language::duration::{self, DurationError};
 use shardlab::language::size;
+use shardlab::nemesis::Nemesis;
 use shardlab::placement::PlacementKind;
 use shardlab::render::Format;
 use shardlab::replica::{Plant, Restart};
 use shardlab::shell::{self, Exit, Options, Series, When, Work};
-use shardlab::simulation::{self, Nemesis};
+use shardlab::simulation;
 use shardlab::time::ClockKind;
 
 const EXAMPLES: &str = "\

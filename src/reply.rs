@@ -12,6 +12,7 @@ use crate::hot::HotKey;
 use crate::id::NodeId;
 use crate::language::word::Bytes;
 use crate::language::{Change, Error, Topic};
+use crate::nemesis::Nemesis;
 use crate::network::Endpoint;
 use crate::placement::{Location, Member, PlacementKind};
 use crate::stats::Stats;
@@ -60,6 +61,8 @@ pub enum Reply<'a> {
     Ring(Ring),
     /// How keys are placed.
     Placement(PlacementKind),
+    /// How much goes wrong by itself.
+    Nemesis(Nemesis),
     /// What a change of members or placement has cost.
     Moved(Moved),
     /// The most requested keys of each node, by number.

@@ -7,6 +7,7 @@
 mod checks;
 mod errors;
 mod faults;
+mod nemesis;
 mod requests;
 
 pub use faults::Trace;
@@ -20,6 +21,7 @@ use crate::event::{Cursor, Event};
 use crate::id::NodeId;
 use crate::language::word::Bytes;
 use crate::language::{Bound, Change, Command, Error, ErrorKind, glob};
+use crate::nemesis::{Nemesis, Villain};
 use crate::reply::{Found, HotRow, Keyed, Left, NodeRow, Reply, Ring, Whereabouts};
 use crate::stats::Stats;
 use crate::time::{Clock, ClockKind, Instant};
@@ -38,6 +40,8 @@ pub struct Session {
     /// Whether any deadline was ever set, or anything broken; after that the clock stays what it
     /// is.
     timed: bool,
+    /// Who breaks things as time passes, if anybody does.
+    nemesis: Option<(Nemesis, Villain)>,
 }
 
 impl Session {
@@ -53,6 +57,7 @@ impl Session {
             clock,
             seen: Cursor::default(),
             timed: false,
+            nemesis: None,
         }
     }
 
@@ -70,7 +75,12 @@ impl Session {
     /// When something is due next: at or before the earliest deadline.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.cluster.next_deadline()
+        let villain = self.nemesis.as_ref().map(|(_, villain)| villain.next_at());
+        self.cluster
+            .next_deadline()
+            .into_iter()
+            .chain(villain)
+            .min()
     }
 
     /// The cluster.
@@ -81,6 +91,9 @@ impl Session {
     /// Does what is due at `now`, and hands on every event that was not handed on before, in order.
     #[inline]
     pub fn tick(&mut self, now: Instant, mut on_event: impl FnMut(&Event)) {
+        if self.nemesis.is_some() {
+            self.strike(now, &mut on_event);
+        }
         if self.cluster.next_deadline().is_none_or(|next| next > now) {
             return;
         }

@@ -237,6 +237,16 @@ impl Cluster {
         self.clients.trace.take().unwrap_or_default()
     }
 
+    /// Notes in the log what the nemesis did.
+    pub fn tell_nemesis(&mut self, at: Instant, deed: &str) {
+        self.log.record(|| Event {
+            at,
+            node: NodeId(0),
+            kind: EventKind::Nemesis,
+            key: deed.as_bytes().into(),
+        });
+    }
+
     pub(super) fn tell(&mut self, at: Instant, node: NodeId, kind: EventKind) {
         self.log.record(|| Event {
             at,

@@ -54,6 +54,7 @@ pub enum Verb {
     Slow,
     Skew,
     Faults,
+    Nemesis,
     Links,
     Step,
     Stats,
@@ -426,6 +427,9 @@ pub static COMMANDS: &[Spec] = commands! {
     Faults ["FAULTS"], Faults, "",
         "Show the faults in force, as commands that bring them about.",
         [("CRASH 1", ""), ("DROP 0 2 5%", ""), ("FAULTS", "DROP 0 2 5%\nCRASH 1")];
+    Nemesis ["NEMESIS"], Faults, "[light|heavy|swarm|off]",
+        "Let faults come and go by themselves as time passes; off leaves what is broken to HEAL, RESTART and RESUME.",
+        [("NEMESIS", "off")];
     Links ["LINKS"], Faults, "",
         "Show the messages in flight, the next to arrive first.",
         [];

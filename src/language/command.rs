@@ -6,6 +6,7 @@ use super::catalog::{Group, Spec};
 use super::word::Bytes;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
+use crate::nemesis::Nemesis;
 use crate::network::{Fault, Link};
 use crate::placement::PlacementKind;
 use crate::replica::Restart;
@@ -145,6 +146,9 @@ pub enum Command<'a> {
         nanos: i64,
     },
     Faults,
+    Nemesis {
+        nemesis: Option<Nemesis>,
+    },
     Links,
     Step {
         count: u64,

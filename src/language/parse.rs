@@ -15,6 +15,7 @@ use super::word::{Bytes, Scanner, Shown, Word};
 use crate::config::MAX_REPLICAS;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
+use crate::nemesis::{Nemesis, UnknownNemesis};
 use crate::placement::{MAX_WEIGHT, PlacementKind, UnknownPlacement};
 
 /// How many events EVENTS shows when it is not told.
@@ -247,6 +248,9 @@ fn trouble(mut words: Words<'_>) -> Result<Command<'_>, Error> {
             fault: faults::fault(words)?,
         },
         Verb::Faults => Command::Faults,
+        Verb::Nemesis => Command::Nemesis {
+            nemesis: words.optional(nemesis)?,
+        },
         Verb::Links => Command::Links,
         Verb::Step => Command::Step {
             count: words
@@ -442,6 +446,11 @@ fn placement(word: &Word<'_>) -> Result<PlacementKind, Error> {
 
 fn replicas(word: &Word<'_>) -> Result<usize, Error> {
     number(word, "a number of replicas", 1..=MAX_REPLICAS)
+}
+
+fn nemesis(word: &Word<'_>) -> Result<Nemesis, Error> {
+    let nemesis = word.text().and_then(|name| name.parse().ok());
+    nemesis.ok_or_else(|| word.error(UnknownNemesis.to_string()))
 }
 
 fn hot_count(word: &Word<'_>) -> Result<usize, Error> {

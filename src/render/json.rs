@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, checks, help, messages};
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::id::NodeId;
 use crate::language::{Change, Error};
 use crate::reply::{Found, HotRow, Keyed, Left, Moved, NodeRow, Reply, Ring, Skew, skew};
@@ -34,7 +34,11 @@ pub fn event(event: &Event, out: &mut Vec<u8>) {
 fn event_object(event: &Event) -> Object {
     let mut object = Object::new();
     object.insert("event".into(), event.kind.to_string().into());
-    object.insert("node".into(), event.node.0.into());
+    if event.kind == EventKind::Nemesis {
+        put_bytes(&mut object, "fault", &event.key);
+    } else {
+        object.insert("node".into(), event.node.0.into());
+    }
     if event.kind.has_key() {
         put_bytes(&mut object, "key", &event.key);
     }
@@ -122,6 +126,7 @@ fn fields(reply: &Reply<'_>, object: &mut Object) {
             set("bytes", capacity.bytes.into());
         }
         Reply::Placement(kind) => set("placement", kind.to_string().into()),
+        Reply::Nemesis(nemesis) => set("nemesis", nemesis.to_string().into()),
         Reply::Ring(ring) => ring_fields(ring, object),
         Reply::Moved(moved) => moved_fields(moved, object),
         Reply::Hot(rows) => {

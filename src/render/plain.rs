@@ -7,7 +7,7 @@ use super::style::{Paint, Style};
 use super::{checks, help, messages, table};
 use crate::cluster::MoveCost;
 use crate::config::Capacity;
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::language::word::{show, show_text};
 use crate::language::{Change, duration};
 use crate::placement::Hex;
@@ -88,6 +88,7 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Replicas(replicas) => line(&replicas.to_string(), out),
         Reply::Quorum { .. } => line(&checks::quorum(reply), out),
         Reply::Placement(kind) => line(&kind.to_string(), out),
+        Reply::Nemesis(nemesis) => line(&nemesis.to_string(), out),
         Reply::Moved(moved) => line(&moved_text(moved), out),
         Reply::Eviction(eviction) => line(&eviction.to_string(), out),
         Reply::Capacity(capacity) => line(&capacity_text(*capacity), out),
@@ -209,7 +210,10 @@ fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
 /// An event's one sentence, without its time.
 pub fn event(event: &Event, out: &mut Vec<u8>) {
     let (node, kind) = (event.node, event.kind);
-    if kind.has_key() {
+    if kind == EventKind::Nemesis {
+        out.extend_from_slice(b"Nemesis: ");
+        out.extend_from_slice(&event.key);
+    } else if kind.has_key() {
         out.extend_from_slice(format!("Server {node} {kind} key: ").as_bytes());
         show(&event.key, out);
     } else {

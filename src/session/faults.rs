@@ -34,6 +34,13 @@ impl Session {
                 Reply::Done
             }
             Command::Faults => Reply::Faults(self.faults()),
+            Command::Nemesis { nemesis: None } => Reply::Nemesis(self.nemesis()),
+            Command::Nemesis {
+                nemesis: Some(nemesis),
+            } => {
+                self.set_nemesis(now, nemesis);
+                Reply::Done
+            }
             Command::Links => Reply::Links(self.links()),
             Command::Step { count } => self.step(count, on_event)?,
             Command::History { count } => self.history(now, count)?,

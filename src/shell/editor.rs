@@ -85,7 +85,8 @@ impl Editor {
                         candidates.extend(PlacementKind::ALL.iter().map(ToString::to_string));
                     }
                     "NODE" | "WEIGHT" | "real" | "virtual" | "on" | "off" | "none" | "resync"
-                    | "hints" | "cold" | "stale" | "ONEWAY" | "JITTER" => {
+                    | "hints" | "cold" | "stale" | "ONEWAY" | "JITTER" | "light" | "heavy"
+                    | "swarm" => {
                         candidates.push(word.into());
                     }
                     _ => {}

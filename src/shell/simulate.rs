@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::wakeup::{self, Wakeup};
+use crate::nemesis::Kind;
 use crate::render::Format;
 use crate::replica::Message;
-use crate::simulation::{self, ACTIONS, Coverage, Kind, OUTCOMES, Options, Run};
+use crate::simulation::{self, ACTIONS, Coverage, OUTCOMES, Options, Run};
 
 /// How often it is said how far things are.
 const PROGRESS: Duration = Duration::from_millis(200);

@@ -1,8 +1,8 @@
 //! What has happened in runs, counted: a simulation in which too little happens shows nothing.
 
-use super::options::{Nemesis, Options};
-use super::trouble::Kind;
+use super::options::Options;
 use crate::history::{History, Outcome};
+use crate::nemesis::{Kind, Nemesis};
 use crate::network::Counts;
 use crate::replica::Message;
 

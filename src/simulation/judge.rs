@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::options::{Nemesis, Options};
+use super::options::Options;
 use super::plan::{Ask, Deed};
 use super::setup::Setup;
 use super::world::{Thin, World};
@@ -11,6 +11,7 @@ use crate::checker::{self, Kept, Promise, Violation};
 use crate::cluster::Disorder;
 use crate::history::{Action, Operation};
 use crate::id::NodeId;
+use crate::nemesis::Nemesis;
 
 /// The steps that the checker may take for each key and promise.
 const STEPS: u64 = 200_000;

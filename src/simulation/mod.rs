@@ -41,32 +41,29 @@
 
 mod coverage;
 mod judge;
-mod nemesis;
 mod options;
 mod plan;
 mod script;
 mod setup;
 mod shrink;
-mod trouble;
 mod workload;
 mod world;
 
 pub use coverage::{ACTIONS, Coverage, OUTCOMES};
 pub use judge::Failure;
-pub use options::{Nemesis, Options, UnknownNemesis};
+pub use options::Options;
 pub use plan::{Ask, Deed, Step};
 pub use script::{Script, arguments, script};
 pub use setup::Setup;
 pub use shrink::chosen;
-pub use trouble::{Kind, Trouble};
 pub use world::Thin;
 
 use std::fmt::Write as _;
 
 use crate::cache::Cache;
+use crate::nemesis::{Bounds, Villain};
 use crate::rng::Rng;
 use crate::time::Instant;
-use nemesis::Villain;
 use workload::Client;
 use world::World;
 
@@ -200,7 +197,15 @@ fn conclude(options: &Options, seed: u64, setup: Setup, plan: Vec<Step>, mut wor
 
 /// Lets clients and nemesis do what they like; what they did is the plan.
 fn wander(options: &Options, setup: &Setup, seed: u64, world: &mut World) -> Vec<Step> {
-    let mut villain = Villain::new(options, setup, Stream::Nemesis.rng(seed));
+    let bounds = Bounds {
+        nemesis: options.nemesis,
+        nodes: options.nodes,
+        restart: options.restart,
+        budget: setup.budget(),
+        only_crashes: setup.only_crashes,
+    };
+    let rng = Stream::Nemesis.rng(seed);
+    let mut villain = Villain::new(Instant::START, &bounds, rng);
     let count = u32::try_from(setup.clients).unwrap_or(1);
     let client = |number| {
         let rng = Stream::Client(number).rng(seed);

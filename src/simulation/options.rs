@@ -1,56 +1,11 @@
 //! What is to be simulated.
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::config::{Config, ConfigError};
+use crate::nemesis::Nemesis;
 use crate::placement::PlacementKind;
 use crate::replica::{Plant, Restart};
-
-/// How much goes wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Nemesis {
-    /// Messages are late, lost, doubled or overtaken, now and then.
-    Light,
-    /// Everything but wrong clocks, often.
-    Heavy,
-    /// Each run has its own few kinds of faults and its own rate. Source: Groce, Zhang, Eide, Chen,
-    /// Regehr, "Swarm Testing", ISSTA 2012.
-    #[default]
-    Swarm,
-    /// Nothing.
-    Off,
-}
-
-impl Nemesis {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Light, Self::Heavy, Self::Swarm, Self::Off];
-}
-
-impl fmt::Display for Nemesis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Light => "light",
-            Self::Heavy => "heavy",
-            Self::Swarm => "swarm",
-            Self::Off => "off",
-        })
-    }
-}
-
-/// The error of parsing a [`Nemesis`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a nemesis is light, heavy, swarm or off")]
-pub struct UnknownNemesis;
-
-impl FromStr for Nemesis {
-    type Err = UnknownNemesis;
-
-    fn from_str(name: &str) -> Result<Self, UnknownNemesis> {
-        let named = |it: &Self| name.eq_ignore_ascii_case(&it.to_string());
-        Self::ALL.into_iter().find(named).ok_or(UnknownNemesis)
-    }
-}
 
 /// What every run has in common; the rest comes from its seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

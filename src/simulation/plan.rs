@@ -3,9 +3,9 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use super::trouble::Trouble;
 use crate::history::Action;
 use crate::id::NodeId;
+use crate::nemesis::Trouble;
 use crate::time::{Compact, Instant};
 
 /// One thing that was done from outside.

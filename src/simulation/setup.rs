@@ -1,9 +1,9 @@
 //! What the seed decides for a run as a whole, and what is promised then.
 
-use super::nemesis::{grains, pick};
-use super::options::{Nemesis, Options};
+use super::options::Options;
 use crate::checker::Promise;
 use crate::config::Config;
+use crate::nemesis::{Nemesis, grains, pick};
 use crate::rng::Rng;
 
 /// In one of so many runs of a swarm, one owner is a quorum, and nodes crash and nothing else goes

@@ -5,10 +5,10 @@
 //! client was not told, it overwrites the key before it sets conditions again: see
 //! [`crate::replica`] for why.
 
-use super::nemesis::{grains, pick};
 use super::plan::Ask;
 use crate::history::Action;
 use crate::id::NodeId;
+use crate::nemesis::{grains, pick};
 use crate::rng::Rng;
 use crate::time::Instant;
 

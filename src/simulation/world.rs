@@ -5,11 +5,11 @@ use super::coverage::Coverage;
 use super::options::Options;
 use super::plan::{Ask, Deed, Step, key};
 use super::setup::Setup;
-use super::trouble::{Kind, Trouble};
 use crate::cache::Cache;
 use crate::cluster::{Cluster, Status};
 use crate::history::Action;
 use crate::id::NodeId;
+use crate::nemesis::{Kind, Trouble};
 use crate::replica::{Answer, RequestId, Version};
 use crate::time::Instant;
 

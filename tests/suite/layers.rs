@@ -67,6 +67,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "eviction",
             "id",
+            "nemesis",
             "network",
             "placement",
             "replica",
@@ -85,6 +86,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "hot",
             "id",
             "language",
+            "nemesis",
             "network",
             "placement",
             "stats",
@@ -95,7 +97,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "session",
         &[
             "cache", "checker", "cluster", "config", "event", "history", "id", "language",
-            "network", "replica", "reply", "stats", "time",
+            "nemesis", "network", "replica", "reply", "rng", "stats", "time",
         ],
     ),
     (
@@ -118,6 +120,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "nemesis",
+        &["cluster", "id", "network", "replica", "rng", "time"],
+    ),
+    (
         "simulation",
         &[
             "cache",
@@ -126,6 +132,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "history",
             "id",
+            "nemesis",
             "network",
             "placement",
             "replica",
@@ -136,17 +143,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "shell",
         &[
-            "simulation",
             "cluster",
             "config",
             "event",
             "eviction",
             "language",
+            "nemesis",
             "placement",
             "render",
             "replica",
             "reply",
             "session",
+            "simulation",
             "time",
         ],
     ),

@@ -2,10 +2,9 @@
 //! checks find them. A failure names its seed: `shardlab simulate --seed S --seeds 1` runs it again.
 
 use shardlab::cache::Cache;
+use shardlab::nemesis::Nemesis;
 use shardlab::replica::{Plant, Restart};
-use shardlab::simulation::{
-    Failure, Nemesis, Options, chosen, replay, run, script, shrink, transcript,
-};
+use shardlab::simulation::{Failure, Options, chosen, replay, run, script, shrink, transcript};
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 

@@ -3,16 +3,19 @@
 //! All times are multiples of [`GRAIN`], as are the clients', so that faults, deadlines, timeouts
 //! and requests now and then fall on one instant.
 
+mod trouble;
+
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{Nemesis, Options};
-use super::setup::Setup;
-use super::trouble::{Kind, Trouble};
 use crate::id::NodeId;
 use crate::network::{Fault, Link, Percent};
 use crate::replica::Restart;
 use crate::rng::Rng;
 use crate::time::Instant;
+
+pub use trouble::{Kind, Trouble};
 
 /// What all times are multiples of.
 pub const GRAIN: Duration = Duration::from_millis(10);
@@ -32,6 +35,66 @@ const SKEWS: [i64; 6] = [-100, -5, -1, 1, 5, 100];
 /// [`GRAIN`] in nanoseconds.
 const GRAIN_NANOS: i64 = 10_000_000;
 
+/// How much goes wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nemesis {
+    /// Messages are late, lost, doubled or overtaken, now and then.
+    Light,
+    /// Everything but wrong clocks, often.
+    Heavy,
+    /// Each run has its own few kinds of faults and its own rate. Source: Groce, Zhang, Eide, Chen,
+    /// Regehr, "Swarm Testing", ISSTA 2012.
+    #[default]
+    Swarm,
+    /// Nothing.
+    Off,
+}
+
+impl Nemesis {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Light, Self::Heavy, Self::Swarm, Self::Off];
+}
+
+impl fmt::Display for Nemesis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Light => "light",
+            Self::Heavy => "heavy",
+            Self::Swarm => "swarm",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// The error of parsing a [`Nemesis`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a nemesis is light, heavy, swarm or off")]
+pub struct UnknownNemesis;
+
+impl FromStr for Nemesis {
+    type Err = UnknownNemesis;
+
+    fn from_str(name: &str) -> Result<Self, UnknownNemesis> {
+        let named = |it: &Self| name.eq_ignore_ascii_case(&it.to_string());
+        Self::ALL.into_iter().find(named).ok_or(UnknownNemesis)
+    }
+}
+
+/// What a villain may do, and to what.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How much goes wrong.
+    pub nemesis: Nemesis,
+    /// The nodes are numbered from 0 to one less than this.
+    pub nodes: u32,
+    /// How nodes come back after a crash.
+    pub restart: Restart,
+    /// How many nodes may be without their memory at a time.
+    pub budget: usize,
+    /// Whether nodes crash and nothing else goes wrong.
+    pub only_crashes: bool,
+}
+
 /// One of these.
 pub fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
     let place = rng.below(of.len() as u64);
@@ -39,6 +102,7 @@ pub fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
 }
 
 /// So many grains.
+#[must_use]
 pub fn grains(count: u64) -> Duration {
     GRAIN * u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -60,9 +124,10 @@ pub struct Villain {
 
 impl Villain {
     /// One whose mind is made up by the seed.
-    pub fn new(options: &Options, setup: &Setup, mut rng: Rng) -> Self {
-        let kinds = kinds(options.nemesis, setup, &mut rng);
-        let gaps = match options.nemesis {
+    #[must_use]
+    pub fn new(now: Instant, bounds: &Bounds, mut rng: Rng) -> Self {
+        let kinds = kinds(bounds, &mut rng);
+        let gaps = match bounds.nemesis {
             Nemesis::Light => GAPS[1],
             Nemesis::Heavy => GAPS[0],
             Nemesis::Swarm | Nemesis::Off => pick(&mut rng, &GAPS),
@@ -71,12 +136,12 @@ impl Villain {
         Self {
             rng,
             gaps,
-            nodes: u64::from(options.nodes),
-            restart: options.restart,
+            nodes: u64::from(bounds.nodes),
+            restart: bounds.restart,
             next: if kinds.is_empty() {
                 Instant::MAX
             } else {
-                Instant::START.later(first)
+                now.later(first)
             },
             kinds,
             more: Vec::new(),
@@ -85,6 +150,7 @@ impl Villain {
     }
 
     /// When it next acts.
+    #[must_use]
     pub fn next_at(&self) -> Instant {
         if !self.more.is_empty() {
             return Instant::START;
@@ -221,10 +287,10 @@ impl Villain {
 }
 
 /// Which kinds of faults a run has.
-fn kinds(nemesis: Nemesis, setup: &Setup, rng: &mut Rng) -> Vec<Kind> {
+fn kinds(bounds: &Bounds, rng: &mut Rng) -> Vec<Kind> {
     let possible = Kind::ALL.into_iter();
-    let possible = possible.filter(|kind| is_possible(setup, *kind));
-    match nemesis {
+    let possible = possible.filter(|kind| is_possible(bounds, *kind));
+    match bounds.nemesis {
         Nemesis::Off => Vec::new(),
         Nemesis::Light => {
             let light = [Kind::Delay, Kind::Drop, Kind::Duplicate, Kind::Reorder];
@@ -244,12 +310,12 @@ fn kinds(nemesis: Nemesis, setup: &Setup, rng: &mut Rng) -> Vec<Kind> {
 }
 
 /// Whether there is anything that such a fault could strike.
-fn is_possible(setup: &Setup, kind: Kind) -> bool {
+fn is_possible(bounds: &Bounds, kind: Kind) -> bool {
     match kind {
-        Kind::Crash => setup.budget() > 0,
-        _ if setup.only_crashes => false,
+        Kind::Crash => bounds.budget > 0,
+        _ if bounds.only_crashes => false,
         Kind::Pause | Kind::Skew | Kind::Slow => true,
-        _ => setup.config.nodes > 1,
+        _ => bounds.nodes > 1,
     }
 }
 
