@@ -124,7 +124,8 @@ enum Action {
 #[derive(Args)]
 struct Simulate {
     /// How many runs, each with a seed of its own, from --seed on
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000,
+          value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// How many operations clients invoke in a run
     #[arg(long, value_name = "N", default_value_t = 200,

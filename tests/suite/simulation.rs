@@ -227,6 +227,7 @@ fn bounds_are_usage_errors() {
         &["simulate", "--write-quorum", "4"],
         &["--replicas", "4", "-c", "GET a"],
         &["simulate", "--plant", "weeds"],
+        &["simulate", "--seeds", "0"],
     ] {
         let output = crate::run(arguments, b"");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
