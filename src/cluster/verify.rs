@@ -163,13 +163,9 @@ impl Cluster {
     }
 
     /// How many owners of a key have a write to it or a later one, those included that may have
-    /// lost it with their memory and are not in sync again. A key with one owner leaves no trace when
-    /// it goes: then all are said to have it.
+    /// lost it with their memory and are not in sync again.
     #[must_use]
     pub fn holders(&self, key: &[u8], version: Version) -> usize {
-        if self.config.replicas == 1 {
-            return 1;
-        }
         let owners = self.rules().owners(key);
         let seats = owners.iter().filter_map(|&node| self.nodes.seat(node));
         let has = |seat: &&Seat| {

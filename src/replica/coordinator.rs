@@ -2,7 +2,7 @@
 //! answered, as a set of owners and never as a number.
 
 use super::message::{
-    Answer, Bytes, Message, Record, Refusal, Request, RequestId, Shortfall, Version, Written,
+    Answer, Base, Bytes, Message, Record, Refusal, Request, RequestId, Shortfall, Version, Written,
 };
 use super::{Context, Owners, Replica};
 use crate::cache::PutError;
@@ -101,15 +101,31 @@ struct Writing {
     turned_away: bool,
     needed: usize,
     /// What to tell the client when enough have it.
-    then: Answer,
+    then: Then,
     told: bool,
 }
 
 /// What a request comes to when it is known what is there.
 enum Decision {
-    Tell(Answer),
+    Tell(Then),
     /// Write this if nothing later has come in between, and then tell.
-    Write(Record, Option<Version>, Answer),
+    Write(Record, Option<Base>, Answer),
+}
+
+/// What is to be told, and until when it is true: until what was read expires.
+struct Then {
+    answer: Answer,
+    until: Option<Instant>,
+}
+
+impl From<Answer> for Then {
+    /// True for ever.
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            until: None,
+        }
+    }
 }
 
 impl Pending {
@@ -165,7 +181,7 @@ impl Replica {
                 record,
                 None,
                 needed,
-                Answer::Done,
+                Answer::Done.into(),
                 Places::default(),
             );
             return;
@@ -285,21 +301,30 @@ impl Replica {
         );
     }
 
+    /// Reads again: what was known is out of date. What is answered to the questions before can be
+    /// told from what comes now.
+    fn read_anew(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Box<Pending>) {
+        *ctx.clock += 1;
+        let (repairs, asked_all) = match &pending.phase {
+            Phase::Reading(reading) => (reading.repairs, reading.asked_all),
+            Phase::Writing(_) => (false, false),
+        };
+        pending.phase = Phase::Reading(Reading {
+            asked_all,
+            repairs,
+            ..Reading::starting_at(ctx)
+        });
+        self.read(ctx, id, pending);
+    }
+
     /// Enough owners have said what they know.
-    fn decide(&mut self, ctx: &mut Context<'_>, id: RequestId, mut pending: Box<Pending>) {
-        let Phase::Reading(reading) = &mut pending.phase else {
+    fn decide(&mut self, ctx: &mut Context<'_>, id: RequestId, pending: Box<Pending>) {
+        let Phase::Reading(reading) = &pending.phase else {
             return;
         };
         let is_late = reading.has_expired_meanwhile(ctx.now);
         if is_late && !ctx.is_planted(Plant::LateDeadline) || reading.forgotten {
-            // What is answered to the questions before can be told from what comes now.
-            *ctx.clock += 1;
-            *reading = Reading {
-                repairs: reading.repairs,
-                asked_all: reading.asked_all,
-                ..Reading::starting_at(ctx)
-            };
-            return self.read(ctx, id, pending);
+            return self.read_anew(ctx, id, pending);
         }
         let late = ctx.is_planted(Plant::LateDeadline);
         let latest = reading.latest.clone();
@@ -309,21 +334,21 @@ impl Replica {
         let version = latest.as_ref().map_or(0, |record| record.version);
         let (count, holders, repairs) = (pending.owners.len(), reading.holders, reading.repairs);
         match decide(&pending.request, live, version) {
-            Decision::Tell(answer) => {
+            Decision::Tell(then) => {
                 // So many must have it that every later read meets one of them.
                 let needed = count - ctx.rules.read_quorum.min(count) + 1;
                 match latest {
                     Some(record) if repairs => {
-                        self.write(ctx, id, pending, record, None, count, answer, holders);
+                        self.write(ctx, id, pending, record, None, count, then, holders);
                     }
                     Some(record) if ctx.rules.read_quorum > 1 && holders.len() < needed => {
-                        self.write(ctx, id, pending, record, None, needed, answer, holders);
+                        self.write(ctx, id, pending, record, None, needed, then, holders);
                     }
                     Some(record) if ctx.rules.read_quorum > 1 => {
                         self.repair(ctx, &pending, &record);
-                        self.tell(ctx, id, &pending, answer);
+                        self.tell(ctx, id, &pending, then.answer);
                     }
-                    _ => self.tell(ctx, id, &pending, answer),
+                    _ => self.tell(ctx, id, &pending, then.answer),
                 }
             }
             Decision::Write(record, base, answer) => {
@@ -335,7 +360,7 @@ impl Replica {
                     record,
                     base,
                     needed,
-                    answer,
+                    answer.into(),
                     Places::default(),
                 );
             }
@@ -376,9 +401,9 @@ impl Replica {
         id: RequestId,
         mut pending: Box<Pending>,
         record: Record,
-        base: Option<Version>,
+        base: Option<Base>,
         needed: usize,
-        then: Answer,
+        then: Then,
         have: Places,
     ) {
         let mut writing = Writing {
@@ -431,14 +456,16 @@ impl Replica {
     pub(super) fn written(
         &mut self,
         ctx: &mut Context<'_>,
-        id: RequestId,
+        (id, version): (RequestId, Version),
         from: Endpoint,
         outcome: &Written,
     ) {
         let Some((mut pending, place)) = self.take(id, from) else {
             return;
         };
-        if let Phase::Writing(writing) = &mut pending.phase {
+        if let Phase::Writing(writing) = &mut pending.phase
+            && writing.record.version == version
+        {
             writing.hear(place, outcome);
         }
         self.write_on(ctx, id, pending);
@@ -509,10 +536,14 @@ impl Replica {
             writing.acked.len()
         };
         let possible = acked + all.len() - heard.len();
+        let is_over = writing.then.until.is_some_and(|until| until <= ctx.now);
+        if is_over && !writing.told && !ctx.is_planted(Plant::LateDeadline) {
+            return self.read_anew(ctx, id, pending);
+        }
         let answer = if writing.told {
             None
         } else if acked >= writing.needed {
-            Some(writing.then.clone())
+            Some(writing.then.answer.clone())
         } else if possible < writing.needed && heard == all {
             Some(failure(&pending))
         } else {
@@ -743,15 +774,17 @@ fn decide(request: &Request, live: Option<Record>, version: Version) -> Decision
         value: value.map(Bytes::from),
         deadline,
     };
-    let unless = Some(version);
+    let until = live.as_ref().and_then(|live| live.deadline);
+    let unless = Some(Base { version, until });
+    let tell = |answer| Decision::Tell(Then { answer, until });
     match (&request.action, live) {
-        (Action::Get | Action::Put { .. }, live) => Decision::Tell(Answer::Value(live)),
+        (Action::Get | Action::Put { .. }, live) => tell(Answer::Value(live)),
         (Action::Delete, live) => {
             let found = Answer::Applied(live.is_some());
             Decision::Write(record(None, None), None, found)
         }
         (Action::Add { .. }, Some(_)) | (Action::Cas { .. } | Action::SetDeadline { .. }, None) => {
-            Decision::Tell(Answer::Applied(false))
+            tell(Answer::Applied(false))
         }
         (Action::Add { value, deadline }, None) => Decision::Write(
             record(Some(value), *deadline),
@@ -769,7 +802,7 @@ fn decide(request: &Request, live: Option<Record>, version: Version) -> Decision
             if live.value.as_deref() == Some(&**expected) {
                 Decision::Write(record(Some(new), *deadline), unless, Answer::Applied(true))
             } else {
-                Decision::Tell(Answer::Applied(false))
+                tell(Answer::Applied(false))
             }
         }
         (Action::SetDeadline { deadline }, Some(live)) => {
@@ -784,7 +817,7 @@ fn decide(request: &Request, live: Option<Record>, version: Version) -> Decision
                     let record = record(Some(sum.to_string().as_bytes()), deadline);
                     Decision::Write(record, unless, Answer::Number(sum))
                 }
-                Err(refusal) => Decision::Tell(Answer::Refused(refusal)),
+                Err(refusal) => tell(Answer::Refused(refusal)),
             }
         }
     }

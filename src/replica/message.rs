@@ -93,6 +93,23 @@ pub struct Shortfall {
     pub missing: Vec<NodeId>,
 }
 
+/// What the condition of a write was checked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The latest write that was known.
+    pub version: Version,
+    /// When what that wrote expires, if the condition needs it.
+    pub until: Option<Instant>,
+}
+
+impl Base {
+    /// Whether what the condition needs has expired.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
 /// What became of a write at one owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -124,7 +141,7 @@ pub enum Message {
         id: RequestId,
         key: Bytes,
         record: Record,
-        base: Option<Version>,
+        base: Option<Base>,
         /// The logical clock before anything was known of what this is based on: what is no later
         /// than a collected tombstone is turned away.
         stamp: Version,
@@ -132,6 +149,8 @@ pub enum Message {
     /// What became of it.
     Written {
         id: RequestId,
+        /// Which write.
+        version: Version,
         outcome: Written,
         lives: Lives,
     },

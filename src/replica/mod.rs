@@ -40,7 +40,8 @@
 //! if one of them is under way when another write to the key is, or after one whose outcome is
 //! unknown, two may be done of which one should have failed, or an overwrite may get lost. A client
 //! that alone writes a key, and overwrites it after an unknown outcome before it sets conditions
-//! again, is safe where W is a majority. With R = 1 reads repair nothing, so a write that was not
+//! again, is safe where W is a majority; but the effect of one whose outcome is unknown may be seen for the
+//! first time after what it was checked on has expired. With R = 1 reads repair nothing, so a write that was not
 //! acknowledged may be seen and not be seen again. A capacity breaks the promise where eviction
 //! removes what a quorum counts on: an evicted key is a miss. A clock that is ahead lets copies go
 //! early.
@@ -72,7 +73,7 @@ use sync::Sync;
 
 pub use lives::Lives;
 pub use message::{
-    Answer, Bytes, Message, Record, Refusal, Request, RequestId, Shortfall, Version, Written,
+    Answer, Base, Bytes, Message, Record, Refusal, Request, RequestId, Shortfall, Version, Written,
 };
 pub use names::{UnknownPlant, UnknownRestart};
 
@@ -314,7 +315,8 @@ impl Replica {
     ) {
         if let Some((deadline, key, value)) = self.node.peek_due() {
             let (version, _) = unpack(value);
-            let settled = (value[HEADER - 1] == 1).then_some(*clock);
+            let is_settled = value[HEADER - 1] == 1 || rules.replicas == 1;
+            let settled = is_settled.then_some(*clock);
             *clock += u64::from(settled.is_some());
             let key: Bytes = key.into();
             let at = deadline.as_nanos().saturating_add_signed(-self.skew);
@@ -332,7 +334,7 @@ impl Replica {
         write: (Version, Option<Instant>),
         settled: Option<Version>,
     ) {
-        if rules.replicas > 1 && rules.plant != Some(Plant::NoTombstones) {
+        if rules.plant != Some(Plant::NoTombstones) {
             let until = now.later(rules.grace);
             self.graves.dig(key, write, settled, until);
             self.collect(now, rules);
@@ -363,6 +365,10 @@ impl Replica {
     }
 
     /// Takes a message.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm a message, none of them long"
+    )]
     pub fn handle(&mut self, ctx: &mut Context<'_>, from: Endpoint, message: Message) {
         self.expire(ctx);
         if self.is_early(&message) {
@@ -382,12 +388,25 @@ impl Replica {
                     record.deadline = record.deadline.map(|it| it.later(under_way));
                 }
                 let outcome = self.merge(ctx, &key, &record, base, stamp);
-                let lives = self.lives.clone();
-                ctx.send(from, Message::Written { id, outcome, lives });
+                let (version, lives) = (record.version, self.lives.clone());
+                ctx.send(
+                    from,
+                    Message::Written {
+                        id,
+                        version,
+                        outcome,
+                        lives,
+                    },
+                );
             }
-            Message::Written { id, outcome, lives } => {
+            Message::Written {
+                id,
+                version,
+                outcome,
+                lives,
+            } => {
                 if self.is_alive(from, &lives) {
-                    self.written(ctx, id, from, &outcome);
+                    self.written(ctx, (id, version), from, &outcome);
                 }
             }
             Message::Read { id, round, .. } if !self.serving => {
@@ -515,14 +534,16 @@ impl Replica {
         ctx: &mut Context<'_>,
         key: &Bytes,
         record: &Record,
-        base: Option<Version>,
+        base: Option<Base>,
         stamp: Version,
     ) -> Written {
         let known = self.version(key);
         if known == record.version {
             return self.revive(ctx, key, record);
         }
-        if known > record.version || base.is_some_and(|base| known > base) {
+        if known > record.version
+            || base.is_some_and(|base| known > base.version || base.is_over(ctx.now))
+        {
             return match base {
                 Some(_) => Written::Conflict,
                 None => Written::Applied,
@@ -549,7 +570,8 @@ impl Replica {
         let Some(value) = record.value.as_ref().filter(|_| self.is_live(ctx, record)) else {
             self.node.delete(now, key);
             let write = (record.version, record.deadline);
-            self.dig(ctx.now, ctx.rules, key, write, None);
+            let settled = (ctx.rules.replicas == 1).then(|| ctx.stamp());
+            self.dig(ctx.now, ctx.rules, key, write, settled);
             return Written::Applied;
         };
         let mut buffer = std::mem::take(&mut self.buffer);

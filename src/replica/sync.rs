@@ -127,6 +127,10 @@ impl Replica {
         mark: u64,
         floor: Version,
     ) {
+        // What was sent to who it was before its crash may be out of date.
+        if stamp < self.lives.of(self.id()) {
+            return;
+        }
         self.floor = self.floor.max(floor);
         for (key, record) in records {
             self.merge(ctx, &key, &record, None, stamp);

@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use crate::history::{History, Outcome};
-use crate::nemesis::{Kind, Nemesis};
+use crate::nemesis::Kind;
 use crate::network::Counts;
 use crate::replica::Message;
 
@@ -74,11 +74,15 @@ impl Coverage {
         self.faults.iter().sum()
     }
 
-    /// What never happened in a thousand runs or more of a swarm, and should have; `None`: all did.
+    /// What never happened in a thousand runs or more with the usual options, and should have;
+    /// `None`: all did.
     #[must_use]
     pub fn gap(&self, options: &Options) -> Option<String> {
-        let is_whole =
-            options.nemesis == Nemesis::Swarm && options.nodes > 1 && options.replicas > 1;
+        let usual = Options {
+            ops: options.ops,
+            ..Options::default()
+        };
+        let is_whole = usual == *options;
         if self.runs < 1_000 || !is_whole || options.ops < 100 {
             return None;
         }

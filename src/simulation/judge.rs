@@ -18,7 +18,7 @@ const STEPS: u64 = 200_000;
 /// How long it may take to come to rest, in timeouts.
 const PATIENCE: u32 = 100;
 /// Of how many operations at least one must be answered.
-const FEW: u64 = 5;
+const FEW: u64 = 10;
 
 /// Why a run failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,7 +208,16 @@ fn verdict(setup: &Setup, world: &mut World) -> Option<Failure> {
     world.coverage.keys += verdict.checked_keys as u64;
     world.coverage.undecided += u64::from(verdict.kept(promise) == Kept::Unknown);
     let mut keys = verdict.keys.into_iter();
-    let broken = keys.find(|key| key.at_most < promise)?;
+    let doubtful: Vec<Vec<u8>> = world.doubtful().collect();
+    let promised = |key: &[u8]| {
+        if doubtful.iter().any(|it| **it == *key) {
+            promise.min(Promise::NoStaleRead)
+        } else {
+            promise
+        }
+    };
+    let broken = keys.find(|key| key.at_most < promised(&key.key))?;
+    let promise = promised(&broken.key);
     let violation = broken.violation?;
     let excerpt = violation.excerpt.iter();
     let excerpt = excerpt.filter_map(|id| history.get(*id).cloned());

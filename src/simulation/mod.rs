@@ -20,6 +20,7 @@
 //! | W + R > N, R > 1 or N = 1 | right | linearizable |
 //! | W + R > N, R = 1 < N | right | no stale read: reads repair nothing, so an unfinished write may be seen and not be seen again |
 //! | W + R > N | wrong, now and then | no stale read: a key may be missed too early, and be there again |
+//! | a key on which nobody knows what became of a write with a condition | | no stale read: it may be seen for the first time when what it was checked on has expired |
 //! | W + R ≤ N | any | no expired read |
 //! | W = R = 1, and one node at a time crashes and nothing else goes wrong | right | linearizable |
 //!

@@ -20,6 +20,8 @@ struct Line {
     writes: u64,
     /// Whether the fate of all of them is known.
     is_clear: bool,
+    /// Whether nobody knows what became of one with a condition.
+    is_doubtful: bool,
 }
 
 /// A request that has no answer yet.
@@ -29,6 +31,8 @@ struct Asked {
     key: usize,
     /// The number of the write among those to its key, and whether the key was clear before it.
     write: Option<(u64, bool)>,
+    /// Whether it depends on what is there.
+    has_condition: bool,
     /// The version that it writes, if it comes to that.
     version: Version,
 }
@@ -77,6 +81,7 @@ impl World {
         let line = Line {
             writes: 0,
             is_clear: true,
+            is_doubtful: false,
         };
         Self {
             cluster,
@@ -104,6 +109,13 @@ impl World {
     /// Whether the fate of all writes to a key is known.
     pub fn is_clear(&self, key: usize) -> bool {
         self.lines[key].is_clear
+    }
+
+    /// The keys on which nobody knows what became of a write with a condition.
+    pub fn doubtful(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let lines = self.lines.iter().enumerate();
+        let doubtful = lines.filter(|(_, line)| line.is_doubtful);
+        doubtful.map(|(number, _)| key(number))
     }
 
     /// Does what a step says, at the present, if it can be done.
@@ -144,6 +156,7 @@ impl World {
             client: ask.client,
             key: ask.key,
             write,
+            has_condition: has_condition(&ask.action),
             version,
         });
         true
@@ -172,6 +185,7 @@ impl World {
 
     fn note(&mut self, asked: &Asked, answer: &Answer) {
         let line = &mut self.lines[asked.key];
+        line.is_doubtful |= asked.has_condition && matches!(answer, Answer::Unknown(_));
         if let Some((write, was_clear)) = asked.write
             && write == line.writes
         {

@@ -1,6 +1,7 @@
 //! Bugs of the protocol that the simulation has found, one scenario each.
 
 use shardlab::cache::Cache;
+use shardlab::cluster::Status;
 use shardlab::eviction::Lru;
 use shardlab::history::Action;
 use shardlab::id::NodeId;
@@ -142,4 +143,98 @@ fn a_clock_that_is_set_back_loses_no_deadline() {
     assert_eq!(node.get(at(1_500), b"b"), None);
     put(&mut node, 1_500, b"c", 90_000);
     assert!(node.delete(at(1_600), b"c"), "it has not expired");
+}
+
+#[test]
+fn what_expires_while_it_is_passed_on_is_not_told() {
+    let (mut cluster, [a, b, c, other]) = five();
+    for owner in [a, c] {
+        let dropped = cluster.network().drop(b, owner, Percent::ALL);
+        dropped.expect("two nodes");
+    }
+    let red = Action::put(b"red", Some(at(100)));
+    cluster.ask(at(0), 0, Some(b), b"apple", red);
+    delay(&mut cluster, a, other, 30);
+    delay(&mut cluster, c, other, 30);
+    let get = cluster.ask(at(20), 1, Some(other), b"apple", Action::Get);
+    let answer = wait_for(&mut cluster, at(20), get);
+    assert_eq!(cluster.status(b), Some(Status::Up), "it has red");
+    let told = matches!(&answer, Answer::Value(Some(record)) if record.value.is_some());
+    assert!(!told, "{answer:?}: gone for 40 ms");
+}
+
+#[test]
+fn an_expiry_under_way_does_not_revive_what_has_expired() {
+    let (mut cluster, [a, b, c, other]) = five();
+    cluster
+        .put(at(0), b"apple", b"red", Some(at(100)))
+        .expect("acknowledged");
+    for owner in [a, b, c] {
+        delay(&mut cluster, owner, other, 30);
+    }
+    let later = Action::SetDeadline {
+        deadline: Some(at(9_000)),
+    };
+    let expire = cluster.ask(at(20), 0, Some(other), b"apple", later);
+    let answer = wait_for(&mut cluster, at(20), expire);
+    assert_ne!(answer, Answer::Applied(true));
+    assert_eq!(cluster.get(at(200), b"apple"), None);
+}
+
+#[test]
+fn a_condition_checked_before_a_delete_does_not_bring_the_only_copy_back() {
+    let config = Config {
+        nodes: 5,
+        ..Config::default()
+    };
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    cluster.set_versioned(at(0));
+    let owner = cluster.owner(b"apple");
+    let other = cluster.node_ids().find(|node| *node != owner);
+    let other = other.expect("five nodes");
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    delay(&mut cluster, owner, other, 20);
+    let persist = Action::SetDeadline { deadline: None };
+    let persist = cluster.ask(at(1), 0, Some(other), b"apple", persist);
+    assert!(cluster.delete(at(30), b"apple"));
+    let answer = wait_for(&mut cluster, at(30), persist);
+    assert_ne!(answer, Answer::Applied(true));
+    assert_eq!(cluster.get(at(200), b"apple"), None);
+}
+
+#[test]
+fn records_for_a_life_that_is_over_bring_nothing_back() {
+    let config = Config {
+        nodes: 3,
+        replicas: 3,
+        write_quorum: 2,
+        read_quorum: 2,
+        grace: Duration::from_millis(50),
+        ..Config::default()
+    };
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    let [zero, one, two] = [0, 1, 2].map(NodeId);
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    cluster.crash(at(1), one).expect("it runs");
+    delay(&mut cluster, one, two, 20);
+    let restarted = cluster.restart(at(10), one, Restart::Resync);
+    restarted.expect("it crashed");
+    cluster.tick(at(20));
+    cluster.network().hold(one, two).expect("two nodes");
+    let delete = cluster.ask(at(40), 0, Some(zero), b"apple", Action::Delete);
+    let answer = wait_for(&mut cluster, at(40), delete);
+    assert_eq!(answer, Answer::Applied(true));
+    cluster.tick(at(500));
+    assert_eq!(cluster.tombstones(), 0, "all owners had it");
+    cluster.crash(at(600), one).expect("it runs");
+    delay(&mut cluster, zero, one, 30);
+    let restarted = cluster.restart(at(610), one, Restart::Resync);
+    restarted.expect("it crashed");
+    cluster.heal(at(620));
+    assert_eq!(cluster.get(at(700), b"apple"), None);
+    assert_eq!(cluster.verify(at(700)), []);
 }
