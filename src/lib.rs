@@ -32,7 +32,7 @@
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
 //! | leaves | [`time`] [`id`] [`hash`] [`rng`] | instants and clocks, node numbers, pinned hashes, random numbers |
-//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`replica`] [`cluster`] [`nemesis`] [`checker`] | pure: no I/O, no threads, no clock |
+//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] [`replica`] [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
 //! | lab | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
@@ -47,8 +47,10 @@
 //!   noticed; the log is in order of (deadline, node, order of writing).
 //! - An entry leaves a node through one function, with a cause; the eviction policy, the counts and
 //!   the log hang on it. A node never holds more than its capacity.
-//! - While keys move to other owners, every key can be read, and is there once: it is stored at its
-//!   new owner before it is dropped at the old one, and nothing happens in between.
+//! - While keys move to other owners, every key can be read, and is there as often as it has owners:
+//!   it is stored at a new owner before it is dropped at the old one, and nothing happens in between.
+//! - Who has acknowledged is a set of nodes, never a number; a client is told that something was
+//!   done, that it was not, or that nobody knows.
 //! - A deadline is made in one place, [`time::Instant::after`], with checked arithmetic, before
 //!   anything is changed.
 //! - Nothing that can be seen depends on the order of a hash map or on an unpinned hash.

@@ -293,7 +293,7 @@ impl Replica {
             return;
         };
         let shortfall = pending.shortfall(needed, reading.answered);
-        self.tell(
+        self.answer(
             ctx,
             id,
             pending,
@@ -346,9 +346,9 @@ impl Replica {
                     }
                     Some(record) if ctx.rules.read_quorum > 1 => {
                         self.repair(ctx, &pending, &record);
-                        self.tell(ctx, id, &pending, then.answer);
+                        self.answer(ctx, id, &pending, then.answer);
                     }
-                    _ => self.tell(ctx, id, &pending, then.answer),
+                    _ => self.answer(ctx, id, &pending, then.answer),
                 }
             }
             Decision::Write(record, base, answer) => {
@@ -682,11 +682,7 @@ impl Replica {
         Some((pending, place))
     }
 
-    /// Tells the client; there is nothing more to do.
-    fn tell(&mut self, ctx: &mut Context<'_>, id: RequestId, pending: &Pending, answer: Answer) {
-        self.answer(ctx, id, pending, answer);
-    }
-
+    /// Tells the client.
     fn answer(&mut self, ctx: &mut Context<'_>, id: RequestId, pending: &Pending, answer: Answer) {
         if let (true, Answer::Value(found)) = (pending.request.counts, &answer) {
             self.node.count_get(&pending.key, found.is_some());
