@@ -45,6 +45,26 @@ pub fn number(value: &[u8]) -> Option<i64> {
     (number.to_string().as_bytes() == value).then_some(number)
 }
 
+/// Why a value cannot be counted up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CountError {
+    /// What is stored is no whole number in the range of an `i64`.
+    #[error("the value is not a whole number between -2^63 and 2^63-1")]
+    NotANumber,
+    /// The sum is out of the range of an `i64`.
+    #[error("the sum is out of range: it must lie between -2^63 and 2^63-1")]
+    Overflow,
+}
+
+/// What a stored value counts up to, where nothing counts as 0.
+///
+/// # Errors
+/// [`CountError`].
+pub fn sum(old: Option<&[u8]>, delta: i64) -> Result<i64, CountError> {
+    let old = old.map_or(Ok(0), |value| number(value).ok_or(CountError::NotANumber))?;
+    old.checked_add(delta).ok_or(CountError::Overflow)
+}
+
 /// Why a value was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {

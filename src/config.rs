@@ -37,6 +37,11 @@ pub enum Plant {
     EarlyTombstones,
     /// A key can still be read at its deadline.
     LateDeadline,
+    /// What nodes keep for one that is down is lost when it comes back (it asks for nothing else
+    /// then).
+    LostHints,
+    /// While keys move, the owners that they had before do not count.
+    NewOwnersOnly,
 }
 
 /// How to build a [`Cluster`](crate::Cluster).

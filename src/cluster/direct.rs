@@ -75,7 +75,8 @@ impl Cluster {
             cluster.clock += 1;
             let (clock, key) = (cluster.clock, key.into());
             for &owner in owners {
-                let rules = rules(&cluster.config, &*cluster.placement);
+                let (moving, since) = (cluster.moving.as_ref(), cluster.since);
+                let rules = rules(&cluster.config, &*cluster.placement, moving, since);
                 let seat = cluster.nodes.seat_mut(owner)?;
                 seat.replica.delete_directly(now, &rules, &key, clock);
                 seat.due = seat.replica.next_timeout();

@@ -140,6 +140,9 @@ impl Cluster {
             inbox = std::mem::take(&mut seat.inbox);
         }
         self.tell(now, node, EventKind::Resumed);
+        if self.since > 0 {
+            self.tell_layout(now, node);
+        }
         self.deadlines.set(node, Some(now));
         self.tick(now);
         for envelope in inbox {

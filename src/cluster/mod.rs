@@ -15,7 +15,7 @@ pub use moving::{MoveCost, MoveError, MoveProgress};
 pub use nodes::Status;
 pub use verify::Disorder;
 
-use crate::cache::{self, Cache, PutError};
+use crate::cache::{self, Cache, CountError, PutError};
 use crate::config::{Capacity, Config, ConfigError};
 use crate::event::EventLog;
 use crate::eviction::Eviction;
@@ -53,6 +53,8 @@ pub struct Cluster {
     versioned: bool,
     /// The logical clock: the version of the latest write.
     clock: Version,
+    /// The logical clock when the owners of keys last changed.
+    since: Version,
     network: Network<Message>,
     clients: Clients,
     history: Option<History>,
@@ -70,12 +72,9 @@ pub struct Cluster {
 /// Why a counter was not increased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IncrError {
-    /// What is stored is no whole number in the range of an `i64`.
-    #[error("the value is not a whole number between -2^63 and 2^63-1")]
-    NotANumber,
-    /// The sum is out of the range of an `i64`.
-    #[error("the sum is out of range: it must lie between -2^63 and 2^63-1")]
-    Overflow,
+    /// There is no such sum.
+    #[error(transparent)]
+    Count(#[from] CountError),
     /// The sum could not be stored.
     #[error(transparent)]
     Put(#[from] PutError),
@@ -98,6 +97,7 @@ impl Cluster {
             present: Instant::START,
             versioned: config.replicas > 1,
             clock: 0,
+            since: 0,
             network: Network::new(config.seed),
             clients: Clients::default(),
             history: (config.history > 0).then(|| History::new(config.history)),
@@ -325,9 +325,7 @@ impl Cluster {
         }
         let entry = self.peek(now, key);
         let deadline = entry.and_then(|entry| entry.deadline);
-        let number = |value| cache::number(value).ok_or(IncrError::NotANumber);
-        let old = entry.map_or(Ok(0), |entry| number(entry.value))?;
-        let sum = old.checked_add(delta).ok_or(IncrError::Overflow)?;
+        let sum = cache::sum(entry.map(|entry| entry.value), delta)?;
         self.put(now, key, sum.to_string().as_bytes(), deadline)?;
         Ok(sum)
     }
@@ -359,7 +357,7 @@ impl Cluster {
     /// How many different keys there are on the nodes that are up. Cost: O(1), or with replicas a
     /// sort of all keys.
     pub fn size(&mut self, now: Instant) -> u64 {
-        if self.config.replicas > 1 {
+        if self.config.replicas > 1 || self.versioned && self.moving.is_some() {
             return self.keys(now, None, |_| true).len() as u64;
         }
         let all = self.node_stats(now).into_iter();
@@ -464,7 +462,12 @@ impl Cluster {
     /// Expires the entry that comes first by deadline, node and order of writing.
     #[inline(never)]
     fn expire_next(&mut self, now: Instant) -> bool {
-        let rules = rules(&self.config, &*self.placement);
+        let rules = rules(
+            &self.config,
+            &*self.placement,
+            self.moving.as_ref(),
+            self.since,
+        );
         while let Some((at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             let Some(seat) = self.nodes.seat_mut(id) else {
                 return false;

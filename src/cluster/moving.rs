@@ -1,14 +1,19 @@
 //! Moves: what happens to the keys when nodes join or leave, or the placement changes.
 //!
 //! A change puts the new placement in force at once, and leaves the keys where they are. From then
-//! on they are pulled to their new owners, by two paths: in steps, node by node and slot by slot;
-//! and at once for a key that somebody asks for. An entry is stored at its new owner before it is
-//! dropped at the old one, and nothing happens in between, so every key can be read throughout, and
-//! is counted once. A deadline is absolute and goes along unchanged. A node that leaves does so when
-//! it is empty.
+//! on they are pulled to their new owners in steps, node by node and slot by slot. A deadline is absolute
+//! and goes along unchanged. A node that leaves does so when it is empty.
 //!
-//! What is written after the change goes to the new owner, so one pass over the slots that there
-//! are is enough.
+//! Keys without versions have one owner, and nothing is ever on its way to it. So a key that somebody
+//! asks for is pulled at once; it is stored at its new owner before it is dropped at the old one, and
+//! nothing happens in between. Every key can be read throughout, and is counted once. What is
+//! written after the change goes to the new owner, so one pass over the slots that there are is
+//! enough.
+//!
+//! Keys with versions move while nodes crash and messages are under way (see [`super::copies`]). Until all
+//! copies are at their new owners, what is asked or told needs a quorum of the owners that a key
+//! had and a quorum of those that it is to have. Then, in a second pass, nodes drop what they do
+//! not own any more.
 //!
 //! Caveat: an entry comes to its new owner as a new one for the eviction policy. A full owner makes
 //! room as its policy says; if it evicts nothing, the entry is lost, and the log and the cost say
@@ -20,6 +25,7 @@ use crate::config::{Config, ConfigError, MAX_NODES};
 use crate::id::NodeId;
 use crate::node::Node;
 use crate::placement::{MAX_WEIGHT, Member, Placement, PlacementKind};
+use crate::replica::Layout;
 use crate::time::Instant;
 
 /// What a change of members or placement has cost.
@@ -102,11 +108,24 @@ pub(super) struct Moving {
     /// How many owners each had.
     pub(super) replicas: usize,
     leaving: Option<NodeId>,
+    /// Whether all keys are at their new owners, and what is left is to drop them elsewhere.
+    pub(super) copied: bool,
     /// The node that is being looked through, and from which slot on.
     at: (NodeId, u32),
     /// How many entries of that node were looked at, and how many it had at first.
     seen: (u64, u64),
     pub(super) cost: MoveCost,
+}
+
+impl Moving {
+    /// Who owned what before, as long as that counts; with what is in force now.
+    pub(super) fn before<'a>(&'a self, now: Layout<'a>) -> Option<Layout<'a>> {
+        let before = Layout {
+            placement: self.from.as_deref().unwrap_or(now.placement),
+            replicas: self.replicas,
+        };
+        (!self.copied).then_some(before)
+    }
 }
 
 impl Cluster {
@@ -135,7 +154,7 @@ impl Cluster {
         let copies = self.copies(now);
         let fair = (u128::from(copies) * u128::from(weight) + total / 2) / total;
         let optimum = u64::try_from(fair).unwrap_or(copies);
-        self.start(now, Some(placement), None, optimum);
+        self.start(now, Some(placement), self.config.replicas, None, optimum);
         Ok(node)
     }
 
@@ -158,7 +177,7 @@ impl Cluster {
         self.tick(now);
         let placement = self.placement.without(node);
         let optimum = self.nodes.seat(node).map_or(0, |seat| seat.stats().keys);
-        self.start(now, Some(placement), Some(node), optimum);
+        self.start(now, Some(placement), replicas, Some(node), optimum);
         Ok(())
     }
 
@@ -175,7 +194,7 @@ impl Cluster {
         }
         self.tick(now);
         let placement = kind.place(members);
-        self.start(now, Some(placement), None, 0);
+        self.start(now, Some(placement), self.config.replicas, None, 0);
         Ok(())
     }
 
@@ -196,8 +215,8 @@ impl Cluster {
         self.tick(now);
         let more = replicas.saturating_sub(self.config.replicas) as u64;
         let optimum = self.size(now) * more;
-        self.start(now, None, None, optimum);
-        self.config.replicas = replicas;
+        let before = std::mem::replace(&mut self.config.replicas, replicas);
+        self.start(now, None, before, None, optimum);
         Ok(())
     }
 
@@ -222,7 +241,8 @@ impl Cluster {
     /// Moves keys on: looks at up to `limit` slots. Returns what the change has cost in all when
     /// no key is on its way any more, and `None` as long as there are some.
     ///
-    /// Cost: a look-up of the owner for each slot, and a put and a removal for each key that moves.
+    /// Cost: a look-up of the owner for each slot, and a put and a removal for each key that moves;
+    /// with versions, two look-ups of the owners.
     pub fn move_some(&mut self, now: Instant, limit: usize) -> Option<MoveCost> {
         self.tick(now);
         for _ in 0..limit {
@@ -231,22 +251,26 @@ impl Cluster {
             };
             let found = self.nodes.get(node).and_then(|node| node.slot_from(slot));
             if let Some(found) = found {
-                if self.versioned {
-                    self.move_copies(now, node, found);
-                } else {
-                    self.move_slot(now, node, found);
-                }
+                self.move_on(now, node, found);
                 self.go_on_at(node, found.saturating_add(1));
                 continue;
             }
             self.move_tombstones(now, node);
             if node.0 + 1 < self.nodes.next_id().0 {
                 self.go_on_at(NodeId(node.0 + 1), 0);
-            } else {
-                return self.finish();
+            } else if let Some(cost) = self.end_pass(now) {
+                return Some(cost);
             }
         }
         None
+    }
+
+    fn move_on(&mut self, now: Instant, node: NodeId, slot: u32) {
+        match &self.moving {
+            _ if !self.versioned => self.move_slot(now, node, slot),
+            Some(moving) if moving.copied => self.drop_copy(now, node, slot),
+            _ => self.move_copies(now, node, slot),
+        }
     }
 
     fn go_on_at(&mut self, node: NodeId, slot: u32) {
@@ -266,8 +290,13 @@ impl Cluster {
         let (node, (seen, all)) = (moving.at.0, moving.seen);
         let passed = self.node_ids().filter(|&id| id < node).count() as f64;
         let here = seen.min(all) as f64 / all.max(1) as f64;
+        let pass = (passed + here) / self.node_ids().count() as f64;
         Some(MoveProgress {
-            part: (passed + here) / self.node_ids().count() as f64,
+            part: match (self.versioned, moving.copied) {
+                (false, _) => pass,
+                (true, false) => pass / 2.0,
+                (true, true) => 0.5 + pass / 2.0,
+            },
             moved: moving.cost.moved,
         })
     }
@@ -292,14 +321,16 @@ impl Cluster {
         &mut self,
         now: Instant,
         placement: Option<Box<dyn Placement>>,
+        replicas: usize,
         leaving: Option<NodeId>,
         optimum: u64,
     ) {
         let keys = self.size(now);
         self.moving = Some(Moving {
             from: placement.map(|new| std::mem::replace(&mut self.placement, new)),
-            replicas: self.config.replicas,
+            replicas,
             leaving,
+            copied: false,
             at: (NodeId(0), 0),
             seen: (0, self.nodes.get(NodeId(0)).map_or(0, Node::len)),
             cost: MoveCost {
@@ -308,6 +339,7 @@ impl Cluster {
                 ..MoveCost::default()
             },
         });
+        self.change_layout(now);
     }
 
     fn nothing_to_move(&mut self, now: Instant) -> MoveCost {
@@ -317,27 +349,38 @@ impl Cluster {
         }
     }
 
-    fn finish(&mut self) -> Option<MoveCost> {
-        if let Some(moving) = &mut self.moving
-            && moving.cost.waiting > 0
-        {
-            // REBALANCE begins again.
-            let cost = moving.cost;
+    /// All nodes were looked through: goes on with what comes next. Returns the cost if nothing does,
+    /// or nothing can for now.
+    fn end_pass(&mut self, now: Instant) -> Option<MoveCost> {
+        let moving = self.moving.as_mut()?;
+        let cost = moving.cost;
+        let must_drop = self.versioned && !moving.copied;
+        if cost.waiting > 0 || must_drop {
             moving.cost.waiting = 0;
+            moving.copied = cost.waiting == 0;
             self.go_on_at(NodeId(0), 0);
-            return Some(cost);
+            // What waits is tried again by REBALANCE.
+            if cost.waiting > 0 {
+                return Some(cost);
+            }
+            self.change_layout(now);
+            return None;
         }
-        let moving = self.moving.take()?;
-        if let Some(node) = moving.leaving {
-            self.network.forget(node);
-            self.deadlines.set(node, None);
-            let crashed = self.nodes.seat(node).is_some_and(|seat| seat.crashed);
-            let gone = self.nodes.remove(node);
-            let empty = gone.is_some_and(|node| node.is_empty());
-            debug_assert!(crashed || empty, "it leaves empty");
-            self.calm = None;
-        }
-        Some(moving.cost)
+        self.finish(now);
+        Some(cost)
+    }
+
+    fn finish(&mut self, now: Instant) {
+        let Some(node) = self.moving.take().and_then(|moving| moving.leaving) else {
+            return;
+        };
+        self.network.forget(node);
+        self.deadlines.set(node, None);
+        let gone = self.nodes.remove(node);
+        debug_assert!(gone.is_some_and(|node| node.is_empty()), "it leaves empty");
+        self.calm = None;
+        self.hang_up(now, node);
+        self.pump(now);
     }
 
     /// Brings a key that somebody asks for to its owner.
@@ -348,7 +391,7 @@ impl Cluster {
             return;
         };
         if self.versioned {
-            return self.pull_copies(now, key);
+            return;
         }
         let Some(from) = &moving.from else {
             return;

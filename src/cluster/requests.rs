@@ -11,15 +11,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use smallvec::SmallVec;
+
+use super::moving::Moving;
 use super::{Cluster, IncrError, Seat};
 use crate::cache::{Cache, PutError};
+use crate::config::{Config, Plant};
 use crate::history::{Action, OpId, Outcome};
 use crate::id::NodeId;
 use crate::network::{Endpoint, Envelope};
 use crate::node::Entry;
+use crate::placement::Placement;
 use crate::replica::{
-    Answer, Bytes, Context, Message, Owners, Record, Refusal, Replica, Request, RequestId, Rules,
-    Shortfall, unpack,
+    Answer, Bytes, Context, Layout, Message, Record, Refusal, Replica, Request, RequestId, Rules,
+    Shortfall, Version, unpack,
 };
 use crate::time::Instant;
 
@@ -47,7 +52,7 @@ struct Asked {
     /// Its number in the history, if that is kept.
     op: Option<OpId>,
     /// Whom it may ask, and who is being asked.
-    coordinators: Owners,
+    coordinators: SmallVec<[NodeId; 4]>,
     at: usize,
     due: Instant,
     /// Whether somebody may have carried it out without saying so.
@@ -113,9 +118,6 @@ impl Cluster {
     ) -> RequestId {
         self.set_versioned(now);
         self.tick(now);
-        if self.moving.is_some() {
-            self.pull(now, key);
-        }
         self.clients.last += 1;
         let id = RequestId(self.clients.last);
         let history = self.history.as_mut().zip(client);
@@ -140,8 +142,8 @@ impl Cluster {
             version: self.clock,
         };
         let coordinators = match via {
-            Some(node) => Owners::from_slice(&[node]),
-            None => self.rules().owners(key),
+            Some(node) => SmallVec::from_slice(&[node]),
+            None => SmallVec::from_slice(&self.rules().owners(key)),
         };
         let asked = Asked {
             key: key.into(),
@@ -380,7 +382,12 @@ impl Cluster {
         let Some(Seat { replica, due, .. }) = self.nodes.seat_mut(node) else {
             return;
         };
-        let rules = rules(&self.config, &*self.placement);
+        let rules = rules(
+            &self.config,
+            &*self.placement,
+            self.moving.as_ref(),
+            self.since,
+        );
         let mut ctx = Context {
             now,
             sent,
@@ -432,18 +439,32 @@ impl Cluster {
     }
 
     pub(super) fn rules(&self) -> Rules<'_> {
-        rules(&self.config, &*self.placement)
+        rules(
+            &self.config,
+            &*self.placement,
+            self.moving.as_ref(),
+            self.since,
+        )
     }
 }
 
-/// The part of the config that nodes go by.
+/// What nodes go by.
 pub(super) fn rules<'a>(
-    config: &crate::config::Config,
-    placement: &'a dyn crate::placement::Placement,
+    config: &Config,
+    placement: &'a dyn Placement,
+    moving: Option<&'a Moving>,
+    since: Version,
 ) -> Rules<'a> {
-    Rules {
+    let layout = Layout {
         placement,
         replicas: config.replicas,
+    };
+    Rules {
+        layout,
+        before: moving
+            .filter(|_| config.plant != Some(Plant::NewOwnersOnly))
+            .and_then(|moving| moving.before(layout)),
+        since,
         write_quorum: config.write_quorum,
         read_quorum: config.read_quorum,
         timeout: config.timeout,
@@ -474,8 +495,7 @@ pub(super) fn applied(answer: &Answer) -> Result<bool, PutError> {
 pub(super) fn incremented(answer: &Answer) -> Result<i64, IncrError> {
     match answer {
         Answer::Number(number) => Ok(*number),
-        Answer::Refused(Refusal::NotANumber) => Err(IncrError::NotANumber),
-        Answer::Refused(Refusal::Overflow) => Err(IncrError::Overflow),
+        Answer::Refused(Refusal::Count(error)) => Err((*error).into()),
         Answer::Refused(Refusal::Put(error)) => Err((*error).into()),
         Answer::Refused(_) => Err(PutError::TooFewOwners.into()),
         _ => Err(PutError::Unknown.into()),

@@ -163,15 +163,23 @@ impl Cluster {
     }
 
     /// How many owners of a key have a write to it or a later one, those included that may have
-    /// lost it with their memory and are not in sync again.
+    /// lost it with their memory and are not in sync again. While the key moves: of the owners that
+    /// it had or of those that it is to have, whichever are fewer.
     #[must_use]
     pub fn holders(&self, key: &[u8], version: Version) -> usize {
-        let owners = self.rules().owners(key);
-        let seats = owners.iter().filter_map(|&node| self.nodes.seat(node));
-        let has = |seat: &&Seat| {
+        let has = |seat: &Seat| {
             seat.crashed || !seat.replica.is_serving() || seat.replica.knows(key, version)
         };
-        seats.filter(has).count()
+        let owners = self.rules().owners(key);
+        owners.fewest(|node| self.nodes.seat(node).is_some_and(has))
+    }
+
+    /// Whether a node knows a write to a key, or a later one, if it owns the key at all.
+    #[must_use]
+    pub fn knows_its_own(&self, node: NodeId, key: &[u8], version: Version) -> bool {
+        let seat = self.nodes.seat(node);
+        let knows = seat.is_some_and(|seat| seat.replica.knows(key, version));
+        knows || !self.rules().owners(key).contains(&node)
     }
 
     /// How many tombstones all nodes keep.
@@ -181,6 +189,9 @@ impl Cluster {
     }
 
     fn unfinished(&self) -> Option<String> {
+        if self.moving.is_some() {
+            return Some("keys are still moving".into());
+        }
         let in_flight = self.network.in_flight().len();
         if in_flight > 0 {
             let are = if in_flight == 1 { " is" } else { "s are" };
@@ -248,6 +259,10 @@ impl Cluster {
             }
         }
         let Some(history) = &self.history else { return };
+        if self.nodes.iter().count() < self.nodes.next_id().0 as usize {
+            // One that has left has taken its counts along.
+            return;
+        }
         let answered = history.operations().iter();
         let answered = answered
             .filter(|it| it.action == Action::Get && matches!(it.outcome, Outcome::Value(_)));

@@ -85,7 +85,7 @@ impl FromStr for Nemesis {
 pub struct Bounds {
     /// How much goes wrong.
     pub nemesis: Nemesis,
-    /// The nodes are numbered from 0 to one less than this.
+    /// The nodes are numbered from 0 to one less than this; those that join go on from there.
     pub nodes: u32,
     /// How nodes come back after a crash.
     pub restart: Restart,
@@ -93,6 +93,8 @@ pub struct Bounds {
     pub budget: usize,
     /// Whether nodes crash and nothing else goes wrong.
     pub only_crashes: bool,
+    /// Whether nodes join and leave, too.
+    pub moves: bool,
 }
 
 /// One of these.
@@ -112,12 +114,15 @@ pub struct Villain {
     rng: Rng,
     kinds: Vec<Kind>,
     gaps: &'static [u64],
-    nodes: u64,
+    /// All that it knows of; some may have left.
+    nodes: Vec<NodeId>,
     restart: Restart,
     /// When it next breaks something.
     next: Instant,
     /// What it does besides at the same instant, last first.
     more: Vec<Trouble>,
+    /// Whether a node has joined or left.
+    has_moved: bool,
     /// What it will lift or mend, and when.
     ends: Vec<(Instant, Trouble)>,
 }
@@ -136,7 +141,7 @@ impl Villain {
         Self {
             rng,
             gaps,
-            nodes: u64::from(bounds.nodes),
+            nodes: (0..bounds.nodes).map(NodeId).collect(),
             restart: bounds.restart,
             next: if kinds.is_empty() {
                 Instant::MAX
@@ -145,6 +150,7 @@ impl Villain {
             },
             kinds,
             more: Vec::new(),
+            has_moved: false,
             ends: Vec::new(),
         }
     }
@@ -194,15 +200,19 @@ impl Villain {
 
     /// The same for all other links of one of the nodes.
     fn storm(&mut self, fault: &Fault) {
-        let nodes = u32::try_from(self.nodes).unwrap_or(u32::MAX);
-        let all = (0..nodes).map(NodeId);
-        let all = all.filter_map(|node| elsewhere(fault, node));
+        let all = self.nodes.iter();
+        let all = all.filter_map(|&node| elsewhere(fault, node));
         self.more = all.map(Trouble::Network).collect();
     }
 
     /// Notes that a fault came about: in time it ends.
     pub fn note(&mut self, now: Instant, trouble: &Trouble) {
         let lasts = grains(pick(&mut self.rng, &LASTS));
+        self.has_moved |= matches!(trouble, Trouble::Join | Trouble::Leave(_));
+        if *trouble == Trouble::Join {
+            let joined = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+            self.nodes.push(NodeId(joined));
+        }
         if let Some(end) = self.end(trouble) {
             self.ends.push((now.later(lasts), end));
         }
@@ -215,6 +225,7 @@ impl Villain {
             Trouble::Pause(node) => Trouble::Resume(*node),
             Trouble::Skew(node, _) => Trouble::Skew(*node, 0),
             Trouble::Network(fault) => lift(fault),
+            Trouble::Join | Trouble::Leave(_) => Trouble::Rebalance,
             _ => return None,
         })
     }
@@ -243,19 +254,26 @@ impl Villain {
             Kind::Duplicate => Fault::Duplicate { link, percent },
             Kind::Reorder => Fault::Reorder { link, percent },
             Kind::Hold => Fault::Hold(link),
+            Kind::Join | Kind::Leave if self.has_moved && self.rng.below(3) == 0 => {
+                return Trouble::Rebalance;
+            }
+            Kind::Join => return Trouble::Join,
+            Kind::Leave => return Trouble::Leave(node),
             Kind::Slow => Fault::Slow { node, time },
         })
     }
 
     fn node(&mut self) -> NodeId {
-        NodeId(u32::try_from(self.rng.below(self.nodes)).unwrap_or(0))
+        let place = self.rng.below(self.nodes.len() as u64);
+        self.nodes[usize::try_from(place).unwrap_or(0)]
     }
 
     /// A link of this node; `None` if it is alone.
     fn link(&mut self, node: NodeId) -> Option<Link> {
-        let nodes = u32::try_from(self.nodes).unwrap_or(u32::MAX);
-        let step = 1 + u32::try_from(self.rng.below(self.nodes.saturating_sub(1))).unwrap_or(0);
-        Link::new(node, NodeId((node.0 + step) % nodes))
+        let others = (self.nodes.len() as u64).saturating_sub(1);
+        let step = 1 + usize::try_from(self.rng.below(others)).unwrap_or(0);
+        let place = (node.0 as usize + step) % self.nodes.len();
+        Link::new(node, self.nodes[place])
     }
 
     fn percent(&mut self) -> Percent {
@@ -267,7 +285,8 @@ impl Villain {
     fn partition(&mut self, oneway: bool) -> Fault {
         let (mut left, mut right) = (Vec::new(), Vec::new());
         let bridge = self.rng.below(4) == 0;
-        for node in (0..self.nodes).map(|it| NodeId(u32::try_from(it).unwrap_or(0))) {
+        for place in 0..self.nodes.len() {
+            let node = self.nodes[place];
             match self.rng.below(5) {
                 0 if bridge => {}
                 side if side % 2 == 0 => left.push(node),
@@ -314,6 +333,7 @@ fn is_possible(bounds: &Bounds, kind: Kind) -> bool {
     match kind {
         Kind::Crash => bounds.budget > 0,
         _ if bounds.only_crashes => false,
+        Kind::Join | Kind::Leave => bounds.moves,
         Kind::Pause | Kind::Skew | Kind::Slow => true,
         _ => bounds.nodes > 1,
     }

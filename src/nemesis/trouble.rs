@@ -28,6 +28,12 @@ pub enum Trouble {
     Release(Link),
     /// The network has no faults, and the nodes merge what they have.
     Heal,
+    /// A node joins, and keys move to it as far as they can.
+    Join,
+    /// A node leaves, as far as its keys can move.
+    Leave(NodeId),
+    /// Keys that could not move are tried again.
+    Rebalance,
 }
 
 /// The kinds of faults.
@@ -46,11 +52,13 @@ pub enum Kind {
     Reorder,
     Hold,
     Slow,
+    Join,
+    Leave,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Crash,
         Self::Pause,
         Self::Skew,
@@ -63,6 +71,8 @@ impl Kind {
         Self::Reorder,
         Self::Hold,
         Self::Slow,
+        Self::Join,
+        Self::Leave,
     ];
 }
 
@@ -81,6 +91,8 @@ impl fmt::Display for Kind {
             Self::Reorder => "reorder",
             Self::Hold => "hold",
             Self::Slow => "slow",
+            Self::Join => "join",
+            Self::Leave => "leave",
         })
     }
 }
@@ -94,11 +106,14 @@ impl Trouble {
             Self::Pause(_) => Kind::Pause,
             Self::Skew(_, nanos) if *nanos != 0 => Kind::Skew,
             Self::Network(fault) => return network_kind(fault),
+            Self::Join => Kind::Join,
+            Self::Leave(_) => Kind::Leave,
             Self::Skew(..)
             | Self::Restart(..)
             | Self::Resume(_)
             | Self::Release(_)
-            | Self::Heal => return None,
+            | Self::Heal
+            | Self::Rebalance => return None,
         })
     }
 
@@ -122,8 +137,18 @@ impl Trouble {
                 cluster.heal(now);
                 true
             }
+            Self::Join => cluster.join(now, 1).is_ok() && rebalance(cluster, now),
+            Self::Leave(node) => cluster.leave(now, *node).is_ok() && rebalance(cluster, now),
+            Self::Rebalance => rebalance(cluster, now),
         }
     }
+}
+
+/// Moves all keys that can move; `false` if none were on their way.
+fn rebalance(cluster: &mut Cluster, now: Instant) -> bool {
+    let was_moving = cluster.is_moving();
+    cluster.move_all(now);
+    was_moving
 }
 
 fn network_kind(fault: &Fault) -> Option<Kind> {
@@ -182,6 +207,9 @@ impl fmt::Display for Trouble {
             Self::Network(fault) => fault.fmt(f),
             Self::Release(link) => write!(f, "RELEASE {link}"),
             Self::Heal => f.write_str("HEAL"),
+            Self::Join => f.write_str("JOIN"),
+            Self::Leave(node) => write!(f, "LEAVE {node}"),
+            Self::Rebalance => f.write_str("REBALANCE"),
         }
     }
 }

@@ -158,6 +158,11 @@ impl Graves {
         self.table.iter().map(|grave| (&grave.key, grave.record()))
     }
 
+    /// Forgets all but the tombstones of these keys.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&Bytes) -> bool) {
+        self.table.retain(|grave| wanted(&grave.key));
+    }
+
     /// Forgets all; the count goes on.
     pub fn clear(&mut self) {
         self.table.clear();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::lives::Lives;
-use crate::cache::PutError;
+use crate::cache::{CountError, PutError};
 use crate::history::Action;
 use crate::id::NodeId;
 use crate::time::Instant;
@@ -74,10 +74,8 @@ pub enum Answer {
 pub enum Refusal {
     /// The owners' stores refused.
     Put(PutError),
-    /// The value is not a number that can be counted up.
-    NotANumber,
-    /// The sum is out of range.
-    Overflow,
+    /// The value cannot be counted up.
+    Count(CountError),
     /// Too few owners answered, and nothing was changed.
     Quorum(Shortfall),
 }
@@ -117,7 +115,8 @@ pub enum Written {
     Applied,
     /// A later write than the one that the condition was checked on is there.
     Conflict,
-    /// It was under way for so long that something later may have been forgotten since.
+    /// It was under way for so long that something later may have been forgotten since, or that
+    /// the node does not own the key any more.
     TooLate,
     /// The store has no room.
     Refused(PutError),
@@ -324,12 +323,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Put(error) => error.fmt(f),
-            Self::NotANumber => {
-                f.write_str("the value is not a whole number between -2^63 and 2^63-1")
-            }
-            Self::Overflow => {
-                f.write_str("the sum is out of range: it must lie between -2^63 and 2^63-1")
-            }
+            Self::Count(error) => error.fmt(f),
             Self::Quorum(shortfall) => shortfall.fmt(f),
         }
     }

@@ -47,13 +47,17 @@
 //! early.
 
 mod coordinator;
+mod decision;
 mod graves;
 mod lives;
 mod message;
 mod names;
+mod owners;
+mod reading;
 mod sync;
+mod writing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,9 +80,7 @@ pub use message::{
     Answer, Base, Bytes, Message, Record, Refusal, Request, RequestId, Shortfall, Version, Written,
 };
 pub use names::{UnknownPlant, UnknownRestart};
-
-/// The owners of a key, primary first.
-pub type Owners = SmallVec<[NodeId; 4]>;
+pub use owners::Owners;
 
 /// How many hints a replica keeps for each other one.
 const MAX_HINTS: usize = 10_000;
@@ -100,11 +102,14 @@ pub enum Restart {
 }
 
 /// What holds for all replicas of a cluster.
+#[derive(Clone, Copy)]
 pub struct Rules<'a> {
     /// Who owns what.
-    pub placement: &'a dyn Placement,
-    /// How many owners a key has, at least 1.
-    pub replicas: usize,
+    pub layout: Layout<'a>,
+    /// Who owned it before, while keys are on their way to new owners.
+    pub before: Option<Layout<'a>>,
+    /// The logical clock when that was last changed.
+    pub since: Version,
     /// W: how many owners must have a write before it is acknowledged.
     pub write_quorum: usize,
     /// R: how many owners are asked.
@@ -117,10 +122,18 @@ pub struct Rules<'a> {
     pub plant: Option<Plant>,
 }
 
-impl Rules<'_> {
+/// Who owns what.
+#[derive(Clone, Copy)]
+pub struct Layout<'a> {
+    /// How keys are placed.
+    pub placement: &'a dyn Placement,
+    /// How many owners a key has, at least 1.
+    pub replicas: usize,
+}
+
+impl Layout<'_> {
     /// The owners of a key, primary first.
-    #[must_use]
-    pub fn owners(&self, key: &[u8]) -> Owners {
+    fn owners(&self, key: &[u8]) -> SmallVec<[NodeId; 4]> {
         let hash = self.placement.hash(key);
         if self.replicas == 1 {
             return SmallVec::from_slice(&[self.placement.owner(hash)]);
@@ -128,6 +141,34 @@ impl Rules<'_> {
         let mut owners = Vec::with_capacity(self.replicas);
         self.placement.owners(hash, self.replicas, &mut owners);
         SmallVec::from_vec(owners)
+    }
+
+    fn members(&self) -> impl Iterator<Item = NodeId> {
+        self.placement.members().iter().map(|member| member.node)
+    }
+}
+
+impl Rules<'_> {
+    /// The owners of a key, primary first; while keys move, those that it had before, too.
+    #[must_use]
+    pub fn owners(&self, key: &[u8]) -> Owners {
+        let owners = self.layout.owners(key);
+        match &self.before {
+            Some(before) => Owners::moving(owners, &before.owners(key)),
+            None => Owners::new(owners),
+        }
+    }
+
+    /// The nodes that may own keys, by ascending number.
+    #[must_use]
+    pub fn members(&self) -> BTreeSet<NodeId> {
+        let before = self.before.iter().flat_map(Layout::members);
+        self.layout.members().chain(before).collect()
+    }
+
+    /// Whether there is nobody to have copies beside the one owner of each key.
+    fn has_no_copies(&self) -> bool {
+        self.layout.replicas == 1 && self.before.is_none()
     }
 }
 
@@ -315,7 +356,7 @@ impl Replica {
     ) {
         if let Some((deadline, key, value)) = self.node.peek_due() {
             let (version, _) = unpack(value);
-            let is_settled = value[HEADER - 1] == 1 || rules.replicas == 1;
+            let is_settled = value[HEADER - 1] == 1 || rules.has_no_copies();
             let settled = is_settled.then_some(*clock);
             *clock += u64::from(settled.is_some());
             let key: Bytes = key.into();
@@ -537,6 +578,9 @@ impl Replica {
         base: Option<Base>,
         stamp: Version,
     ) -> Written {
+        if stamp < ctx.rules.since && !ctx.rules.owners(key).contains(&self.id()) {
+            return Written::TooLate;
+        }
         let known = self.version(key);
         if known == record.version {
             return self.revive(ctx, key, record);
@@ -570,7 +614,7 @@ impl Replica {
         let Some(value) = record.value.as_ref().filter(|_| self.is_live(ctx, record)) else {
             self.node.delete(now, key);
             let write = (record.version, record.deadline);
-            let settled = (ctx.rules.replicas == 1).then(|| ctx.stamp());
+            let settled = ctx.rules.has_no_copies().then(|| ctx.stamp());
             self.dig(ctx.now, ctx.rules, key, write, settled);
             return Written::Applied;
         };
@@ -662,15 +706,6 @@ impl Replica {
         (key.into(), record_of(entry))
     }
 
-    /// What it knows of a key, without touching it.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<(Bytes, Record)> {
-        if let Some(slot) = self.node.slot_of(key) {
-            return Some(self.slot(slot));
-        }
-        let version = self.graves.version(key)?;
-        Some((key.into(), tombstone(version)))
-    }
-
     /// What it remembers of keys that are gone, by key.
     pub(crate) fn tombstone_records(&self) -> BTreeMap<Bytes, Record> {
         let graves = self.graves.records();
@@ -717,12 +752,38 @@ impl Replica {
         self.dig(now, rules, key, (version, None), Some(version));
     }
 
-    /// Lets a key go that all its owners have, or that is lost.
-    pub(crate) fn give_up(&mut self, now: Instant, key: &[u8], moved: bool, log: &mut EventLog) {
-        self.graves.remove(key);
-        if let Some(slot) = self.node.slot_of(key) {
-            self.node.give_up(self.local(now), slot, moved, log);
-        }
+    /// Lets an entry go that its owners have, or that is lost.
+    pub(crate) fn give_up(&mut self, now: Instant, slot: u32, moved: bool, log: &mut EventLog) {
+        self.node.give_up(self.local(now), slot, moved, log);
+    }
+
+    /// Forgets the tombstones of keys that it does not own any more.
+    pub(crate) fn forget_tombstones(&mut self, rules: &Rules<'_>) {
+        let id = self.id();
+        self.graves.retain(|key| rules.owners(key).contains(&id));
+    }
+
+    /// Notes that all owners of a key have this write, of which it has a copy.
+    pub(crate) fn note_settled(&mut self, ctx: &mut Context<'_>, key: &[u8], version: Version) {
+        let stamp = *ctx.clock;
+        self.settle(ctx, key, version, stamp);
+    }
+
+    /// Up to where it turns away what rests on what was known before.
+    pub(crate) fn floor(&self) -> Version {
+        self.floor
+    }
+
+    /// The owners of keys have changed. One that is new to a key turns away what its owners before
+    /// would have turned away: that is, whatever rests on what was known before this `floor`.
+    pub(crate) fn change_layout(&mut self, ctx: &mut Context<'_>, floor: Version) {
+        self.expire(ctx);
+        self.floor = self.floor.max(floor);
+        let members = ctx.rules.members();
+        self.hints.retain(|node, _| members.contains(node));
+        self.merged.retain(|node, _| members.contains(node));
+        self.change_owners(ctx);
+        self.wait_only_for(ctx, &members);
     }
 
     /// It stops: what it coordinates and waits for is gone. What it holds is kept for
@@ -759,14 +820,6 @@ impl Replica {
         self.lives = Lives::default();
         self.lives.note(self.id(), *ctx.clock);
         self.floor = 0;
-    }
-}
-
-fn tombstone(version: Version) -> Record {
-    Record {
-        version,
-        value: None,
-        deadline: None,
     }
 }
 

@@ -50,13 +50,15 @@ impl FromStr for Restart {
 
 impl Plant {
     /// All bugs that can be planted.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::CountedAcks,
         Self::NoReplication,
         Self::RelativeTtl,
         Self::NoTombstones,
         Self::EarlyTombstones,
         Self::LateDeadline,
+        Self::LostHints,
+        Self::NewOwnersOnly,
     ];
 }
 
@@ -69,6 +71,8 @@ impl fmt::Display for Plant {
             Self::NoTombstones => "no-tombstones",
             Self::EarlyTombstones => "early-tombstones",
             Self::LateDeadline => "late-deadline",
+            Self::LostHints => "lost-hints",
+            Self::NewOwnersOnly => "new-owners-only",
         })
     }
 }
@@ -77,7 +81,7 @@ impl fmt::Display for Plant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a planted bug is counted-acks, no-replication, relative-ttl, no-tombstones, \
-     early-tombstones or late-deadline"
+     early-tombstones, late-deadline, lost-hints or new-owners-only"
 )]
 pub struct UnknownPlant;
 

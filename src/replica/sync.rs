@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::message::{Bytes, Message, Record, RequestId, Version};
 use super::{Context, MAX_HINTS, Replica};
+use crate::config::Plant;
 use crate::id::NodeId;
 use crate::network::Endpoint;
 use crate::time::Instant;
@@ -27,13 +28,11 @@ impl Replica {
 
     /// Asks all other nodes for what this one owns, or for what they have kept for it.
     pub fn start_sync(&mut self, ctx: &mut Context<'_>, hints: bool) {
-        let members = ctx.rules.placement.members().iter();
-        let others = members.map(|it| it.node).filter(|&it| it != self.id());
-        let waiting: BTreeSet<NodeId> = if ctx.rules.replicas > 1 {
-            others.collect()
-        } else {
-            BTreeSet::new()
-        };
+        let mut waiting = BTreeSet::new();
+        if !ctx.rules.has_no_copies() {
+            waiting = ctx.rules.members();
+            waiting.remove(&self.id());
+        }
         let id = self.own_id();
         self.sync = Some(Sync {
             id,
@@ -76,6 +75,14 @@ impl Replica {
         }
     }
 
+    /// Waits for none but these any more.
+    pub(super) fn wait_only_for(&mut self, ctx: &mut Context<'_>, members: &BTreeSet<NodeId>) {
+        if let Some(sync) = &mut self.sync {
+            sync.waiting.retain(|node| members.contains(node));
+        }
+        self.finish_sync(ctx);
+    }
+
     /// Whether a write waits until this node has merged what its peers have: it was sent to who
     /// the node was before its crash, and what it now lacks may be later.
     pub(super) fn is_early(&self, message: &Message) -> bool {
@@ -96,7 +103,12 @@ impl Replica {
             return;
         };
         let records: Vec<(Bytes, Record)> = if hints {
-            self.hints.remove(&node).unwrap_or_default()
+            let kept = self.hints.remove(&node).unwrap_or_default();
+            if ctx.is_planted(Plant::LostHints) {
+                Vec::new()
+            } else {
+                kept
+            }
         } else {
             let owns = |key: &[u8]| ctx.rules.owners(key).contains(&node);
             self.records_if(owns).into_iter().collect()
@@ -157,9 +169,9 @@ impl Replica {
         };
         let merged = self.merged.entry(node).or_default();
         *merged = (*merged).max(mark);
-        let members = ctx.rules.placement.members().iter();
-        let others = members.filter(|member| member.node != self.id());
-        let least = others.map(|it| self.merged.get(&it.node).copied().unwrap_or(0));
+        let members = ctx.rules.members().into_iter();
+        let others = members.filter(|&node| node != self.id());
+        let least = others.map(|node| self.merged.get(&node).copied().unwrap_or(0));
         if let Some(least) = least.min() {
             self.graves.settle_up_to(least, ctx.stamp());
         }

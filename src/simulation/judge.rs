@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::options::Options;
 use super::plan::{Ask, Deed};
 use super::setup::Setup;
-use super::world::{Thin, World};
+use super::world::{LostHint, Thin, World};
 use crate::checker::{self, Kept, Promise, Violation};
 use crate::cluster::Disorder;
 use crate::history::{Action, Operation};
@@ -36,6 +36,8 @@ pub enum Failure {
     },
     /// A write was acknowledged that too few nodes have.
     Thin(Thin),
+    /// A node was not sent what was kept for it.
+    LostHint(LostHint),
     /// The nodes do not agree, or have miscounted.
     Disorder(Vec<Disorder>),
     /// The cluster did not come to rest.
@@ -57,6 +59,7 @@ impl Failure {
                 Promise::Linearizable => "lost value",
             },
             Self::Thin(_) => "too few copies",
+            Self::LostHint(_) => "lost hint",
             Self::Disorder(found) => found.first().map_or("disorder", Disorder::kind),
             Self::Restless(_) => "no rest",
             Self::TooLittle => "too little happened",
@@ -87,6 +90,14 @@ impl fmt::Display for Failure {
                 thin.at.as_millis(),
                 thin.holders,
                 thin.needed
+            ),
+            Self::LostHint(lost) => write!(
+                f,
+                "v{} of {} was acknowledged while node {} was down, which was not sent it at {} ms",
+                lost.version,
+                String::from_utf8_lossy(&lost.key),
+                lost.node,
+                lost.at.as_millis()
             ),
             Self::Disorder(found) | Self::Restless(found) => {
                 let mut lines = found.iter().map(Disorder::to_string);
@@ -140,12 +151,16 @@ pub fn judge(options: &Options, setup: &Setup, world: &mut World) -> Option<Fail
     world.mend(options);
     let patience = setup.config.timeout * PATIENCE;
     let found = rest(world, patience)
-        .or_else(|| read_all(options, setup, world, patience))
+        .or_else(|| read_all(setup, world, patience))
         .or_else(|| outlive(setup, world, patience));
     count(world);
     let told = verdict(setup, world);
     let thin = world.thin.take().map(Failure::Thin);
-    told.or(thin).or(found).or_else(|| few(options, world))
+    let hint = world.lost_hint.take().map(Failure::LostHint);
+    hint.or(told)
+        .or(thin)
+        .or(found)
+        .or_else(|| few(options, world))
 }
 
 /// Lets the cluster come to rest, and looks at it.
@@ -160,17 +175,12 @@ fn rest(world: &mut World, patience: Duration) -> Option<Failure> {
 }
 
 /// Reads every key through different nodes.
-fn read_all(
-    options: &Options,
-    setup: &Setup,
-    world: &mut World,
-    patience: Duration,
-) -> Option<Failure> {
+fn read_all(setup: &Setup, world: &mut World, patience: Duration) -> Option<Failure> {
+    let nodes: Vec<NodeId> = world.cluster.node_ids().collect();
     let reader = u32::try_from(setup.clients).unwrap_or(u32::MAX);
     for key in 0..setup.shared + setup.clients {
         for turn in 0..2 {
-            let node = (key + turn) % options.nodes as usize;
-            let node = NodeId(u32::try_from(node).unwrap_or(0));
+            let node = nodes[(key + turn) % nodes.len()];
             world.act(&Deed::Ask(Ask {
                 client: reader,
                 via: Some(node),

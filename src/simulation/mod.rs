@@ -38,7 +38,7 @@
 //! timeouts and faults often meet in one instant.
 //!
 //! Caveats: what is judged is the protocol as this process runs it, not the network of a real cluster.
-//! Nodes do not join or leave during a run. Nothing is evicted.
+//! Nothing is evicted.
 
 mod coverage;
 mod judge;
@@ -57,7 +57,7 @@ pub use plan::{Ask, Deed, Step};
 pub use script::{Script, arguments, script};
 pub use setup::Setup;
 pub use shrink::chosen;
-pub use world::Thin;
+pub use world::{LostHint, Thin};
 
 use std::fmt::Write as _;
 
@@ -201,9 +201,10 @@ fn wander(options: &Options, setup: &Setup, seed: u64, world: &mut World) -> Vec
     let bounds = Bounds {
         nemesis: options.nemesis,
         nodes: options.nodes,
-        restart: options.restart,
+        restart: options.restart(),
         budget: setup.budget(),
         only_crashes: setup.only_crashes,
+        moves: true,
     };
     let rng = Stream::Nemesis.rng(seed);
     let mut villain = Villain::new(Instant::START, &bounds, rng);

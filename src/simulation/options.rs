@@ -25,7 +25,8 @@ pub struct Options {
     pub read_quorum: Option<usize>,
     /// What goes wrong. Default: swarm.
     pub nemesis: Nemesis,
-    /// How nodes come back after a crash. Default: by resync.
+    /// How nodes come back after a crash. Default: by resync; with [`Plant::LostHints`] it is
+    /// always by hints.
     pub restart: Restart,
     /// A bug that is built in. Default: none.
     pub plant: Option<Plant>,
@@ -58,6 +59,15 @@ impl Options {
     #[must_use]
     pub fn read_quorum(&self) -> usize {
         self.read_quorum.unwrap_or(self.replicas / 2 + 1)
+    }
+
+    /// How nodes come back after a crash.
+    #[must_use]
+    pub fn restart(&self) -> Restart {
+        match self.plant {
+            Some(Plant::LostHints) => Restart::Hints,
+            _ => self.restart,
+        }
     }
 
     /// The cluster's part.

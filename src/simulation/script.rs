@@ -125,12 +125,15 @@ fn mending(options: &Options, world: &World) -> Vec<String> {
     }
     for node in world.cluster.node_ids() {
         match world.cluster.status(node) {
-            Some(Crashed) => commands.push(format!("RESTART {node} {}", options.restart)),
+            Some(Crashed) => commands.push(format!("RESTART {node} {}", options.restart())),
             Some(Paused) => commands.push(format!("RESUME {node}")),
             _ => {}
         }
     }
     commands.push("HEAL".into());
+    if world.cluster.is_moving() {
+        commands.push("REBALANCE".into());
+    }
     commands
 }
 

@@ -1,6 +1,8 @@
 //! A cluster with its clients' requests under way: what a run acts on, whether it is wandered or
 //! replayed.
 
+use std::collections::BTreeMap;
+
 use super::coverage::Coverage;
 use super::options::Options;
 use super::plan::{Ask, Deed, Step, key};
@@ -10,7 +12,7 @@ use crate::cluster::{Cluster, Status};
 use crate::history::Action;
 use crate::id::NodeId;
 use crate::nemesis::{Kind, Trouble};
-use crate::replica::{Answer, RequestId, Version};
+use crate::replica::{Answer, RequestId, Restart, Version};
 use crate::time::Instant;
 
 /// What is known of the writes to a key that has one writer.
@@ -52,6 +54,20 @@ pub struct Thin {
     pub needed: usize,
 }
 
+/// A write that was acknowledged while a node was down, and that the node lacks although it has been
+/// sent all that was kept for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostHint {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The write.
+    pub version: Version,
+    /// The node.
+    pub node: NodeId,
+    /// When it came back.
+    pub at: Instant,
+}
+
 /// A client has its answer.
 pub struct Told {
     /// Who.
@@ -72,6 +88,14 @@ pub struct World {
     pub is_skewed: bool,
     /// The first write that was acknowledged by too few.
     pub thin: Option<Thin>,
+    /// Whether nodes crash and nothing else goes wrong, so that all hints arrive.
+    only_crashes: bool,
+    /// The latest write to each key that was acknowledged.
+    acked: Vec<Version>,
+    /// The latest write when a node crashed.
+    crashed: BTreeMap<NodeId, Version>,
+    /// The first write that a node should have been sent when it came back.
+    pub lost_hint: Option<LostHint>,
 }
 
 impl World {
@@ -92,6 +116,10 @@ impl World {
             coverage: Coverage::default(),
             is_skewed: false,
             thin: None,
+            only_crashes: setup.only_crashes,
+            acked: vec![0; setup.shared + setup.clients],
+            crashed: BTreeMap::new(),
+            lost_hint: None,
         }
     }
 
@@ -132,7 +160,32 @@ impl World {
             self.coverage.faults[kind as usize] += 1;
             self.is_skewed |= kind == Kind::Skew;
         }
+        match trouble {
+            Trouble::Crash(node) if struck => {
+                self.crashed.insert(*node, self.cluster.version());
+            }
+            Trouble::Restart(node, Restart::Hints) if struck && self.only_crashes => {
+                self.look_for_hints(*node);
+            }
+            _ => {}
+        }
         struck
+    }
+
+    /// Sees whether a node that has come back has what was kept for it.
+    fn look_for_hints(&mut self, node: NodeId) {
+        let since = self.crashed.get(&node).copied().unwrap_or(0);
+        let writes = self.acked.iter().enumerate();
+        let mut lost = writes.filter(|&(number, &version)| {
+            version > since && !self.cluster.knows_its_own(node, &key(number), version)
+        });
+        let lost = lost.next().map(|(number, &version)| LostHint {
+            key: key(number),
+            version,
+            node,
+            at: self.now,
+        });
+        self.lost_hint = self.lost_hint.take().or(lost);
     }
 
     fn ask(&mut self, ask: &Ask) -> bool {
@@ -205,7 +258,11 @@ impl World {
             Answer::Applied(applied) => *applied && asked.write.is_some(),
             Answer::Value(_) | Answer::Refused(_) | Answer::Unknown(_) => false,
         };
-        if !is_written || self.thin.is_some() {
+        if !is_written {
+            return;
+        }
+        self.acked[asked.key] = self.acked[asked.key].max(asked.version);
+        if self.thin.is_some() {
             return;
         }
         let key = key(asked.key);
@@ -231,7 +288,7 @@ impl World {
             let _ = self.cluster.skew(self.now, node, 0);
             match self.cluster.status(node) {
                 Some(Status::Crashed) => {
-                    let _ = self.cluster.restart(self.now, node, options.restart);
+                    let _ = self.cluster.restart(self.now, node, options.restart());
                 }
                 Some(Status::Paused) => {
                     let _ = self.cluster.resume(self.now, node);
@@ -240,6 +297,9 @@ impl World {
             }
         }
         self.cluster.heal(self.now);
+        if self.cluster.is_moving() {
+            self.cluster.move_all(self.now);
+        }
     }
 
     /// Lets time pass until nothing is on its way any more; `false` if that takes longer than it

@@ -93,6 +93,22 @@ fn nodes_that_come_back_without_a_resync_are_found_out() {
 }
 
 #[test]
+fn hints_that_arrive_are_told_from_hints_that_are_lost() {
+    let kind = |options: &Options, seed| run(options, seed).failure.as_ref().map(Failure::kind);
+    let right = Options {
+        restart: Restart::Hints,
+        ..Options::default()
+    };
+    let lost = planted(Plant::LostHints);
+    let is_lost = |options, seeds| (0..seeds).any(|seed| kind(options, seed) == Some("lost hint"));
+    assert!(is_lost(&lost, 1_000), "lost hints are not found");
+    assert!(
+        !is_lost(&right, 500),
+        "hints that arrive are taken for lost"
+    );
+}
+
+#[test]
 fn the_same_seed_gives_the_same_log_byte_for_byte() {
     for seed in 0..50 {
         let (first, log) = transcript(&Options::default(), seed);
