@@ -18,8 +18,6 @@
 //! on to nobody, so a write that only some owners have may be seen and then not be seen. With less
 //! it is a cache that answers faster and promises less; CHECK says how much less.
 //!
-//! An entry's bytes in the store are 8 bytes of version and one of flags, and then the value.
-//!
 //! # What is easy to get wrong
 //!
 //! Each of these was wrong once, and [`crate::simulation`] found it.
@@ -50,42 +48,38 @@ mod coordinator;
 mod decision;
 mod graves;
 mod lives;
+mod memory;
 mod message;
 mod names;
 mod owners;
 mod reading;
+mod rules;
 mod sync;
 mod writing;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use smallvec::SmallVec;
-
-use crate::cache::{Cache, PutError};
+use crate::cache::Cache;
 pub use crate::config::Plant;
-use crate::event::EventLog;
 use crate::id::NodeId;
 use crate::network::Endpoint;
-use crate::node::{Entry, Node};
-use crate::placement::Placement;
+use crate::node::Node;
 use crate::time::Instant;
 use coordinator::Pending;
 use graves::Graves;
 use sync::Sync;
 
 pub use lives::Lives;
+pub use memory::{HEADER, unpack};
 pub use message::{
     Answer, Base, Bytes, Message, Record, Refusal, Request, RequestId, Shortfall, Version, Written,
 };
 pub use names::{UnknownPlant, UnknownRestart};
 pub use owners::Owners;
+pub use rules::{Context, Layout, Rules};
 
 /// How many hints a replica keeps for each other one.
 const MAX_HINTS: usize = 10_000;
-/// How many bytes stand before the value of an entry.
-pub const HEADER: usize = 9;
 
 /// How a node comes back after a crash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,111 +93,6 @@ pub enum Restart {
     Cold,
     /// As it was when it crashed; it serves at once.
     Stale,
-}
-
-/// What holds for all replicas of a cluster.
-#[derive(Clone, Copy)]
-pub struct Rules<'a> {
-    /// Who owns what.
-    pub layout: Layout<'a>,
-    /// Who owned it before, while keys are on their way to new owners.
-    pub before: Option<Layout<'a>>,
-    /// The logical clock when that was last changed.
-    pub since: Version,
-    /// W: how many owners must have a write before it is acknowledged.
-    pub write_quorum: usize,
-    /// R: how many owners are asked.
-    pub read_quorum: usize,
-    /// How long a coordinator waits for owners.
-    pub timeout: Duration,
-    /// How long tombstones are kept at least.
-    pub grace: Duration,
-    /// For tests of the tests.
-    pub plant: Option<Plant>,
-}
-
-/// Who owns what.
-#[derive(Clone, Copy)]
-pub struct Layout<'a> {
-    /// How keys are placed.
-    pub placement: &'a dyn Placement,
-    /// How many owners a key has, at least 1.
-    pub replicas: usize,
-}
-
-impl Layout<'_> {
-    /// The owners of a key, primary first.
-    fn owners(&self, key: &[u8]) -> SmallVec<[NodeId; 4]> {
-        let hash = self.placement.hash(key);
-        if self.replicas == 1 {
-            return SmallVec::from_slice(&[self.placement.owner(hash)]);
-        }
-        let mut owners = Vec::with_capacity(self.replicas);
-        self.placement.owners(hash, self.replicas, &mut owners);
-        SmallVec::from_vec(owners)
-    }
-
-    fn members(&self) -> impl Iterator<Item = NodeId> {
-        self.placement.members().iter().map(|member| member.node)
-    }
-}
-
-impl Rules<'_> {
-    /// The owners of a key, primary first; while keys move, those that it had before, too.
-    #[must_use]
-    pub fn owners(&self, key: &[u8]) -> Owners {
-        let owners = self.layout.owners(key);
-        match &self.before {
-            Some(before) => Owners::moving(owners, &before.owners(key)),
-            None => Owners::new(owners),
-        }
-    }
-
-    /// The nodes that may own keys, by ascending number.
-    #[must_use]
-    pub fn members(&self) -> BTreeSet<NodeId> {
-        let before = self.before.iter().flat_map(Layout::members);
-        self.layout.members().chain(before).collect()
-    }
-
-    /// Whether there is nobody to have copies beside the one owner of each key.
-    fn has_no_copies(&self) -> bool {
-        self.layout.replicas == 1 && self.before.is_none()
-    }
-}
-
-/// What a replica is given with each message, and where its own messages go.
-pub struct Context<'a> {
-    /// The present.
-    pub now: Instant,
-    /// When the message was sent.
-    pub sent: Instant,
-    /// The cluster's logical clock. It goes on with every write, and whenever somebody learns that
-    /// all owners have one, so that what is sent after that can be told from what was sent before.
-    pub clock: &'a mut Version,
-    /// See [`Rules`].
-    pub rules: &'a Rules<'a>,
-    /// Where events go.
-    pub log: &'a mut EventLog,
-    /// Where messages go.
-    pub out: &'a mut Vec<(Endpoint, Message)>,
-}
-
-impl Context<'_> {
-    fn send(&mut self, to: impl Into<Endpoint>, message: Message) {
-        self.out.push((to.into(), message));
-    }
-
-    /// The present of the logical clock, which is over then.
-    fn stamp(&mut self) -> Version {
-        let stamp = *self.clock;
-        *self.clock += 1;
-        stamp
-    }
-
-    fn is_planted(&self, plant: Plant) -> bool {
-        self.rules.plant == Some(plant)
-    }
 }
 
 /// See the module's docs.
@@ -230,26 +119,6 @@ pub struct Replica {
     /// Whether it answers reads.
     serving: bool,
     buffer: Vec<u8>,
-}
-
-/// The version and the value in an entry's bytes.
-///
-/// # Panics
-/// If there are fewer than [`HEADER`] bytes.
-#[must_use]
-pub fn unpack(bytes: &[u8]) -> (Version, &[u8]) {
-    let (header, value) = bytes.split_at(HEADER);
-    let version: [u8; 8] = header[..8]
-        .try_into()
-        .expect("a header has 8 bytes of version");
-    (Version::from_le_bytes(version), value)
-}
-
-fn pack(buffer: &mut Vec<u8>, version: Version, settled: bool, value: &[u8]) {
-    buffer.clear();
-    buffer.extend_from_slice(&version.to_le_bytes());
-    buffer.push(u8::from(settled));
-    buffer.extend_from_slice(value);
 }
 
 impl Replica {
@@ -345,48 +214,6 @@ impl Replica {
     /// When its own clock shows this.
     fn global(&self, local: Instant) -> Instant {
         Instant::from_nanos(local.as_nanos().saturating_add_signed(-self.skew))
-    }
-
-    /// Expires the entry that [`Replica::next_due`] announced.
-    pub(crate) fn expire_next(
-        &mut self,
-        clock: &mut Version,
-        rules: &Rules<'_>,
-        log: &mut EventLog,
-    ) {
-        if let Some((deadline, key, value)) = self.node.peek_due() {
-            let (version, _) = unpack(value);
-            let is_settled = value[HEADER - 1] == 1 || rules.has_no_copies();
-            let settled = is_settled.then_some(*clock);
-            *clock += u64::from(settled.is_some());
-            let key: Bytes = key.into();
-            let at = deadline.as_nanos().saturating_add_signed(-self.skew);
-            let write = (version, Some(deadline));
-            self.dig(Instant::from_nanos(at), rules, &key, write, settled);
-        }
-        self.node.expire_next(log);
-    }
-
-    fn dig(
-        &mut self,
-        now: Instant,
-        rules: &Rules<'_>,
-        key: &Bytes,
-        write: (Version, Option<Instant>),
-        settled: Option<Version>,
-    ) {
-        if rules.plant != Some(Plant::NoTombstones) {
-            let until = now.later(rules.grace);
-            self.graves.dig(key, write, settled, until);
-            self.collect(now, rules);
-        }
-    }
-
-    /// Forgets what may be forgotten of keys that are gone.
-    fn collect(&mut self, now: Instant, rules: &Rules<'_>) {
-        if let Some(floor) = self.graves.collect(now, now.later(rules.grace)) {
-            self.floor = self.floor.max(floor);
-        }
     }
 
     /// Does what is due: expires, gives up waiting, collects tombstones.
@@ -532,243 +359,6 @@ impl Replica {
         lives.of(from) >= self.lives.of(from)
     }
 
-    /// The version of the latest write to `key` that is known; 0 if none is.
-    fn version(&self, key: &[u8]) -> Version {
-        self.locate(key).0
-    }
-
-    /// The version of the latest write to `key` that is known, 0 if none is; and where what it
-    /// stored is.
-    pub(crate) fn locate(&self, key: &[u8]) -> (Version, Option<u32>) {
-        match self.node.slot_of(key) {
-            Some(slot) => (unpack(self.node.entry(slot).1.value).0, Some(slot)),
-            None => (self.graves.version(key).unwrap_or(0), None),
-        }
-    }
-
-    /// Whether it has a write to `key` or a later one, or had and has forgotten it since.
-    #[must_use]
-    pub fn knows(&self, key: &[u8], version: Version) -> bool {
-        self.version(key) >= version || self.floor >= version
-    }
-
-    /// What is known of `key`; all that is due must have expired.
-    pub(crate) fn record(
-        &mut self,
-        ctx: &mut Context<'_>,
-        key: &[u8],
-        touch: bool,
-    ) -> Option<Record> {
-        let Some(slot) = self.node.slot_of(key) else {
-            return self.graves.record(key);
-        };
-        let record = record_of(self.node.entry(slot).1);
-        if touch {
-            self.node.touch(ctx.now, slot, ctx.log);
-        }
-        Some(record)
-    }
-
-    /// Stores a write, unless a later one is known.
-    fn merge(
-        &mut self,
-        ctx: &mut Context<'_>,
-        key: &Bytes,
-        record: &Record,
-        base: Option<Base>,
-        stamp: Version,
-    ) -> Written {
-        if stamp < ctx.rules.since && !ctx.rules.owners(key).contains(&self.id()) {
-            return Written::TooLate;
-        }
-        let known = self.version(key);
-        if known == record.version {
-            return self.revive(ctx, key, record);
-        }
-        if known > record.version
-            || base.is_some_and(|base| known > base.version || base.is_over(ctx.now))
-        {
-            return match base {
-                Some(_) => Written::Conflict,
-                None => Written::Applied,
-            };
-        }
-        let is_absent = self.node.slot_of(key).is_none();
-        if is_absent && record.value.is_some() && stamp <= self.floor {
-            return Written::TooLate;
-        }
-        self.store(ctx, key, record)
-    }
-
-    /// Notes a write that is known. If it seemed to have expired because a clock was ahead, and
-    /// has not, it is there again.
-    fn revive(&mut self, ctx: &mut Context<'_>, key: &Bytes, record: &Record) -> Written {
-        if self.node.slot_of(key).is_some() || !self.is_live(ctx, record) {
-            return Written::Applied;
-        }
-        self.store(ctx, key, record)
-    }
-
-    fn store(&mut self, ctx: &mut Context<'_>, key: &Bytes, record: &Record) -> Written {
-        let now = self.local(ctx.now);
-        let Some(value) = record.value.as_ref().filter(|_| self.is_live(ctx, record)) else {
-            self.node.delete(now, key);
-            let write = (record.version, record.deadline);
-            let settled = ctx.rules.has_no_copies().then(|| ctx.stamp());
-            self.dig(ctx.now, ctx.rules, key, write, settled);
-            return Written::Applied;
-        };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        pack(&mut buffer, record.version, false, value);
-        let stored = self
-            .node
-            .put_at(now, key, &buffer, record.deadline, ctx.log);
-        self.buffer = buffer;
-        match stored {
-            Ok(()) => {
-                self.graves.remove(key);
-                Written::Applied
-            }
-            Err(error) => {
-                // What is there now is out of date.
-                self.node.delete(now, key);
-                Written::Refused(error)
-            }
-        }
-    }
-
-    fn is_live(&self, ctx: &Context<'_>, record: &Record) -> bool {
-        record.is_live(self.local(ctx.now))
-    }
-
-    /// Notes that every owner has this write.
-    fn settle(&mut self, ctx: &mut Context<'_>, key: &[u8], version: Version, stamp: Version) {
-        self.graves.settle(key, version, stamp);
-        let Some(slot) = self.node.slot_of(key) else {
-            return;
-        };
-        let entry = self.node.entry(slot).1;
-        let (known, value) = unpack(entry.value);
-        if known == version {
-            let (deadline, value) = (entry.deadline, value.to_vec());
-            let mut buffer = std::mem::take(&mut self.buffer);
-            pack(&mut buffer, version, true, &value);
-            let now = self.local(ctx.now);
-            // The same size: there is room.
-            let _ = self.node.pull_at(now, key, &buffer, deadline, ctx.log);
-            self.buffer = buffer;
-        }
-    }
-
-    /// Gives every entry that has none a version, before the first message is sent.
-    pub(crate) fn adopt(&mut self, now: Instant, version: Version, log: &mut EventLog) -> u64 {
-        let mut refused = 0;
-        let mut at = 0;
-        while let Some(slot) = self.node.slot_from(at) {
-            at = slot.saturating_add(1);
-            let (key, entry) = self.node.entry(slot);
-            let (key, deadline) = (key.to_vec(), entry.deadline);
-            let mut buffer = std::mem::take(&mut self.buffer);
-            pack(&mut buffer, version, true, entry.value);
-            if self.node.pull_at(now, &key, &buffer, deadline, log) == Err(PutError::Full) {
-                refused += 1;
-                self.node.delete(now, &key);
-            }
-            self.buffer = buffer;
-        }
-        refused
-    }
-
-    /// All that it knows, by key: the entries that can be read and the tombstones.
-    pub(crate) fn records(&self) -> BTreeMap<Bytes, Record> {
-        self.records_if(|_| true)
-    }
-
-    /// The same for the keys that are wanted.
-    fn records_if(&self, wanted: impl Fn(&[u8]) -> bool) -> BTreeMap<Bytes, Record> {
-        let mut records = BTreeMap::new();
-        let mut at = 0;
-        while let Some(slot) = self.node.slot_from(at) {
-            at = slot.saturating_add(1);
-            let (key, entry) = self.node.entry(slot);
-            if wanted(key) {
-                records.insert(Bytes::from(key), record_of(entry));
-            }
-        }
-        let graves = self.graves.records().filter(|(key, _)| wanted(key));
-        records.extend(graves.map(|(key, record)| (key.clone(), record)));
-        records
-    }
-
-    /// The key and the write in an occupied slot.
-    pub(crate) fn slot(&self, slot: u32) -> (Bytes, Record) {
-        let (key, entry) = self.node.entry(slot);
-        (key.into(), record_of(entry))
-    }
-
-    /// What it remembers of keys that are gone, by key.
-    pub(crate) fn tombstone_records(&self) -> BTreeMap<Bytes, Record> {
-        let graves = self.graves.records();
-        graves.map(|(key, record)| (key.clone(), record)).collect()
-    }
-
-    /// Takes a copy of a write, unless it or a later one is known: then `None`.
-    pub(crate) fn take_copy(
-        &mut self,
-        ctx: &mut Context<'_>,
-        key: &Bytes,
-        record: &Record,
-    ) -> Option<Written> {
-        let known = self.version(key);
-        (known < record.version).then(|| self.store(ctx, key, record))
-    }
-
-    /// Stores the latest of all writes; `None` if there is no room. All that is due must have
-    /// expired.
-    pub(crate) fn put_directly(
-        &mut self,
-        now: Instant,
-        key: &[u8],
-        value: &[u8],
-        deadline: Option<Instant>,
-        (version, settled): (Version, bool),
-        log: &mut EventLog,
-    ) -> Option<()> {
-        pack(&mut self.buffer, version, settled, value);
-        let stored = self.node.put_at(now, key, &self.buffer, deadline, log);
-        self.graves.remove(key);
-        stored.ok()
-    }
-
-    /// Deletes a key with the latest of all writes, which every owner gets.
-    pub(crate) fn delete_directly(
-        &mut self,
-        now: Instant,
-        rules: &Rules<'_>,
-        key: &Bytes,
-        version: Version,
-    ) {
-        self.node.delete(now, key);
-        self.dig(now, rules, key, (version, None), Some(version));
-    }
-
-    /// Lets an entry go that its owners have, or that is lost.
-    pub(crate) fn give_up(&mut self, now: Instant, slot: u32, moved: bool, log: &mut EventLog) {
-        self.node.give_up(self.local(now), slot, moved, log);
-    }
-
-    /// Forgets the tombstones of keys that it does not own any more.
-    pub(crate) fn forget_tombstones(&mut self, rules: &Rules<'_>) {
-        let id = self.id();
-        self.graves.retain(|key| rules.owners(key).contains(&id));
-    }
-
-    /// Notes that all owners of a key have this write, of which it has a copy.
-    pub(crate) fn note_settled(&mut self, ctx: &mut Context<'_>, key: &[u8], version: Version) {
-        let stamp = *ctx.clock;
-        self.settle(ctx, key, version, stamp);
-    }
-
     /// Up to where it turns away what rests on what was known before.
     pub(crate) fn floor(&self) -> Version {
         self.floor
@@ -820,14 +410,5 @@ impl Replica {
         self.lives = Lives::default();
         self.lives.note(self.id(), *ctx.clock);
         self.floor = 0;
-    }
-}
-
-fn record_of(entry: Entry<'_>) -> Record {
-    let (version, value) = unpack(entry.value);
-    Record {
-        version,
-        value: Some(Arc::from(value)),
-        deadline: entry.deadline,
     }
 }
