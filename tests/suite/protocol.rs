@@ -7,6 +7,7 @@ use shardlab::history::Action;
 use shardlab::id::NodeId;
 use shardlab::network::Percent;
 use shardlab::node::Node;
+use shardlab::placement::PlacementKind;
 use shardlab::replica::{Answer, RequestId, Restart};
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
@@ -237,4 +238,84 @@ fn records_for_a_life_that_is_over_bring_nothing_back() {
     cluster.heal(at(620));
     assert_eq!(cluster.get(at(700), b"apple"), None);
     assert_eq!(cluster.verify(at(700)), []);
+}
+
+/// Another placement, with which other nodes own "apple": these, primary first.
+fn elsewhere(cluster: &Cluster, fits: impl Fn(&[NodeId]) -> bool) -> (PlacementKind, Vec<NodeId>) {
+    let members = cluster.placement().members();
+    let owners = |kind: &PlacementKind| {
+        let placement = kind.place(members.clone());
+        let mut owners = Vec::new();
+        placement.owners(placement.hash(b"apple"), 3, &mut owners);
+        owners
+    };
+    let mut kinds = PlacementKind::ALL.into_iter();
+    let kind = kinds.find(|kind| fits(&owners(kind)));
+    let kind = kind.expect("one of them places it so");
+    (*kind, owners(kind))
+}
+
+#[test]
+fn a_write_that_comes_late_to_a_node_that_owns_the_key_no_more_is_not_kept() {
+    let (mut cluster, [a, _, c, _]) = five();
+    delay(&mut cluster, a, c, 100);
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("two owners have it");
+    let (kind, _) = elsewhere(&cluster, |owners| !owners.contains(&c));
+    cluster.set_placement(at(10), kind).expect("another one");
+    assert_eq!(cluster.move_all(at(10)).waiting, 0);
+    cluster.tick(at(1000));
+    assert_eq!(cluster.verify(at(1000)), []);
+    assert_eq!(cluster.keys(at(1000), Some(c), |_| true).len(), 0);
+}
+
+#[test]
+fn a_write_that_is_under_way_when_a_key_moves_comes_to_its_new_owners() {
+    let (mut cluster, [a, b, c, _]) = five();
+    delay(&mut cluster, a, b, 50);
+    delay(&mut cluster, a, c, 50);
+    let put = cluster.ask(at(0), 0, Some(a), b"apple", Action::put(b"red", None));
+    let is_new = |node: &NodeId| ![a, b, c].contains(node);
+    let (kind, owners) = elsewhere(&cluster, |owners| {
+        owners.iter().filter(|it| is_new(it)).count() == 2
+    });
+    cluster.set_placement(at(10), kind).expect("another one");
+    cluster.move_all(at(10));
+    assert_eq!(wait_for(&mut cluster, at(10), put), Answer::Done);
+    cluster.tick(at(1000));
+    assert_eq!(cluster.verify(at(1000)), []);
+    for node in owners {
+        assert_eq!(cluster.keys(at(1000), Some(node), |_| true), [b"apple"]);
+    }
+}
+
+#[test]
+fn a_key_that_cannot_move_is_not_read_from_its_new_owners_alone() {
+    let (mut cluster, [a, b, c, _]) = five();
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    let nodes: Vec<NodeId> = cluster.node_ids().collect();
+    let is_cut_off = |node: &NodeId| [b, c].contains(node);
+    let (left, right): (Vec<_>, Vec<_>) = nodes.into_iter().partition(is_cut_off);
+    let cut = cluster.network().partition(&left, &right, false);
+    cut.expect("two sides");
+    let put = cluster.ask(at(1), 0, Some(b), b"apple", Action::put(b"green", None));
+    assert_eq!(wait_for(&mut cluster, at(1), put), Answer::Done);
+    let (kind, owners) = elsewhere(&cluster, |owners| {
+        owners.iter().filter(|node| !is_cut_off(node)).count() >= 2
+    });
+    cluster.set_placement(at(500), kind).expect("another one");
+    assert!(cluster.move_all(at(500)).waiting > 0, "{owners:?}");
+    let get = cluster.ask(at(501), 0, Some(a), b"apple", Action::Get);
+    let answer = wait_for(&mut cluster, at(501), get);
+    assert!(
+        matches!(answer, Answer::Refused(_)),
+        "{answer:?}: red was overwritten"
+    );
+    cluster.heal(at(2000));
+    assert_eq!(cluster.move_all(at(2000)).waiting, 0);
+    assert_eq!(cluster.get(at(2000), b"apple"), Some(&b"green"[..]));
+    assert_eq!(cluster.verify(at(2000)), []);
 }
