@@ -31,6 +31,10 @@
 //!   From then on whatever rests on what was known before is too late: each message says on what
 //!   it rests by the logical clock, which goes on whenever something is settled.
 //! - What some owners took and others turned away is repaired, so that all have the same at rest.
+//! - While a key moves, a quorum of its new owners alone may lack what a quorum of the old ones has
+//!   acknowledged: both have to agree (see `owners.rs`). A write that was on its way to an owner that
+//!   is none any more is turned away, and what is under way goes by the new owners at once. A node that
+//!   is new to a key turns away what the owners before would have turned away.
 //! - A node that was paused acts in the present on what it has missed, not in the past.
 //!
 //! Caveats: ADD, CAS, INCR, EXPIRE and PERSIST read and then write under the condition that nothing

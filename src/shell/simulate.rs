@@ -201,6 +201,11 @@ fn report(series: &Series, results: &Results, time: Duration) -> String {
     }
     let kinds = Kind::ALL.iter().map(Kind::to_string);
     text.push_str(&counts("faults", kinds.zip(total.faults)));
+    let _ = writeln!(
+        text,
+        "copies: expired {}, evicted {}; tombstones kept {}",
+        total.expired, total.evicted, total.tombstones
+    );
     let kinds = Message::KINDS.iter().map(ToString::to_string);
     text.push_str(&counts("messages", kinds.zip(total.messages)));
     if let Some(gap) = total.gap(&series.options) {
@@ -318,6 +323,9 @@ fn json_report(series: &Series, results: &Results, time: Duration) -> Value {
         "seconds": time.as_secs_f64(),
         "operations": Value::Object(operations.collect()),
         "faults": Value::Object(faults.collect()),
+        "expired": total.expired,
+        "evicted": total.evicted,
+        "tombstones": total.tombstones,
         "messages": Value::Object(messages.collect()),
         "keys": total.keys,
         "undecided": total.undecided,

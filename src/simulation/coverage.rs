@@ -31,6 +31,10 @@ pub struct Coverage {
     pub keys: u64,
     /// Runs of which the checker could not say what they show.
     pub undecided: u64,
+    /// Copies of keys that expired.
+    pub expired: u64,
+    /// Copies of keys that were evicted.
+    pub evicted: u64,
     /// Tombstones that were kept at the end.
     pub tombstones: u64,
 }
@@ -91,6 +95,9 @@ impl Coverage {
         let operations = ACTIONS.iter().zip(&self.operations);
         let operation = operations.filter(|(_, counts)| counts[..4].iter().all(|it| *it == 0));
         let fault = fault.map(|kind| format!("fault: {kind}")).next();
+        if self.evicted == 0 {
+            return Some("eviction".into());
+        }
         fault.or_else(|| operation.map(|it| format!("answered {}", it.0)).next())
     }
 
@@ -107,6 +114,8 @@ impl Coverage {
         self.runs += other.runs;
         self.keys += other.keys;
         self.undecided += other.undecided;
+        self.expired += other.expired;
+        self.evicted += other.evicted;
         self.tombstones += other.tombstones;
         let (to, from) = (&mut self.network, &other.network);
         to.sent += from.sent;

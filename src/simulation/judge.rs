@@ -150,7 +150,7 @@ impl fmt::Display for Shown<'_> {
 pub fn judge(options: &Options, setup: &Setup, world: &mut World) -> Option<Failure> {
     world.mend(options);
     let patience = setup.config.timeout * PATIENCE;
-    let found = rest(world, patience)
+    let found = rest(setup, world, patience)
         .or_else(|| read_all(setup, world, patience))
         .or_else(|| outlive(setup, world, patience));
     count(world);
@@ -164,9 +164,12 @@ pub fn judge(options: &Options, setup: &Setup, world: &mut World) -> Option<Fail
 }
 
 /// Lets the cluster come to rest, and looks at it.
-fn rest(world: &mut World, patience: Duration) -> Option<Failure> {
+fn rest(setup: &Setup, world: &mut World, patience: Duration) -> Option<Failure> {
     let is_at_rest = world.rest(world.now.later(patience));
-    let found = world.cluster.verify(world.now);
+    let mut found = world.cluster.verify(world.now);
+    if setup.evicts() {
+        found.retain(|it| !matches!(it, Disorder::Diverged { .. }));
+    }
     match (is_at_rest, found.is_empty()) {
         (false, _) => Some(Failure::Restless(found)),
         (true, false) => Some(Failure::Disorder(found)),
@@ -189,14 +192,14 @@ fn read_all(setup: &Setup, world: &mut World, patience: Duration) -> Option<Fail
             }));
         }
     }
-    rest(world, patience)
+    rest(setup, world, patience)
 }
 
 /// Lets the grace pass for all tombstones.
 fn outlive(setup: &Setup, world: &mut World, patience: Duration) -> Option<Failure> {
     let grace = setup.config.grace * 3;
     world.advance(world.now.later(grace).later(Duration::from_secs(6)));
-    rest(world, patience)
+    rest(setup, world, patience)
 }
 
 fn count(world: &mut World) {
@@ -207,6 +210,8 @@ fn count(world: &mut World) {
     if let Some(history) = world.cluster.history() {
         coverage.count(history);
     }
+    let stats = world.cluster.stats(world.now);
+    (coverage.expired, coverage.evicted) = (stats.expired, stats.evicted);
     coverage.tombstones = world.cluster.tombstones() as u64;
 }
 

@@ -22,11 +22,12 @@
 //! | W + R > N | wrong, now and then | no stale read: a key may be missed too early, and be there again |
 //! | a key on which nobody knows what became of a write with a condition | | no stale read: it may be seen for the first time when what it was checked on has expired |
 //! | W + R ≤ N | any | no expired read |
+//! | nodes are full, and evict: one of eight runs of a swarm | any | no expired read, and the copies may differ |
 //! | W = R = 1, and one node at a time crashes and nothing else goes wrong | right | linearizable |
 //!
 //! The nemesis keeps within the bounds that the promise has: fewer than W nodes at a time are
 //! without their memory, crashed or not yet in sync again. Nodes that pause, and all that the
-//! network does, are without bound. Commands with conditions are used where W is a majority, and
+//! network does, are without bound; and so are joins and leaves. Commands with conditions are used where W is a majority, and
 //! on keys that one client alone writes, if it knows the fate of its writes before.
 //! How nodes come back and what bugs are planted changes nothing of the promise: it is there to be
 //! seen broken.
@@ -38,7 +39,6 @@
 //! timeouts and faults often meet in one instant.
 //!
 //! Caveats: what is judged is the protocol as this process runs it, not the network of a real cluster.
-//! Nothing is evicted.
 
 mod coverage;
 mod judge;

@@ -39,6 +39,13 @@ pub fn arguments(setup: &Setup) -> String {
         Compact(config.grace),
         config.seed
     );
+    if let Some(entries) = config.capacity.entries {
+        let _ = write!(
+            text,
+            " --max-entries {entries} --eviction {}",
+            config.eviction
+        );
+    }
     if let Some(plant) = config.plant {
         let _ = write!(text, " --plant {plant}");
     }

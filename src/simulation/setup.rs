@@ -3,12 +3,16 @@
 use super::options::Options;
 use crate::checker::Promise;
 use crate::config::Config;
+use crate::eviction::Eviction;
 use crate::nemesis::{Nemesis, grains, pick};
 use crate::rng::Rng;
 
 /// In one of so many runs of a swarm, one owner is a quorum, and nodes crash and nothing else goes
 /// wrong.
 const LONE: u64 = 8;
+
+/// In one of so many runs of a swarm, nodes are so small that they evict.
+const SMALL: u64 = 8;
 
 /// See the module's docs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,10 @@ impl Setup {
         if only_crashes {
             (config.write_quorum, config.read_quorum) = (1, 1);
         }
+        if rng.below(SMALL) == 0 && is_swarm && !only_crashes {
+            config.capacity.entries = Some(1 + rng.below(3));
+            config.eviction = pick(&mut rng, Eviction::ALL);
+        }
         let small = |number| usize::try_from(number).unwrap_or(1);
         Self {
             config,
@@ -46,6 +54,12 @@ impl Setup {
             shared: small(shared),
             only_crashes,
         }
+    }
+
+    /// Whether nodes evict, and so copies differ.
+    #[must_use]
+    pub fn evicts(&self) -> bool {
+        self.config.capacity.is_bounded()
     }
 
     /// Whether every read meets every acknowledged write at some owner.
@@ -66,6 +80,7 @@ impl Setup {
     pub fn promise(&self, is_skewed: bool) -> Promise {
         let reads_repair = self.config.read_quorum > 1 || self.config.replicas == 1;
         match self.quorums_meet() {
+            _ if self.evicts() => Promise::NoExpiredRead,
             _ if self.only_crashes => Promise::Linearizable,
             false => Promise::NoExpiredRead,
             true if is_skewed || !reads_repair => Promise::NoStaleRead,

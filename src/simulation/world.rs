@@ -90,6 +90,8 @@ pub struct World {
     pub thin: Option<Thin>,
     /// Whether nodes crash and nothing else goes wrong, so that all hints arrive.
     only_crashes: bool,
+    /// Whether nodes evict what was acknowledged.
+    evicts: bool,
     /// The latest write to each key that was acknowledged.
     acked: Vec<Version>,
     /// The latest write when a node crashed.
@@ -117,6 +119,7 @@ impl World {
             is_skewed: false,
             thin: None,
             only_crashes: setup.only_crashes,
+            evicts: setup.evicts(),
             acked: vec![0; setup.shared + setup.clients],
             crashed: BTreeMap::new(),
             lost_hint: None,
@@ -262,7 +265,7 @@ impl World {
             return;
         }
         self.acked[asked.key] = self.acked[asked.key].max(asked.version);
-        if self.thin.is_some() {
+        if self.thin.is_some() || self.evicts {
             return;
         }
         let key = key(asked.key);

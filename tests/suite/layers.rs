@@ -130,6 +130,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "checker",
             "cluster",
             "config",
+            "eviction",
             "history",
             "id",
             "nemesis",

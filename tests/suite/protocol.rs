@@ -249,7 +249,7 @@ fn elsewhere(cluster: &Cluster, fits: impl Fn(&[NodeId]) -> bool) -> (PlacementK
         placement.owners(placement.hash(b"apple"), 3, &mut owners);
         owners
     };
-    let mut kinds = PlacementKind::ALL.into_iter();
+    let mut kinds = PlacementKind::ALL.iter();
     let kind = kinds.find(|kind| fits(&owners(kind)));
     let kind = kind.expect("one of them places it so");
     (*kind, owners(kind))
