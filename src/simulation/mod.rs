@@ -8,8 +8,7 @@
 //! ```
 //! use shardlab::simulation::{Options, run};
 //!
-//! let options = Options { ops: 50, ..Options::default() };
-//! let run = run(&options, 7);
+//! let run = run(&Options::default(), 7);
 //! assert!(run.failure.is_none(), "seed {}: {:?}", run.seed, run.failure);
 //! ```
 //!
