@@ -258,6 +258,7 @@ impl Cluster {
             needed: 1,
             answered: Vec::new(),
             missing: asked.coordinators.to_vec(),
+            before: false,
         };
         let answer = Answer::Refused(Refusal::Quorum(shortfall));
         let node = asked.coordinators.first().copied();

@@ -190,7 +190,7 @@ impl Cluster {
 
     fn unfinished(&self) -> Option<String> {
         if self.moving.is_some() {
-            return Some("keys are still moving".into());
+            return Some("keys are still on their way: REBALANCE moves them".into());
         }
         let in_flight = self.network.in_flight().len();
         if in_flight > 0 {

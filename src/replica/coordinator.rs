@@ -47,12 +47,13 @@ impl Pending {
 
     /// Who of those that are too few has answered, and who has not.
     pub fn shortfall(&self, ctx: &Context<'_>, quorum: Quorum, answered: Places) -> Shortfall {
-        let (needed, group) = self.owners.shortfall(answered, quorum, ctx.rules);
+        let (group, needed) = self.owners.short_of(answered, quorum, ctx.rules);
         let missing = group.without(answered);
         Shortfall {
             needed,
             answered: self.owners.at(group.without(missing)),
             missing: self.owners.at(missing),
+            before: self.owners.are_before(group),
         }
     }
 }

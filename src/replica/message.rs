@@ -89,6 +89,8 @@ pub struct Shortfall {
     pub answered: Vec<NodeId>,
     /// Who did not, in the order of the owners.
     pub missing: Vec<NodeId>,
+    /// Whether those are the owners that a key had before it began to move.
+    pub before: bool,
 }
 
 /// What the condition of a write was checked on.
@@ -335,6 +337,7 @@ impl fmt::Display for Shortfall {
             needed,
             answered,
             missing,
+            ..
         } = self;
         write!(f, "{} of {needed} owners needed answered", answered.len())?;
         if !answered.is_empty() {

@@ -174,20 +174,25 @@ impl Owners {
         })
     }
 
-    /// How many are needed of those of whom there are too few, and who they are; if there are
-    /// enough, of those that the key is to have.
-    pub(super) fn shortfall(
+    /// The owners of whom there are too few, and how many are needed of them; if there are enough, those
+    /// that the key is to have.
+    pub(super) fn short_of(
         &self,
         places: Places,
         quorum: Quorum,
         rules: &Rules<'_>,
-    ) -> (usize, Places) {
+    ) -> (Places, usize) {
         let needed = |group: Places| quorum.of(group.len(), rules);
         let short = self
             .groups()
             .find(|group| places.within(*group).len() < needed(*group));
         let group = short.unwrap_or_else(|| Places::first(self.present));
-        (needed(group), group)
+        (group, needed(group))
+    }
+
+    /// Whether these are the owners that the key had before, and not those that it is to have.
+    pub(super) fn are_before(&self, group: Places) -> bool {
+        group != Places::first(self.present)
     }
 
     /// The same owners as places among others; those that are none there are left out.

@@ -227,11 +227,9 @@ impl Replica {
         }
         let all_heard = writing.heard() == pending.owners.all();
         let enough = if ctx.is_planted(Plant::CountedAcks) {
-            writing.counted
-                >= pending
-                    .owners
-                    .shortfall(Places::default(), writing.quorum, ctx.rules)
-                    .0
+            let nobody = Places::default();
+            let (_, needed) = pending.owners.short_of(nobody, writing.quorum, ctx.rules);
+            writing.counted >= needed
         } else {
             pending
                 .owners

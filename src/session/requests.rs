@@ -404,12 +404,18 @@ impl Errand {
 
 /// Who answered, and who did not.
 fn who(short: &Shortfall) -> String {
+    let owner = if short.before {
+        "owner before the move"
+    } else {
+        "owner"
+    };
+    let owners = owner.replacen("owner", "owners", 1);
     match (short.answered.len(), short.missing.as_slice()) {
         (0, []) => "its owners did not agree".into(),
-        (0, [one]) => format!("its owner, server {one}, did not answer"),
-        (0, missing) => format!("none of its owners answered ({})", servers(missing)),
+        (0, [one]) => format!("its {owner}, server {one}, did not answer"),
+        (0, missing) => format!("none of its {owners} answered ({})", servers(missing)),
         (answered, missing) => format!(
-            "only {answered} of the {} owners needed answered ({}); {} did not",
+            "only {answered} of the {} {owners} needed answered ({}); {} did not",
             short.needed,
             servers(&short.answered),
             servers(missing)
