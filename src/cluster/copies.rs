@@ -9,10 +9,10 @@
 //! lost their memory since. From then on they alone count, and in a second pass all others drop what they
 //! have.
 
-use super::Cluster;
 use super::requests::rules;
+use super::{Cluster, Seat};
 use crate::id::NodeId;
-use crate::replica::{Bytes, Record, Version, Written};
+use crate::replica::{Bytes, Record, Version, Written, unpack};
 use crate::time::Instant;
 
 /// What became of one key.
@@ -53,6 +53,14 @@ impl Cluster {
         let Some(seat) = self.nodes.seat(from).filter(|seat| !seat.crashed) else {
             return;
         };
+        let (key, entry) = seat.replica.node.entry(slot);
+        let (version, _) = unpack(entry.value);
+        let has_it = |seat: &Seat| seat.runs() && seat.replica.locate(key).0 >= version;
+        let owners = self.rules().layout.owners(key);
+        let mut others = owners.iter().filter(|&&owner| owner != from);
+        if others.all(|&owner| self.nodes.seat(owner).is_some_and(has_it)) {
+            return;
+        }
         let (key, record) = seat.replica.slot(slot);
         self.copy(now, from, &key, &record);
     }
@@ -103,7 +111,7 @@ impl Cluster {
         record: &Record,
         copied: &mut Copied,
     ) {
-        let runs = |node| self.nodes.seat(node).is_some_and(super::Seat::runs);
+        let runs = |node| self.nodes.seat(node).is_some_and(Seat::runs);
         if !runs(from) || !runs(to) || self.network.is_cut(from, to) {
             copied.waiting = true;
             return;
@@ -138,11 +146,12 @@ impl Cluster {
         let Some(seat) = self.nodes.seat(node) else {
             return;
         };
-        let (key, record) = seat.replica.slot(slot);
-        if self.rules().owners(&key).contains(&node) {
+        let (key, entry) = seat.replica.node.entry(slot);
+        if self.rules().layout.owners(key).contains(&node) {
             return;
         }
-        let is_kept = seat.crashed || self.is_elsewhere(node, &key, record.version);
+        let (version, _) = unpack(entry.value);
+        let is_kept = seat.crashed || self.is_elsewhere(node, key, version);
         if let Some(moving) = &mut self.moving {
             moving.cost.lost += u64::from(!is_kept);
         }

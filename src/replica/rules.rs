@@ -46,7 +46,7 @@ pub struct Layout<'a> {
 
 impl Layout<'_> {
     /// The owners of a key, primary first.
-    fn owners(&self, key: &[u8]) -> SmallVec<[NodeId; 4]> {
+    pub(crate) fn owners(&self, key: &[u8]) -> SmallVec<[NodeId; 4]> {
         let hash = self.placement.hash(key);
         if self.replicas == 1 {
             return SmallVec::from_slice(&[self.placement.owner(hash)]);
