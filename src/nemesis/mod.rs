@@ -93,8 +93,10 @@ pub struct Bounds {
     pub budget: usize,
     /// Whether nodes crash and nothing else goes wrong.
     pub only_crashes: bool,
-    /// Whether nodes join and leave, too.
-    pub moves: bool,
+    /// Whether nodes join, too.
+    pub joins: bool,
+    /// Whether nodes leave.
+    pub leaves: bool,
 }
 
 /// One of these.
@@ -333,7 +335,8 @@ fn is_possible(bounds: &Bounds, kind: Kind) -> bool {
     match kind {
         Kind::Crash => bounds.budget > 0,
         _ if bounds.only_crashes => false,
-        Kind::Join | Kind::Leave => bounds.moves,
+        Kind::Join => bounds.joins,
+        Kind::Leave => bounds.leaves,
         Kind::Pause | Kind::Skew | Kind::Slow => true,
         _ => bounds.nodes > 1,
     }

@@ -33,7 +33,8 @@ impl Session {
             restart: Restart::Resync,
             budget: self.budget(),
             only_crashes: false,
-            moves: false,
+            joins: false,
+            leaves: false,
         };
         let rng = Rng::new(self.cluster.config().seed ^ now.as_nanos());
         self.nemesis = Some((nemesis, Villain::new(now, &bounds, rng)));

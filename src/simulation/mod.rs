@@ -203,7 +203,8 @@ fn wander(options: &Options, setup: &Setup, seed: u64, world: &mut World) -> Vec
         restart: options.restart(),
         budget: setup.budget(),
         only_crashes: setup.only_crashes,
-        moves: true,
+        joins: true,
+        leaves: options.nodes as usize > options.replicas,
     };
     let rng = Stream::Nemesis.rng(seed);
     let mut villain = Villain::new(Instant::START, &bounds, rng);
