@@ -225,6 +225,28 @@ fn copies_move_when_nodes_come_and_go_and_stay_readable() {
 }
 
 #[test]
+fn something_may_break_in_the_middle_of_a_move() {
+    for middle in [0, 1, 40, 100, 250] {
+        let mut cluster = full(4, 1, 300);
+        cluster.join(at(1), 1).expect("room");
+        cluster.move_some(at(1), middle);
+        cluster.set_versioned(at(2));
+        cluster.network().isolate(NodeId(3)).expect("a fault");
+        cluster.network().heal(at(2));
+        assert_eq!(cluster.size(at(2)), 300, "after {middle} slots");
+        for n in 0..300 {
+            assert!(cluster.get(at(3), &key(n)).is_some(), "key {n}");
+        }
+        let added = cluster.add(at(3), &key(7), b"other", None);
+        assert_eq!(added, Ok(false), "it is there");
+        let cost = cluster.move_all(at(4));
+        assert_eq!((cost.keys, cost.lost, cost.waiting), (300, 0, 0));
+        check_copies(&mut cluster, at(4), 1, 300);
+        assert_eq!(cluster.verify(at(4)), []);
+    }
+}
+
+#[test]
 fn replicas_can_be_more_or_fewer() {
     let mut cluster = full(3, 1, 100);
     cluster.set_replicas(at(1), 3).expect("three nodes");
