@@ -14,6 +14,7 @@ mod history;
 mod interactive;
 mod lines;
 mod output;
+mod rehearsal;
 mod runner;
 mod simulate;
 mod timer;

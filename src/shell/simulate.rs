@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Exit;
+use super::rehearsal;
 use super::wakeup::{self, Wakeup};
 use crate::nemesis::Kind;
 use crate::render::Format;
 use crate::replica::Message;
-use crate::simulation::{self, ACTIONS, Coverage, OUTCOMES, Options, Run};
+use crate::reply::Judgement;
+use crate::simulation::{self, ACTIONS, Coverage, OUTCOMES, Options, Run, Step};
 
 /// How often it is said how far things are.
 const PROGRESS: Duration = Duration::from_millis(200);
@@ -234,25 +236,80 @@ fn counts(title: &str, counts: impl Iterator<Item = (String, u64)>) -> String {
 /// A failed run in few steps.
 struct Shrunk {
     steps: Vec<usize>,
-    script: simulation::Script,
     again: Run,
-    /// Whether the script fails in the same way.
-    shows: bool,
+    script: String,
+    shown: Shown,
+}
+
+/// What a script shows of a failed run.
+#[derive(Clone, Copy, PartialEq)]
+enum Shown {
+    /// The same, and its CHECK fails.
+    Broken,
+    /// The same, but its CHECK does not fail.
+    Unbroken,
+    /// Nothing of the kind.
+    Nothing,
+}
+
+impl Shown {
+    /// For people.
+    fn say(self) -> &'static str {
+        match self {
+            Self::Broken => "the same as a script, whose CHECK fails",
+            Self::Unbroken => {
+                "the same as a script, whose CHECK shows it and does not fail, \
+                 as these quorums do not promise otherwise"
+            }
+            Self::Nothing => "as a script of one client, which alone does not show it",
+        }
+    }
 }
 
 fn shrunk(series: &Series, run: &Run) -> Shrunk {
     let options = &series.options;
     let steps = simulation::shrink(options, run);
     let plan = simulation::chosen(&run.plan, &steps);
-    let again = simulation::replay(options, run.seed, &plan);
-    let script = simulation::script(options, run.seed, &plan);
-    let kind = |run: &Run| run.failure.as_ref().map(simulation::Failure::kind);
+    let (script, shown) = scripted(options, run, &plan);
     Shrunk {
-        shows: kind(&script.run) == kind(run),
         steps,
+        again: simulation::replay(options, run.seed, &plan),
         script,
-        again,
+        shown,
     }
+}
+
+/// A script of these steps; or of others, where these need clients at the same time and others do
+/// not.
+fn scripted(options: &Options, run: &Run, plan: &[Step]) -> (String, Shown) {
+    let script = simulation::script(options, run.seed, plan);
+    let shown = attempt(run, &script);
+    if shown != Shown::Nothing {
+        return (script, shown);
+    }
+    let does = |script: &str| attempt(run, script) != Shown::Nothing;
+    match simulation::shrink_script(options, run, does) {
+        Some(other) => {
+            let shown = attempt(run, &other);
+            (other, shown)
+        }
+        None => (script, shown),
+    }
+}
+
+/// Tries a script.
+fn attempt(run: &Run, script: &str) -> Shown {
+    let promised = run.setup.promise(script.contains("SKEW "));
+    let shows = |check: &Judgement| {
+        let mut failure = run.failure.iter();
+        failure.any(|it| rehearsal::shows(check, it, promised))
+    };
+    let check = rehearsal::rehearse(simulation::cluster(&run.setup), script);
+    let check = check.filter(|check| shows(check));
+    check.map_or(Shown::Nothing, |check| match check.broken {
+        Some(_) => Shown::Broken,
+        None => Shown::Unbroken,
+    })
 }
 
 fn replay_line(series: &Series, seed: u64, steps: Option<&[usize]>) -> String {
@@ -278,9 +335,9 @@ fn failure(series: &Series, run: &Run) -> String {
     }
     let Shrunk {
         steps,
-        script,
         again,
-        shows,
+        script,
+        shown,
     } = shrunk(series, run);
     let (few, all) = (steps.len(), run.plan.len());
     let _ = writeln!(text, "\n{few} of its {all} steps are enough:");
@@ -296,13 +353,9 @@ fn failure(series: &Series, run: &Run) -> String {
         replay_line(series, run.seed, Some(&steps))
     );
     let arguments = simulation::arguments(&run.setup);
-    let says = if shows {
-        "the same as a script"
-    } else {
-        "as a script of one client, which alone does not show it"
-    };
+    let says = shown.say();
     let _ = write!(text, "\n{says}:\n\n# shardlab run {arguments} FILE\n");
-    text + &script.text
+    text + &script
 }
 
 /// The result for programs: one object.
@@ -349,7 +402,8 @@ fn json_failure(series: &Series, run: &Run) -> Value {
         "arguments": simulation::arguments(&run.setup),
         "steps": shrunk.steps,
         "again": replay_line(series, run.seed, Some(&shrunk.steps)),
-        "script": shrunk.script.text,
-        "script_shows_it": shrunk.shows,
+        "script": shrunk.script,
+        "script_shows_it": shrunk.shown != Shown::Nothing,
+        "script_fails": shrunk.shown == Shown::Broken,
     })
 }

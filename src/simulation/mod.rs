@@ -53,7 +53,7 @@ pub use coverage::{ACTIONS, Coverage, OUTCOMES};
 pub use judge::Failure;
 pub use options::Options;
 pub use plan::{Ask, Deed, Step};
-pub use script::{Script, arguments, script};
+pub use script::{arguments, cluster, script, shrink_script};
 pub use setup::Setup;
 pub use shrink::chosen;
 pub use world::{LostHint, Thin};

@@ -1,5 +1,6 @@
 //! What was done in a run, and when: enough to do it again, or a part of it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -58,7 +59,6 @@ impl Step {
 
 fn command(ask: &Ask, now: Instant) -> String {
     let mut line = format!("{} k{}", ask.action.name(), ask.key);
-    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let deadline = match &ask.action {
         Action::Get | Action::Delete => None,
         Action::Put { value, deadline } | Action::Add { value, deadline } => {
@@ -83,6 +83,14 @@ fn command(ask: &Ask, now: Instant) -> String {
         let _ = write!(line, " {}", Compact(deadline.since(now)));
     }
     line
+}
+
+/// A value as it is typed.
+fn text(value: &[u8]) -> Cow<'_, str> {
+    if value.is_empty() {
+        return "\"\"".into();
+    }
+    String::from_utf8_lossy(value)
 }
 
 /// For people: `120ms client 2 via 3: PUT k1 17 50ms`.

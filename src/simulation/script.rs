@@ -1,32 +1,45 @@
 //! A plan as a script of our own commands.
 //!
 //! A script has one client, which waits for each answer, and asks whoever is first among the owners.
-//! A plan has several at a time, who ask whom they like. So a script is tried first, and it is known
-//! whether it shows what the plan showed.
+//! A plan has several at a time, who ask whom they like. So a script may not show what the plan showed:
+//! whoever has one tries it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::plan::{Ask, Deed, Step};
 use super::setup::Setup;
+use super::shrink::{chosen, shrink};
 use super::world::World;
-use super::{Options, Run, conclude, setup};
+use super::{Options, Run, setup};
 use crate::cache::Cache;
+use crate::config::Config;
 use crate::history::Action;
 use crate::time::{Compact, Instant};
 
-/// A script, and what came of running it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
-    /// Its lines.
-    pub text: String,
-    /// What came of it.
-    pub run: Run,
+/// The cluster that `shardlab run` builds from the [`arguments`] of a run.
+#[must_use]
+pub fn cluster(setup: &Setup) -> Config {
+    Config {
+        nodes: setup.config.nodes,
+        placement: setup.config.placement,
+        replicas: setup.config.replicas,
+        write_quorum: setup.config.write_quorum,
+        read_quorum: setup.config.read_quorum,
+        timeout: setup.config.timeout,
+        grace: setup.config.grace,
+        seed: setup.config.seed,
+        capacity: setup.config.capacity,
+        eviction: setup.config.eviction,
+        plant: setup.config.plant,
+        ..Config::default()
+    }
 }
 
 /// The arguments with which `shardlab run` builds the cluster of a run.
 #[must_use]
 pub fn arguments(setup: &Setup) -> String {
-    let config = &setup.config;
+    let config = cluster(setup);
     let mut text = format!(
         "--clock virtual --nodes {} --placement {} --replicas {} --write-quorum {} \
          --read-quorum {} --timeout {} --grace {} --seed {}",
@@ -52,13 +65,13 @@ pub fn arguments(setup: &Setup) -> String {
     text
 }
 
-/// Runs a plan as one client that waits for each answer, and writes down what it types.
+/// Runs a plan as one client that waits for each answer, and writes down what it types. At the end
+/// it mends everything, reads all keys, at once and when everything is at rest, and asks for CHECK.
 #[must_use]
-pub fn script(options: &Options, seed: u64, plan: &[Step]) -> Script {
+pub fn script(options: &Options, seed: u64, plan: &[Step]) -> String {
     let setup = setup(options, seed);
     let mut world = World::new(&setup);
     let mut lines = Lines::default();
-    let mut typed = Vec::new();
     for step in plan {
         let at = step.at.max(world.now);
         world.advance(at);
@@ -69,7 +82,6 @@ pub fn script(options: &Options, seed: u64, plan: &[Step]) -> Script {
         if world.act(&step.deed) {
             lines.wait(at);
             lines.add(&step.command(at));
-            typed.push(step);
         }
         finish(&mut world);
         lines.now = lines.now.max(world.now);
@@ -77,16 +89,27 @@ pub fn script(options: &Options, seed: u64, plan: &[Step]) -> Script {
     for command in mending(options, &world) {
         lines.add(&command);
     }
+    let all = read_all(plan);
+    lines.add(&all);
     lines.add("SLEEP 10s");
-    for key in 0..setup.shared + setup.clients {
-        lines.add(&format!("GET k{key}"));
-    }
+    lines.add(&all);
     lines.add("CHECK");
-    let run = conclude(options, seed, setup, typed, world);
-    Script {
-        text: lines.text,
-        run,
+    lines.text
+}
+
+/// A script of as few steps of a run's plan as still `shows` what it should; `None` if the script of
+/// all steps does not. Cost: some hundred scripts.
+pub fn shrink_script(
+    options: &Options,
+    run: &Run,
+    mut shows: impl FnMut(&str) -> bool,
+) -> Option<String> {
+    let write = |plan: &[Step]| script(options, run.seed, plan);
+    if !shows(&write(&run.plan)) {
+        return None;
     }
+    let places = shrink(&run.plan, |plan| shows(&write(plan)));
+    Some(write(&chosen(&run.plan, &places)))
 }
 
 /// The same for a single client: it asks nobody in particular, and a value lives as long as it
@@ -121,6 +144,20 @@ fn finish(world: &mut World) {
         world.advance(next);
         world.told();
     }
+}
+
+/// The command that reads every key that a plan asks for, or at least one.
+fn read_all(plan: &[Step]) -> String {
+    let keys = plan.iter().filter_map(|step| match &step.deed {
+        Deed::Ask(ask) => Some(ask.key),
+        Deed::Strike(_) => None,
+    });
+    let mut keys: BTreeSet<usize> = keys.collect();
+    if keys.is_empty() {
+        keys.insert(0);
+    }
+    let words = keys.iter().map(|key| format!(" k{key}"));
+    words.fold("MGET".to_owned(), |line, word| line + &word)
 }
 
 /// The commands that mend everything.

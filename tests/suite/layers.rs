@@ -144,6 +144,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "shell",
         &[
+            "checker",
             "cluster",
             "config",
             "event",
