@@ -516,6 +516,25 @@ fn ctrl_c_ends_monitor() {
 }
 
 #[test]
+fn ctrl_c_ends_simulate_with_what_it_has_seen_so_far() {
+    let arguments = ["simulate", "--seeds", "100000000"];
+    let mut terminal = Terminal::spawn(&arguments, "xterm-256color", &new_state());
+    terminal.wait_for(|shown| shown.raw.contains(" of 100000000 seeds, "));
+    terminal.press(Key::CtrlC);
+    assert_eq!(terminal.exit_status(), 130);
+    let shown = terminal.shown();
+    let rows = shown.rows();
+    assert!(rows[0].contains(" runs, "), "{rows:?}");
+    let last = rows.last().expect("rows");
+    assert!(last.starts_with("interrupted: "), "{rows:?}");
+    assert!(last.ends_with(" of 100000000 seeds are done"), "{rows:?}");
+    let progress = |row: &&String| row.contains(" seeds, ");
+    assert_eq!(rows.iter().find(progress), None, "the progress is gone");
+    assert_eq!(shown.cursor(), (rows.len(), 0));
+    assert!(!shown.screen().hide_cursor());
+}
+
+#[test]
 fn ctrl_d_on_an_empty_line_leaves() {
     let mut terminal = Terminal::start(&[]);
     terminal.press(Key::CtrlD);

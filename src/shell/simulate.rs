@@ -64,6 +64,8 @@ impl Trouble {
 struct Results {
     total: Coverage,
     trouble: Option<Trouble>,
+    /// Whether Ctrl-C ended it.
+    is_interrupted: bool,
 }
 
 /// Runs a series.
@@ -75,7 +77,8 @@ pub fn simulate(series: &Series) -> anyhow::Result<Exit> {
     let wakeup = Arc::new(Wakeup::default());
     wakeup::catch_ctrl_c(&wakeup)?;
     let start = Instant::now();
-    let results = run_all(series, &wakeup, start);
+    let mut results = run_all(series, &wakeup, start);
+    results.is_interrupted = wakeup.is_interrupted() && results.trouble.is_none();
     let text = match series.format {
         Format::Json => json_report(series, &results, start.elapsed()).to_string() + "\n",
         Format::Plain | Format::Table => report(series, &results, start.elapsed()),
@@ -84,13 +87,13 @@ pub fn simulate(series: &Series) -> anyhow::Result<Exit> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    Ok(exit(series, &results, &wakeup))
+    Ok(exit(series, &results))
 }
 
-fn exit(series: &Series, results: &Results, wakeup: &Wakeup) -> Exit {
+fn exit(series: &Series, results: &Results) -> Exit {
     if results.trouble.is_some() || results.total.gap(&series.options).is_some() {
         Exit::Failure
-    } else if wakeup.is_interrupted() {
+    } else if results.is_interrupted {
         Exit::Interrupted
     } else {
         Exit::Success
@@ -212,6 +215,13 @@ fn report(series: &Series, results: &Results, time: Duration) -> String {
     text.push_str(&counts("messages", kinds.zip(total.messages)));
     if let Some(gap) = total.gap(&series.options) {
         let _ = writeln!(text, "too little happened: never {gap}");
+    }
+    if results.is_interrupted {
+        let _ = writeln!(
+            text,
+            "interrupted: {} of {} seeds are done",
+            total.runs, series.seeds
+        );
     }
     match &results.trouble {
         None => {}
@@ -372,6 +382,7 @@ fn json_report(series: &Series, results: &Results, time: Duration) -> Value {
     let messages = messages.map(|(kind, count)| ((*kind).to_owned(), json!(count)));
     let mut report = json!({
         "ok": results.trouble.is_none() && total.gap(&series.options).is_none(),
+        "interrupted": results.is_interrupted,
         "runs": total.runs,
         "seconds": time.as_secs_f64(),
         "operations": Value::Object(operations.collect()),
