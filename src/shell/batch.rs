@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::demo::{self, SCENARIOS};
+use super::demo::{self, SCENARIOS, Scenario};
 use super::lines::{Feed, Lines};
 use super::runner::{Place, Runner, Step};
 use super::wakeup::Wakeup;
@@ -107,8 +107,10 @@ fn stdin(session: &mut Session, runner: &mut Runner, wakeup: &Arc<Wakeup>) -> St
 }
 
 fn list_scenarios(runner: &mut Runner) {
-    for scenario in SCENARIOS {
-        let line = format!("{}  {}\n", scenario.name, scenario.summary);
+    let names = SCENARIOS.iter().map(|scenario| scenario.name.len());
+    let width = names.max().unwrap_or(0);
+    for Scenario { name, summary, .. } in SCENARIOS {
+        let line = format!("{name:<width$}  {summary}\n");
         runner.out.buffer().extend_from_slice(line.as_bytes());
     }
 }

@@ -12,11 +12,18 @@ pub struct Scenario {
 }
 
 /// All scenarios.
-pub static SCENARIOS: &[Scenario] = &[Scenario {
-    name: "sample-output",
-    summary: "Three keys with TTLs on three servers, and when each of them goes (11 seconds).",
-    script: include_str!("../../scripts/sample-output.cache"),
-}];
+pub static SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "sample-output",
+        summary: "Three keys with TTLs on three servers, and when each of them goes (11 seconds).",
+        script: include_str!("../../scripts/sample-output.cache"),
+    },
+    Scenario {
+        name: "availability",
+        summary: "A crash and a partition, with majorities and without, and what CHECK says of it.",
+        script: include_str!("../../scripts/availability.cache"),
+    },
+];
 
 /// The scenario of this name.
 #[must_use]

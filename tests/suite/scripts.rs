@@ -102,6 +102,17 @@ fn scripts_print_what_was_recorded() {
     assert!(wrong.is_empty(), "not as recorded:\n{wrong}");
 }
 
+#[test]
+fn the_demo_of_availability_prints_what_was_recorded() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/availability.txt");
+    let now = merged(shardlab(&["demo", "availability"]), b"");
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        fs::write(&path, &now).expect("recorded");
+    }
+    let recorded = fs::read_to_string(&path).expect("it was recorded");
+    assert!(now == recorded, "{}", difference(&recorded, &now));
+}
+
 /// The first lines that differ.
 pub fn difference(recorded: &str, now: &str) -> String {
     let mut pairs = (1..).zip(recorded.lines().zip(now.lines()));
