@@ -68,3 +68,62 @@ fn a_batch_answers_as_its_keys_one_by_one() {
         single.node_stats(Instant::START)
     );
 }
+
+#[test]
+fn a_key_and_a_value_may_be_as_long_as_the_config_says() {
+    let config = Config {
+        max_key: 3,
+        max_value: 5,
+        ..Config::default()
+    };
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    let mut put = |key: &[u8], value: &[u8]| cluster.put(Instant::START, key, value, None);
+    assert_eq!(put(b"abc", b"12345"), Ok(()));
+    assert_eq!(put(b"", b""), Ok(()));
+    assert_eq!(
+        put(b"abcd", b""),
+        Err(PutError::KeyTooLong { len: 4, max: 3 })
+    );
+    assert_eq!(
+        put(b"abc", b"123456"),
+        Err(PutError::ValueTooLong { len: 6, max: 5 })
+    );
+    assert!(cluster.add(Instant::START, b"abcd", b"", None).is_err());
+}
+
+#[test]
+fn a_history_begins_and_ends_as_one_likes() {
+    let mut cluster = cluster(PlacementKind::Ring);
+    assert!(cluster.history().is_none());
+    cluster.set_versioned(Instant::START);
+    cluster.record_history(2);
+    for _ in 0..3 {
+        cluster.get(Instant::START, b"key");
+    }
+    let history = cluster.history().expect("it is recorded");
+    assert_eq!(history.operations().len(), 2);
+    cluster.record_history(0);
+    assert!(cluster.history().is_none());
+}
+
+#[test]
+fn tombstones_go_when_their_time_comes_though_nobody_looks() {
+    let config = Config {
+        replicas: 3,
+        ..Config::default()
+    };
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    let put = |cluster: &mut Cluster, key: &[u8]| {
+        let put = cluster.put(Instant::START, key, b"value", None);
+        put.expect("acknowledged");
+    };
+    put(&mut cluster, b"one");
+    assert!(cluster.delete(Instant::START, b"one"));
+    put(&mut cluster, b"two");
+    assert_eq!(cluster.tombstones(), 3);
+    let grace = Instant::START.later(config.grace);
+    cluster.tick(Instant::from_nanos(grace.as_nanos() - 1));
+    assert_eq!(cluster.tombstones(), 3);
+    cluster.tick(grace);
+    assert_eq!(cluster.tombstones(), 0);
+}

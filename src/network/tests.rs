@@ -488,3 +488,47 @@ fn time_that_goes_back_does_no_harm() {
     lab.send(7, A, B, 3);
     assert_eq!(lab.get(9), [2, 3, 1]);
 }
+
+#[test]
+fn what_gets_lost_is_kept_for_who_asks_up_to_a_bound() {
+    let mut lab = Lab::new();
+    lab.0.partition(&[A], &[B], false).expect("two sides");
+    assert!(lab.0.is_cut(A, B) && lab.0.is_cut(B, A) && !lab.0.is_cut(A, C));
+    lab.send(0, A, B, 1);
+    assert_eq!(lab.0.losses().len(), 0, "nobody has asked yet");
+    lab.0.watch_losses();
+    lab.0.heal(at(1));
+    lab.0.delay(A, B, millis(10), Duration::ZERO).expect("two");
+    lab.send(1, A, B, 2);
+    lab.0.partition(&[A], &[B], false).expect("two sides");
+    assert_eq!(lab.get(11), NOTHING);
+    let lost = lab.0.losses();
+    assert_eq!(lost.len(), 1);
+    assert_eq!(
+        (lost[0].message, lost[0].sent, lost[0].arrives),
+        (2, at(1), at(11))
+    );
+    lab.0.watch_losses();
+    for number in 0..=10_000 {
+        lab.send(12, A, B, number);
+        lab.get(30);
+    }
+    assert_eq!(lab.0.losses().len(), 10_000);
+    assert!(lab.0.losses().is_empty(), "they are given once");
+}
+
+#[test]
+fn it_is_calm_without_faults_and_without_messages() {
+    let mut lab = Lab::new();
+    assert!(lab.0.is_calm());
+    lab.send(0, A, B, 1);
+    assert!(!lab.0.is_calm(), "a message is in flight");
+    lab.get(0);
+    assert!(lab.0.is_calm());
+    lab.0.hold(A, B).expect("two");
+    assert!(!lab.0.is_calm(), "a fault is in force");
+    lab.send(0, A, B, 1);
+    lab.0.release(at(0), A, B).expect("held");
+    lab.get(0);
+    assert!(lab.0.is_calm());
+}

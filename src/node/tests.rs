@@ -294,3 +294,77 @@ fn many_expire_in_order_and_looking_ahead_changes_nothing() {
     assert_eq!(expired, keys, "in the order of deadlines and writing");
     node.validate();
 }
+
+#[test]
+fn a_node_tells_what_it_holds() {
+    let mut node = lru(entries(3));
+    assert!(node.is_empty() && node.is_bound());
+    put(&mut node, "abcd");
+    assert!(!node.is_empty());
+    assert_eq!(node.len(), 3);
+    node.put(START, b"e", b"value", Some(Instant::from_millis(5)))
+        .expect("room");
+    let stats = node.stats(Instant::from_millis(5));
+    assert_eq!((stats.keys, stats.evicted, stats.expired), (2, 2, 1));
+    assert_eq!(node.miscounted(), None);
+    node.unbound();
+    assert!(!node.is_bound());
+    node.watch_hot_keys(0);
+    assert!(node.hot().is_none());
+    node.watch_hot_keys(1);
+    assert!(node.hot().is_some());
+}
+
+#[test]
+fn a_policy_is_told_how_many_entries_fit() {
+    let of = |capacity, stored: &[&str]| {
+        let mut node = lru(capacity);
+        for key in stored {
+            node.put(START, key.as_bytes(), &[0; 100], None)
+                .expect("room");
+        }
+        node.size_for_policy()
+    };
+    let cost = store::cost(1, 100) + Lru::default().bytes_per_entry();
+    let room = 50 * cost as u64;
+    assert_eq!(of(entries(7), &[]), 7);
+    assert_eq!(of(bytes(12_800), &[]), 100, "as if each took 128 bytes");
+    assert_eq!(of(bytes(room), &["a", "b", "c"]), 50, "by what they take");
+    let both = Capacity {
+        entries: Some(20),
+        bytes: Some(room),
+    };
+    assert_eq!(of(both, &["a"]), 20, "whichever is less");
+    assert_eq!(of(entries(0), &[]), 1, "at least one");
+}
+
+#[test]
+fn a_policy_is_told_of_a_change_by_more_than_an_eighth() {
+    // 8 entries of 128 bytes are what it starts from.
+    let size_after = |each: usize| {
+        let mut node = lru(bytes(1024));
+        let cost = |value: &usize| store::cost(1, *value) + Lru::default().bytes_per_entry();
+        let value = (0..200).find(|value| cost(value) == each);
+        let value = vec![0; value.expect("a size class")];
+        for key in b'a'..b'i' {
+            node.put(START, &[key], &value, None).expect("room");
+        }
+        node.policy_size
+    };
+    assert_eq!(size_after(142), 8, "7 fit: an eighth less");
+    assert_eq!(size_after(150), 6);
+}
+
+#[test]
+fn an_entry_that_comes_in_anew_costs_what_it_costs() {
+    let cost = store::cost(1, 100) + Fifo::default().bytes_per_entry();
+    let mut node = Node::new(NodeId(0), 100);
+    node.bound(bytes(2 * cost as u64), Fifo::default());
+    for key in [b"a", b"b"] {
+        node.put(START, key, &[0; 100], None).expect("room");
+    }
+    node.put(START, b"a", &[0; 110], None).expect("alone");
+    assert_eq!(keys(&mut node), "a");
+    let cost = store::cost(1, 110) + Fifo::default().bytes_per_entry();
+    assert_eq!(node.stats(START).bytes, cost as u64);
+}
