@@ -116,5 +116,7 @@ mod tests {
             assert_eq!(deadlines.first(), first);
             assert_eq!(deadlines.next(), first.map(|(at, _)| at));
         }
+        (0..100).for_each(|node| deadlines.set(NodeId(node), None));
+        assert_eq!((deadlines.next(), deadlines.first()), (None, None));
     }
 }
