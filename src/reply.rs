@@ -84,7 +84,7 @@ pub enum Reply<'a> {
         write: usize,
         read: usize,
         replicas: usize,
-        promise: Option<Promise>,
+        promise: Promise,
     },
     /// The faults in force, as commands that bring them about.
     Faults(Vec<String>),
@@ -320,7 +320,7 @@ pub struct Judgement {
     /// The operations of each key's excerpt, by the order of `verdict.keys`.
     pub excerpts: Vec<Vec<Operation>>,
     /// What the settings promise.
-    pub promised: Option<Promise>,
+    pub promised: Promise,
     /// That a promise was broken.
     pub broken: Option<Error>,
     /// What is not as it should be among the nodes, if they are at rest; otherwise why they are

@@ -11,6 +11,7 @@
 
 use super::requests::rules;
 use super::{Cluster, Seat};
+use crate::hash::rapidhash;
 use crate::id::NodeId;
 use crate::replica::{Bytes, Record, Version, Written, unpack};
 use crate::time::Instant;
@@ -95,7 +96,9 @@ impl Cluster {
             if record.value.is_some() {
                 moving.cost.moved += copied.copies;
             }
-            moving.cost.waiting += u64::from(copied.waiting);
+            if copied.waiting {
+                moving.waiting.insert(rapidhash(key));
+            }
         }
         if copied.copies > 0 {
             self.settle(now, &owners, key, record);

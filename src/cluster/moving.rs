@@ -19,6 +19,8 @@
 //! room as its policy says; if it evicts nothing, the entry is lost, and the log and the cost say
 //! so.
 
+use std::collections::BTreeSet;
+
 use super::Cluster;
 use crate::cache::Cache;
 use crate::config::{Config, ConfigError, MAX_NODES};
@@ -114,6 +116,8 @@ pub(super) struct Moving {
     at: (NodeId, u32),
     /// How many entries of that node were looked at, and how many it had at first.
     seen: (u64, u64),
+    /// The hashes of the keys that were found to wait, since the look through the nodes began.
+    pub(super) waiting: BTreeSet<u64>,
     pub(super) cost: MoveCost,
 }
 
@@ -331,6 +335,7 @@ impl Cluster {
             replicas,
             leaving,
             copied: false,
+            waiting: BTreeSet::new(),
             at: (NodeId(0), 0),
             seen: (0, self.nodes.get(NodeId(0)).map_or(0, Node::len)),
             cost: MoveCost {
@@ -353,10 +358,10 @@ impl Cluster {
     /// or nothing can for now.
     fn end_pass(&mut self, now: Instant) -> Option<MoveCost> {
         let moving = self.moving.as_mut()?;
-        let cost = moving.cost;
+        let mut cost = moving.cost;
+        cost.waiting = std::mem::take(&mut moving.waiting).len() as u64;
         let must_drop = self.versioned && !moving.copied;
         if cost.waiting > 0 || must_drop {
-            moving.cost.waiting = 0;
             moving.copied = cost.waiting == 0;
             self.go_on_at(NodeId(0), 0);
             // What waits is tried again by REBALANCE.

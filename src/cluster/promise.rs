@@ -51,20 +51,21 @@ impl Cluster {
     /// - With W = N and R = 1: no stale read. A read sees every write that was acknowledged; but it
     ///   asks one owner only, so a write that is unknown may be seen, and then not be seen.
     /// - With one owner: a linearizable register that a crash makes forget.
-    /// - Everything else answers faster, and promises nothing that a check could hold against it:
-    ///   `None`.
+    /// - Everything else answers faster, and so does a cluster whose nodes evict what a quorum counts
+    ///   on: no expired read.
     #[must_use]
-    pub fn promise(&self) -> Option<Promise> {
+    pub fn promise(&self) -> Promise {
         let (n, w, r) = (
             self.config.replicas,
             self.config.write_quorum,
             self.config.read_quorum,
         );
         match (n, r) {
-            (1, _) => Some(Promise::MayLose),
-            (_, 1) if w == n => Some(Promise::NoStaleRead),
-            (_, 2..) if w + r > n && 2 * w > n => Some(Promise::Linearizable),
-            _ => None,
+            (1, _) => Promise::MayLose,
+            _ if self.config.capacity.is_bounded() => Promise::NoExpiredRead,
+            (_, 1) if w == n => Promise::NoStaleRead,
+            (_, 2..) if w + r > n && 2 * w > n => Promise::Linearizable,
+            _ => Promise::NoExpiredRead,
         }
     }
 

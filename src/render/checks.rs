@@ -129,7 +129,6 @@ pub fn quorum(reply: &Reply<'_>) -> String {
         return String::new();
     };
     let s = if *replicas == 1 { "" } else { "s" };
-    let promise = promise.map_or_else(|| "no promise".into(), |it| it.to_string());
     format!("writes {write}, reads {read}, of {replicas} replica{s}: {promise}")
 }
 
@@ -148,7 +147,7 @@ pub fn fields(reply: &Reply<'_>, object: &mut Object) {
             set("write", (*write).into());
             set("read", (*read).into());
             set("replicas", (*replicas).into());
-            set("promise", promise.map(|it| it.to_string()).into());
+            set("promise", promise.to_string().into());
         }
         Reply::History {
             operations,
@@ -170,8 +169,7 @@ fn check(judgement: &Judgement, object: &mut Object) {
     let linearizable = verdict.kept(Promise::Linearizable);
     set("verdict", linearizable.to_string().into());
     set("promise", verdict.at_least.to_string().into());
-    let promised = judgement.promised.map(|it| it.to_string());
-    set("promised", promised.into());
+    set("promised", judgement.promised.to_string().into());
     set("keys", verdict.checked_keys.into());
     set("operations", verdict.operations.into());
     set("unrecorded", verdict.unrecorded.into());

@@ -159,9 +159,11 @@ fn moved_text(moved: &Moved) -> String {
     let node = moved.node.map_or_else(String::new, |node| node.to_string());
     let what = match moved.change {
         Change::Join { .. } => format!("Server {node} joined"),
+        Change::Leave { .. } if moved.cost.waiting > 0 => format!("Server {node} is leaving"),
         Change::Leave { .. } => format!("Server {node} left"),
         Change::Place { kind } => format!("Placement {kind}"),
         Change::Replicate { replicas } => format!("Replicas {replicas}"),
+        Change::Rebalance if moved.cost.waiting > 0 => "Not balanced yet".into(),
         Change::Rebalance => "Balanced".into(),
     };
     let MoveCost {
@@ -184,7 +186,8 @@ fn moved_text(moved: &Moved) -> String {
     };
     let waiting = match waiting {
         0 => String::new(),
-        waiting => format!(", {waiting} waiting for a server that is down or cut off"),
+        1 => "; 1 key waits for a server that is down or cut off".into(),
+        waiting => format!("; {waiting} keys wait for a server that is down or cut off"),
     };
     let time = time_since_start(moved.time);
     format!("{what}: {done} (optimum {optimum}) in {time}{lost}{waiting}")

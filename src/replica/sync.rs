@@ -102,16 +102,15 @@ impl Replica {
         let Endpoint::Node(node) = from else {
             return;
         };
-        let records: Vec<(Bytes, Record)> = if hints {
-            let kept = self.hints.remove(&node).unwrap_or_default();
-            if ctx.is_planted(Plant::LostHints) {
-                Vec::new()
-            } else {
+        let owns = |key: &[u8]| ctx.rules.owners(key).contains(&node);
+        let records: Vec<(Bytes, Record)> = match hints {
+            true if ctx.is_planted(Plant::LostHints) => Vec::new(),
+            true => {
+                let mut kept = self.hints.remove(&node).unwrap_or_default();
+                kept.retain(|(key, _)| owns(key));
                 kept
             }
-        } else {
-            let owns = |key: &[u8]| ctx.rules.owners(key).contains(&node);
-            self.records_if(owns).into_iter().collect()
+            false => self.records_if(owns).into_iter().collect(),
         };
         let stamp = *ctx.clock;
         let (mark, floor, lives) = (self.graves.dug(), self.floor, self.lives.clone());

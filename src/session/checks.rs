@@ -29,7 +29,7 @@ impl Session {
         let verdict = checker::check(history, checker::DEFAULT_STEPS);
         Ok(Reply::Check(Box::new(Judgement {
             excerpts: excerpts(history, &verdict),
-            broken: promised.and_then(|promised| broken(promised, &verdict)),
+            broken: broken(promised, &verdict),
             promised,
             verdict,
             state,

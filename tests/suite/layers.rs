@@ -50,6 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "event",
             "eviction",
+            "hash",
             "history",
             "hot",
             "id",
