@@ -1,5 +1,6 @@
 //! What the program and the library do, seen from outside.
 
+mod clients;
 mod documents;
 mod eviction;
 mod layers;

@@ -1,0 +1,287 @@
+//! What clients ask of a cluster and are told: who is asked, who is asked next, what is recorded,
+//! and what the settings promise.
+
+use std::time::Duration;
+
+use shardlab::cache::{Cache, PutError};
+use shardlab::checker::Promise;
+use shardlab::cluster::{Disorder, Status};
+use shardlab::config::Capacity;
+use shardlab::history::{Action, Outcome};
+use shardlab::id::NodeId;
+use shardlab::replica::{Answer, Message, RequestId, Restart};
+use shardlab::time::Instant;
+use shardlab::{Cluster, Config};
+
+fn at(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+/// Five nodes, of which three own "apple", in order, and one that does not; timeouts of 100 ms.
+fn five(change: impl FnOnce(&mut Config)) -> (Cluster, [NodeId; 4]) {
+    let mut config = Config {
+        nodes: 5,
+        replicas: 3,
+        write_quorum: 2,
+        read_quorum: 2,
+        timeout: Duration::from_millis(100),
+        ..Config::default()
+    };
+    change(&mut config);
+    let cluster = Cluster::new(config).expect("a cluster");
+    let mut owners = Vec::new();
+    let hash = cluster.placement().hash(b"apple");
+    cluster.placement().owners(hash, 3, &mut owners);
+    let other = cluster.node_ids().find(|node| !owners.contains(node));
+    let [first, second, third] = owners[..] else {
+        panic!("three owners");
+    };
+    (cluster, [first, second, third, other.expect("five nodes")])
+}
+
+/// Lets time pass until this request has its answer: when, from whom and what.
+fn wait(cluster: &mut Cluster, mut now: Instant, id: RequestId) -> (Instant, NodeId, Answer) {
+    loop {
+        if let Some((node, answer)) = cluster.answer(id) {
+            return (now, node, answer);
+        }
+        now = cluster.next_deadline().expect("somebody gives up").max(now);
+        cluster.tick(now);
+    }
+}
+
+fn ask(cluster: &mut Cluster, now: Instant, via: Option<NodeId>, action: Action) -> RequestId {
+    cluster.ask(now, 0, via, b"apple", action)
+}
+
+fn red() -> Action {
+    Action::put(b"red", None)
+}
+
+#[test]
+fn who_is_asked_answers() {
+    let (mut cluster, [a, _, _, other]) = five(|_| ());
+    let first = ask(&mut cluster, at(0), None, red());
+    assert_eq!(wait(&mut cluster, at(0), first), (at(0), a, Answer::Done));
+    let named = ask(&mut cluster, at(0), Some(other), red());
+    assert_eq!(wait(&mut cluster, at(0), named).1, other);
+}
+
+#[test]
+fn when_a_coordinator_crashes_its_clients_ask_the_next_at_once() {
+    let (mut cluster, [a, b, c, _]) = five(|_| ());
+    for node in [b, c] {
+        let delay = cluster
+            .network()
+            .delay(a, node, Duration::from_millis(50), Duration::ZERO);
+        delay.expect("two nodes");
+    }
+    let put = ask(&mut cluster, at(0), None, red());
+    let delay = cluster
+        .network()
+        .delay(b, c, Duration::from_millis(50), Duration::ZERO);
+    delay.expect("two nodes");
+    let late = ask(&mut cluster, at(5), Some(b), Action::Get);
+    cluster.crash(at(10), a).expect("it runs");
+    let (when, who, answer) = wait(&mut cluster, at(10), put);
+    assert_eq!((who, answer), (b, Answer::Done));
+    assert!(when <= at(110), "{when:?}: it waited for who was down");
+    let (_, who, answer) = wait(&mut cluster, at(10), late);
+    assert_eq!(who, b);
+    assert!(matches!(answer, Answer::Value(_)), "{answer:?}");
+}
+
+#[test]
+fn a_condition_goes_to_the_next_owner_only_if_the_first_is_certainly_down() {
+    let add = || Action::add(b"red", None);
+    let (mut cluster, [a, b, ..]) = five(|_| ());
+    cluster.crash(at(0), a).expect("it runs");
+    let asked = ask(&mut cluster, at(1), None, add());
+    let (when, who, answer) = wait(&mut cluster, at(1), asked);
+    assert_eq!((when, who, answer), (at(1), b, Answer::Applied(true)));
+
+    let (mut cluster, [a, ..]) = five(|_| ());
+    cluster.pause(at(0), a).expect("it runs");
+    let asked = ask(&mut cluster, at(1), None, add());
+    let (_, _, answer) = wait(&mut cluster, at(1), asked);
+    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+    let get = ask(&mut cluster, at(1000), None, Action::Get);
+    let (_, _, answer) = wait(&mut cluster, at(1000), get);
+    assert_eq!(answer, Answer::Value(None), "nobody else was asked");
+}
+
+#[test]
+fn what_is_refused_late_may_have_been_done_by_who_was_silent() {
+    let nothing = Capacity {
+        entries: Some(0),
+        bytes: None,
+    };
+    let (mut cluster, [a, ..]) = five(|config| config.capacity = nothing);
+    let put = ask(&mut cluster, at(0), None, red());
+    let (_, _, answer) = wait(&mut cluster, at(0), put);
+    assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+    cluster.pause(at(0), a).expect("it runs");
+    let put = ask(&mut cluster, at(0), None, red());
+    cluster.tick(at(350));
+    cluster.resume(at(351), a).expect("it is paused");
+    let (_, _, answer) = wait(&mut cluster, at(351), put);
+    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_unknown() {
+    let (mut cluster, [a, ..]) = five(|_| ());
+    assert!(cluster.begin_history(at(0), 100));
+    cluster.pause(at(0), a).expect("it runs");
+    let put = ask(&mut cluster, at(1), None, red());
+    let waiting = Disorder::Unfinished("1 request has no answer".into());
+    assert_eq!(cluster.verify(at(1)), [waiting]);
+    cluster.abandon(at(2), put);
+    assert_eq!(
+        cluster.put(at(3), b"apple", b"red", None),
+        Err(PutError::Unknown)
+    );
+    let history = cluster.history().expect("it is recorded").operations();
+    let told: Vec<_> = history
+        .iter()
+        .map(|it| (it.returned, &it.outcome))
+        .collect();
+    let unknown = &Outcome::Unknown;
+    assert_eq!(told.len(), 2);
+    assert!(
+        told.iter().all(|(_, outcome)| *outcome == unknown),
+        "{told:?}"
+    );
+    let paused = Disorder::Unfinished(format!("node {a} is paused"));
+    assert_eq!(cluster.verify(at(3)), [paused], "nobody waits");
+}
+
+#[test]
+fn messages_are_counted_and_traced_up_to_a_bound() {
+    let (mut cluster, _) = five(|config| config.always_by_message = true);
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    let counts = cluster.delivered().into_iter().zip(Message::KINDS);
+    let counts: Vec<_> = counts.filter(|(count, _)| *count > 0).collect();
+    let expected = [(1, "request"), (1, "answer"), (2, "write"), (2, "written")];
+    assert_eq!(counts, expected);
+    cluster.start_trace(at(0));
+    for _ in 0..2_000 {
+        cluster
+            .put(at(0), b"apple", b"red", None)
+            .expect("acknowledged");
+    }
+    assert_eq!(cluster.end_trace().len(), 10_000);
+    assert_eq!(cluster.delivered().iter().sum::<u64>(), 2_001 * 6);
+}
+
+#[test]
+fn a_node_says_what_it_is_doing() {
+    let (mut cluster, [a, b, ..]) = five(|_| ());
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    let delay = cluster
+        .network()
+        .delay(a, b, Duration::from_millis(50), Duration::ZERO);
+    delay.expect("two nodes");
+    cluster.crash(at(1), a).expect("it runs");
+    assert_eq!(cluster.status(a), Some(Status::Crashed));
+    cluster
+        .restart(at(2), a, Restart::Resync)
+        .expect("it crashed");
+    assert_eq!(cluster.status(a), Some(Status::Syncing));
+    cluster.tick(at(200));
+    assert_eq!(cluster.status(a), Some(Status::Up));
+    cluster.leave(at(200), a).expect("four stay");
+    assert_eq!(cluster.status(a), Some(Status::Leaving));
+    cluster.move_all(at(200));
+    assert_eq!(cluster.status(a), None);
+}
+
+#[test]
+fn a_history_begins_with_what_is_there_if_that_is_not_too_much() {
+    let mut cluster = Cluster::new(Config::default()).expect("a cluster");
+    cluster.put(at(0), b"apple", b"red", None).expect("room");
+    assert!(cluster.begin_history(at(1), 2));
+    for _ in 0..3 {
+        cluster.get(at(1), b"apple");
+    }
+    let history = cluster.history().expect("it is recorded");
+    assert_eq!((history.operations().len(), history.unrecorded()), (3, 1));
+
+    for (keys, begins) in [(100_000, true), (100_001, false)] {
+        let mut cluster = Cluster::new(Config::default()).expect("a cluster");
+        for n in 0..keys {
+            let put = cluster.put(at(0), format!("k{n}").as_bytes(), b"", None);
+            put.expect("room");
+        }
+        assert_eq!(cluster.begin_history(at(1), 1), begins, "{keys} keys");
+    }
+}
+
+#[test]
+fn the_rough_size_is_exact_as_long_as_there_is_little() {
+    let config = Config {
+        nodes: 3,
+        replicas: 2,
+        ..Config::default()
+    };
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    cluster.crash(at(0), NodeId(1)).expect("it runs");
+    let (mut keys, mut copies) = (0, 0);
+    while copies <= 10_000 {
+        let put = cluster.put(at(0), format!("k{keys}").as_bytes(), b"", None);
+        put.expect("acknowledged");
+        keys += 1;
+        if keys == 1000 || copies > 9_990 || keys > 6_000 {
+            let stats = cluster.node_stats(at(0)).into_iter();
+            copies = stats.map(|(_, stats)| stats.keys).sum();
+            let expected = if copies <= 10_000 { keys } else { copies / 2 };
+            assert_eq!(cluster.rough_size(), expected, "{copies} copies");
+        }
+    }
+    assert!(copies / 2 < keys, "some keys have one copy only");
+}
+
+/// Whether any `w` and any `r` of `n` have one in common.
+fn meet(n: u32, w: usize, r: usize) -> bool {
+    let sets = |size: usize| (0..1_u32 << n).filter(move |set| set.count_ones() as usize == size);
+    sets(w).all(|one| sets(r).all(|other| one & other != 0))
+}
+
+#[test]
+fn what_is_promised_is_what_the_quorums_have_in_common() {
+    for n in 1..=5 {
+        let replicas = n as usize;
+        for (w, r) in (1..=replicas).flat_map(|w| (1..=replicas).map(move |r| (w, r))) {
+            let config = Config {
+                nodes: 5,
+                replicas,
+                write_quorum: w,
+                read_quorum: r,
+                ..Config::default()
+            };
+            let mut cluster = Cluster::new(config).expect("a cluster");
+            let expected = match () {
+                () if n == 1 => Promise::MayLose,
+                () if r == 1 && meet(n, w, r) => Promise::NoStaleRead,
+                () if r > 1 && meet(n, w, r) && meet(n, w, w) => Promise::Linearizable,
+                () => Promise::NoExpiredRead,
+            };
+            assert_eq!(cluster.promise(), expected, "{n} {w} {r}");
+            let capacity = Capacity {
+                entries: Some(3),
+                bytes: None,
+            };
+            cluster.set_capacity(at(0), capacity);
+            let evicts = if n == 1 {
+                Promise::MayLose
+            } else {
+                Promise::NoExpiredRead
+            };
+            assert_eq!(cluster.promise(), evicts, "{n} {w} {r}");
+        }
+    }
+}
