@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use shardlab::cache::{Cache, PutError};
+use shardlab::cache::{Cache, CountError, PutError};
 use shardlab::checker::Promise;
-use shardlab::cluster::{Disorder, Status};
+use shardlab::cluster::{Disorder, IncrError, Status};
 use shardlab::config::Capacity;
 use shardlab::history::{Action, Outcome};
 use shardlab::id::NodeId;
@@ -283,5 +283,83 @@ fn what_is_promised_is_what_the_quorums_have_in_common() {
             };
             assert_eq!(cluster.promise(), evicts, "{n} {w} {r}");
         }
+    }
+}
+
+#[test]
+fn each_waits_for_as_long_as_it_asked() {
+    let (mut cluster, [a, b, ..]) = five(|_| ());
+    for node in [a, b] {
+        cluster.pause(at(0), node).expect("it runs");
+    }
+    let first = ask(&mut cluster, at(0), Some(a), Action::Get);
+    let second = ask(&mut cluster, at(50), Some(b), Action::Get);
+    assert_eq!(wait(&mut cluster, at(50), first).0, at(300));
+    assert_eq!(wait(&mut cluster, at(300), second).0, at(350));
+}
+
+#[test]
+fn what_is_on_the_way_is_counted() {
+    let (mut cluster, [a, b, c, _]) = five(|_| ());
+    let on_the_way = |cluster: &mut Cluster| cluster.verify(at(0))[0].to_string();
+    for node in [b, c] {
+        let delay = cluster
+            .network()
+            .delay(a, node, Duration::from_millis(50), Duration::ZERO);
+        delay.expect("two nodes");
+    }
+    ask(&mut cluster, at(0), Some(a), Action::Get);
+    assert_eq!(
+        on_the_way(&mut cluster),
+        "not at rest: 1 message is on the way"
+    );
+    ask(&mut cluster, at(0), Some(a), Action::Get);
+    assert_eq!(
+        on_the_way(&mut cluster),
+        "not at rest: 2 messages are on the way"
+    );
+    assert!(!cluster.is_quiet());
+    cluster.tick(at(1000));
+    assert!(cluster.is_quiet());
+}
+
+#[test]
+fn a_counter_says_why_it_was_not_increased() {
+    let incr = |cluster: &mut Cluster, delta| cluster.incr(at(0), b"apple", delta);
+    let (mut cluster, [a, b, ..]) = five(|_| ());
+    cluster.set_versioned(at(0));
+    assert_eq!(incr(&mut cluster, 2), Ok(2));
+    let sum = Err(IncrError::Count(CountError::Overflow));
+    assert_eq!(incr(&mut cluster, i64::MAX), sum);
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    let number = Err(IncrError::Count(CountError::NotANumber));
+    assert_eq!(incr(&mut cluster, 1), number);
+    cluster.pause(at(0), a).expect("it runs");
+    assert_eq!(incr(&mut cluster, 1), Err(PutError::Unknown.into()));
+    for node in [a, b] {
+        cluster.crash(at(0), node).expect("it is there");
+    }
+    assert_eq!(incr(&mut cluster, 1), Err(PutError::TooFewOwners.into()));
+    let nothing = Capacity {
+        entries: Some(0),
+        bytes: None,
+    };
+    let (mut cluster, _) = five(|config| config.capacity = nothing);
+    assert_eq!(incr(&mut cluster, 1), Err(PutError::NoCapacity.into()));
+}
+
+#[test]
+fn a_copy_that_a_wrong_clock_let_go_early_is_no_disorder() {
+    let (mut cluster, [a, ..]) = five(|_| ());
+    cluster
+        .put(at(0), b"apple", b"red", Some(at(1000)))
+        .expect("acknowledged");
+    cluster.skew(at(10), a, 2_000_000_000).expect("a node");
+    assert_eq!(cluster.keys(at(10), Some(a), |_| true).len(), 0, "early");
+    cluster.skew(at(20), a, 0).expect("a node");
+    for now in [20, 999, 1000, 1001] {
+        assert_eq!(cluster.verify(at(now)), [], "at {now} ms");
     }
 }
