@@ -128,3 +128,17 @@ fn tombstones_go_when_their_time_comes_though_nobody_looks() {
         assert_eq!(cluster.tombstones(), left);
     }
 }
+
+#[test]
+fn a_tick_stops_after_as_many_events_as_one_likes() {
+    let mut cluster = cluster(PlacementKind::Ring);
+    let due = Instant::from_millis(5);
+    for key in [b"a", b"b", b"c"] {
+        let put = cluster.put(Instant::START, key, b"value", Some(due));
+        put.expect("room");
+    }
+    assert!(cluster.tick_some(due, 2), "more is due");
+    assert_eq!(cluster.events().iter().count(), 2);
+    assert!(!cluster.tick_some(due, 2));
+    assert_eq!(cluster.events().iter().count(), 3);
+}
