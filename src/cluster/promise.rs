@@ -51,8 +51,9 @@ impl Cluster {
     /// - With W = N and R = 1: no stale read. A read sees every write that was acknowledged; but it
     ///   asks one owner only, so a write that is unknown may be seen, and then not be seen.
     /// - With one owner: a linearizable register that a crash makes forget.
-    /// - Everything else answers faster, and so does a cluster whose nodes evict what a quorum counts
-    ///   on: no expired read.
+    /// - Everything else answers faster, and a cluster whose nodes evict what a quorum counts on may
+    ///   forget: no invented value. (There is no expired read either, if nobody changes deadlines: an
+    ///   old copy knows nothing of a new deadline.)
     #[must_use]
     pub fn promise(&self) -> Promise {
         let (n, w, r) = (
@@ -62,10 +63,10 @@ impl Cluster {
         );
         match (n, r) {
             (1, _) => Promise::MayLose,
-            _ if self.config.capacity.is_bounded() => Promise::NoExpiredRead,
+            _ if self.config.capacity.is_bounded() => Promise::NoInventedValue,
             (_, 1) if w == n => Promise::NoStaleRead,
             (_, 2..) if w + r > n && 2 * w > n => Promise::Linearizable,
-            _ => Promise::NoExpiredRead,
+            _ => Promise::NoInventedValue,
         }
     }
 

@@ -26,7 +26,8 @@
 //!
 //! The nemesis keeps within the bounds that the promise has: fewer than W nodes at a time are
 //! without their memory, crashed or not yet in sync again. Nodes that pause, and all that the
-//! network does, are without bound; and so are joins and leaves. Commands with conditions are used where W is a majority, and
+//! network does, are without bound; and so are joins and leaves. Commands with conditions are used
+//! where W is a majority and nothing is evicted, and
 //! on keys that one client alone writes, if it knows the fate of its writes before.
 //! How nodes come back and what bugs are planted changes nothing of the promise: it is there to be
 //! seen broken.

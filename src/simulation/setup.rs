@@ -71,7 +71,7 @@ impl Setup {
     /// Whether two writes always meet at some owner, so that conditions count.
     #[must_use]
     pub fn conditions_count(&self) -> bool {
-        self.quorums_meet() && 2 * self.config.write_quorum > self.config.replicas
+        !self.evicts() && self.quorums_meet() && 2 * self.config.write_quorum > self.config.replicas
             || self.only_crashes
     }
 

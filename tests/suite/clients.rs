@@ -268,7 +268,7 @@ fn what_is_promised_is_what_the_quorums_have_in_common() {
                 () if n == 1 => Promise::MayLose,
                 () if r == 1 && meet(n, w, r) => Promise::NoStaleRead,
                 () if r > 1 && meet(n, w, r) && meet(n, w, w) => Promise::Linearizable,
-                () => Promise::NoExpiredRead,
+                () => Promise::NoInventedValue,
             };
             assert_eq!(cluster.promise(), expected, "{n} {w} {r}");
             let capacity = Capacity {
@@ -279,7 +279,7 @@ fn what_is_promised_is_what_the_quorums_have_in_common() {
             let evicts = if n == 1 {
                 Promise::MayLose
             } else {
-                Promise::NoExpiredRead
+                Promise::NoInventedValue
             };
             assert_eq!(cluster.promise(), evicts, "{n} {w} {r}");
         }
