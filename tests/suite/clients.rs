@@ -363,3 +363,51 @@ fn a_copy_that_a_wrong_clock_let_go_early_is_no_disorder() {
         assert_eq!(cluster.verify(at(now)), [], "at {now} ms");
     }
 }
+
+#[test]
+fn every_write_has_a_version_of_its_own() {
+    let (mut cluster, _) = five(|_| ());
+    let mut latest = cluster.version();
+    for turn in 0..3 {
+        let put = cluster.put(at(turn), b"apple", b"red", None);
+        put.expect("acknowledged");
+        assert!(cluster.version() > latest, "a put");
+        latest = cluster.version();
+        assert!(cluster.delete(at(turn), b"apple"));
+        assert!(cluster.version() > latest, "a delete");
+        latest = cluster.version();
+    }
+}
+
+#[test]
+fn an_owner_that_knows_nothing_is_not_believed() {
+    let (mut cluster, [a, ..]) = five(|config| {
+        (config.write_quorum, config.read_quorum) = (1, 1);
+    });
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    cluster.crash(at(1), a).expect("it runs");
+    cluster
+        .restart(at(2), a, Restart::Cold)
+        .expect("it crashed");
+    assert_eq!(cluster.get(at(3), b"apple"), Some(&b"red"[..]));
+}
+
+#[test]
+fn there_are_as_many_replicas_as_nodes_at_most() {
+    let (mut cluster, [a, ..]) = five(|_| ());
+    assert!(cluster.set_replicas(at(0), 6).is_err());
+    cluster.join(at(0), 1).expect("room");
+    cluster.move_all(at(0));
+    cluster.set_replicas(at(0), 6).expect("six nodes");
+    cluster.move_all(at(0));
+    cluster.set_replicas(at(0), 2).expect("fewer");
+    cluster.move_all(at(0));
+    for node in [a, NodeId(5)] {
+        cluster.leave(at(0), node).expect("two stay");
+        cluster.move_all(at(0));
+    }
+    assert!(cluster.set_replicas(at(0), 5).is_err(), "four nodes");
+    assert!(cluster.set_replicas(at(0), 4).is_ok());
+}

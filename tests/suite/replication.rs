@@ -5,11 +5,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shardlab::cache::{Cache, PutError};
 use shardlab::cluster::{MoveError, Status};
+use shardlab::config::Capacity;
 use shardlab::event::EventKind;
 use shardlab::history::Action;
 use shardlab::id::NodeId;
 use shardlab::placement::PlacementKind;
 use shardlab::replica::{Answer, Refusal, Restart};
+use shardlab::rng::Rng;
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
@@ -313,6 +315,39 @@ proptest! {
         }
         prop_assert_eq!(short.node_stats(now), long.node_stats(now));
         prop_assert_eq!(told(&short), told(&long));
+    }
+}
+
+#[test]
+fn full_nodes_evict_the_same_on_the_short_way_and_the_long_way() {
+    for (write_quorum, read_quorum) in [(1, 1), (2, 2), (3, 1)] {
+        let config = Config {
+            nodes: 4,
+            replicas: 3,
+            write_quorum,
+            read_quorum,
+            capacity: Capacity {
+                entries: Some(4),
+                bytes: None,
+            },
+            ..Config::default()
+        };
+        let mut short = Cluster::new(config).expect("a cluster");
+        let mut long = Cluster::new(config).expect("a cluster");
+        long.start_trace(at(0));
+        let mut rng = Rng::new(7);
+        for turn in 0..2_000 {
+            let (key, action) = (rng.below(12).to_string(), rng.below(10));
+            let (now, key) = (at(turn), key.as_bytes());
+            let [one, other] = [&mut short, &mut long].map(|cluster| match action {
+                0 => format!("{:?}", cluster.delete(now, key)),
+                1..4 => format!("{:?}", cluster.put(now, key, b"value", None)),
+                _ => format!("{:?}", cluster.get(now, key)),
+            });
+            assert_eq!(one, other, "turn {turn}, key {key:?}, {action}");
+            assert_eq!(short.node_stats(now), long.node_stats(now), "turn {turn}");
+        }
+        assert_eq!(told(&short), told(&long));
     }
 }
 
