@@ -136,10 +136,11 @@ impl Cluster {
         if leaves_none || !owners.iter().all(|&owner| has_it(owner)) {
             return;
         }
+        let stamp = self.clock;
         self.clock += 1;
         for &owner in owners {
             self.with_node(now, now, owner, |replica, ctx| {
-                replica.note_settled(ctx, key, record.version);
+                replica.settle(ctx, key, record.version, stamp);
             });
         }
     }

@@ -19,6 +19,8 @@ pub struct Pending {
     pub request: Request,
     pub owners: Owners,
     pub phase: Phase,
+    /// When it began.
+    begun: Instant,
     pub due: Instant,
 }
 
@@ -41,8 +43,14 @@ impl Pending {
             key,
             request,
             phase,
+            begun: ctx.now,
             due: ctx.now.later(ctx.rules.timeout),
         }
+    }
+
+    /// Whether it is no client's request, and all that it can see in this instant has been seen.
+    pub fn is_vain(&self, now: Instant) -> bool {
+        self.from != Endpoint::Client && self.begun == now
     }
 
     /// Who of those that are too few has answered, and who has not.

@@ -191,7 +191,7 @@ impl Replica {
     }
 
     /// Notes that every owner has this write.
-    pub(super) fn settle(
+    pub(crate) fn settle(
         &mut self,
         ctx: &mut Context<'_>,
         key: &[u8],
@@ -316,12 +316,6 @@ impl Replica {
     pub(crate) fn forget_tombstones(&mut self, rules: &Rules<'_>) {
         let id = self.id();
         self.graves.retain(|key| rules.owners(key).contains(&id));
-    }
-
-    /// Notes that all owners of a key have this write, of which it has a copy.
-    pub(crate) fn note_settled(&mut self, ctx: &mut Context<'_>, key: &[u8], version: Version) {
-        let stamp = *ctx.clock;
-        self.settle(ctx, key, version, stamp);
     }
 }
 

@@ -270,7 +270,7 @@ impl Replica {
         for node in pending.owners.at(writing.failed) {
             self.keep_hint(node, &pending.key, record);
         }
-        if writing.turned_away && !writing.acked.is_empty() {
+        if writing.turned_away && !writing.acked.is_empty() && !pending.is_vain(ctx.now) {
             self.start_repair(ctx, pending.key.clone());
         }
     }

@@ -41,6 +41,13 @@ fn swarms_break_no_promise() {
 }
 
 #[test]
+fn seeds_that_found_something_once_find_nothing_any_more() {
+    for seed in [7_006_182, 7_072_647] {
+        all_well(&Options::default(), seed..seed + 1);
+    }
+}
+
+#[test]
 fn heavy_and_light_faults_break_no_promise() {
     for nemesis in [Nemesis::Heavy, Nemesis::Light, Nemesis::Off] {
         let options = Options {
