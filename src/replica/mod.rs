@@ -61,7 +61,7 @@ mod rules;
 mod sync;
 mod writing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cache::Cache;
 pub use crate::config::Plant;
@@ -373,7 +373,7 @@ impl Replica {
     pub(crate) fn change_layout(&mut self, ctx: &mut Context<'_>, floor: Version) {
         self.expire(ctx);
         self.floor = self.floor.max(floor);
-        let members = ctx.rules.members();
+        let members: BTreeSet<NodeId> = ctx.rules.members().collect();
         self.hints.retain(|node, _| members.contains(node));
         self.merged.retain(|node, _| members.contains(node));
         self.change_owners(ctx);

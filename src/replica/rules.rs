@@ -1,6 +1,5 @@
 //! What all replicas go by: who owns what, how many are enough, and what each is given with a message.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -72,11 +71,10 @@ impl Rules<'_> {
         }
     }
 
-    /// The nodes that may own keys, by ascending number.
-    #[must_use]
-    pub fn members(&self) -> BTreeSet<NodeId> {
+    /// The nodes that may own keys; while keys move, some are there twice.
+    pub(super) fn members(&self) -> impl Iterator<Item = NodeId> {
         let before = self.before.iter().flat_map(Layout::members);
-        self.layout.members().chain(before).collect()
+        self.layout.members().chain(before)
     }
 
     /// Whether there is nobody to have copies beside the one owner of each key.

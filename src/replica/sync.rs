@@ -30,7 +30,7 @@ impl Replica {
     pub fn start_sync(&mut self, ctx: &mut Context<'_>, hints: bool) {
         let mut waiting = BTreeSet::new();
         if !ctx.rules.has_no_copies() {
-            waiting = ctx.rules.members();
+            waiting = ctx.rules.members().collect();
             waiting.remove(&self.id());
         }
         let id = self.own_id();
@@ -168,8 +168,7 @@ impl Replica {
         };
         let merged = self.merged.entry(node).or_default();
         *merged = (*merged).max(mark);
-        let members = ctx.rules.members().into_iter();
-        let others = members.filter(|&node| node != self.id());
+        let others = ctx.rules.members().filter(|&node| node != self.id());
         let least = others.map(|node| self.merged.get(&node).copied().unwrap_or(0));
         if let Some(least) = least.min() {
             self.graves.settle_up_to(least, ctx.stamp());
