@@ -47,8 +47,8 @@
 //!   noticed; the log is in order of (deadline, node, order of writing).
 //! - An entry leaves a node through one function, with a cause; the eviction policy, the counts and
 //!   the log hang on it. A node never holds more than its capacity.
-//! - While keys move to other owners, every key can be read, and is there as often as it has owners:
-//!   it is stored at a new owner before it is dropped at the old one, and nothing happens in between.
+//! - A key is stored at its new owners before it is dropped at the old ones. Until then a key with
+//!   one owner is read wherever it is, and one with copies needs a quorum of both.
 //! - Who has acknowledged is a set of nodes, never a number; a client is told that something was
 //!   done, that it was not, or that nobody knows.
 //! - A deadline is made in one place, [`time::Instant::after`], with checked arithmetic, before

@@ -13,42 +13,7 @@ use shardlab::replica::{Answer, Message, RequestId, Restart};
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
-fn at(millis: u64) -> Instant {
-    Instant::from_millis(millis)
-}
-
-/// Five nodes, of which three own "apple", in order, and one that does not; timeouts of 100 ms.
-fn five(change: impl FnOnce(&mut Config)) -> (Cluster, [NodeId; 4]) {
-    let mut config = Config {
-        nodes: 5,
-        replicas: 3,
-        write_quorum: 2,
-        read_quorum: 2,
-        timeout: Duration::from_millis(100),
-        ..Config::default()
-    };
-    change(&mut config);
-    let cluster = Cluster::new(config).expect("a cluster");
-    let mut owners = Vec::new();
-    let hash = cluster.placement().hash(b"apple");
-    cluster.placement().owners(hash, 3, &mut owners);
-    let other = cluster.node_ids().find(|node| !owners.contains(node));
-    let [first, second, third] = owners[..] else {
-        panic!("three owners");
-    };
-    (cluster, [first, second, third, other.expect("five nodes")])
-}
-
-/// Lets time pass until this request has its answer: when, from whom and what.
-fn wait(cluster: &mut Cluster, mut now: Instant, id: RequestId) -> (Instant, NodeId, Answer) {
-    loop {
-        if let Some((node, answer)) = cluster.answer(id) {
-            return (now, node, answer);
-        }
-        now = cluster.next_deadline().expect("somebody gives up").max(now);
-        cluster.tick(now);
-    }
-}
+use super::story::{at, five, reply, soon};
 
 fn ask(cluster: &mut Cluster, now: Instant, via: Option<NodeId>, action: Action) -> RequestId {
     cluster.ask(now, 0, via, b"apple", action)
@@ -60,16 +25,16 @@ fn red() -> Action {
 
 #[test]
 fn who_is_asked_answers() {
-    let (mut cluster, [a, _, _, other]) = five(|_| ());
+    let (mut cluster, [a, _, _, other]) = five(soon);
     let first = ask(&mut cluster, at(0), None, red());
-    assert_eq!(wait(&mut cluster, at(0), first), (at(0), a, Answer::Done));
+    assert_eq!(reply(&mut cluster, at(0), first), (at(0), a, Answer::Done));
     let named = ask(&mut cluster, at(0), Some(other), red());
-    assert_eq!(wait(&mut cluster, at(0), named).1, other);
+    assert_eq!(reply(&mut cluster, at(0), named).1, other);
 }
 
 #[test]
 fn when_a_coordinator_crashes_its_clients_ask_the_next_at_once() {
-    let (mut cluster, [a, b, c, _]) = five(|_| ());
+    let (mut cluster, [a, b, c, _]) = five(soon);
     for node in [b, c] {
         let delay = cluster
             .network()
@@ -83,10 +48,10 @@ fn when_a_coordinator_crashes_its_clients_ask_the_next_at_once() {
     delay.expect("two nodes");
     let late = ask(&mut cluster, at(5), Some(b), Action::Get);
     cluster.crash(at(10), a).expect("it runs");
-    let (when, who, answer) = wait(&mut cluster, at(10), put);
+    let (when, who, answer) = reply(&mut cluster, at(10), put);
     assert_eq!((who, answer), (b, Answer::Done));
     assert!(when <= at(110), "{when:?}: it waited for who was down");
-    let (_, who, answer) = wait(&mut cluster, at(10), late);
+    let (_, who, answer) = reply(&mut cluster, at(10), late);
     assert_eq!(who, b);
     assert!(matches!(answer, Answer::Value(_)), "{answer:?}");
 }
@@ -94,19 +59,19 @@ fn when_a_coordinator_crashes_its_clients_ask_the_next_at_once() {
 #[test]
 fn a_condition_goes_to_the_next_owner_only_if_the_first_is_certainly_down() {
     let add = || Action::add(b"red", None);
-    let (mut cluster, [a, b, ..]) = five(|_| ());
+    let (mut cluster, [a, b, ..]) = five(soon);
     cluster.crash(at(0), a).expect("it runs");
     let asked = ask(&mut cluster, at(1), None, add());
-    let (when, who, answer) = wait(&mut cluster, at(1), asked);
+    let (when, who, answer) = reply(&mut cluster, at(1), asked);
     assert_eq!((when, who, answer), (at(1), b, Answer::Applied(true)));
 
-    let (mut cluster, [a, ..]) = five(|_| ());
+    let (mut cluster, [a, ..]) = five(soon);
     cluster.pause(at(0), a).expect("it runs");
     let asked = ask(&mut cluster, at(1), None, add());
-    let (_, _, answer) = wait(&mut cluster, at(1), asked);
+    let (_, _, answer) = reply(&mut cluster, at(1), asked);
     assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
     let get = ask(&mut cluster, at(1000), None, Action::Get);
-    let (_, _, answer) = wait(&mut cluster, at(1000), get);
+    let (_, _, answer) = reply(&mut cluster, at(1000), get);
     assert_eq!(answer, Answer::Value(None), "nobody else was asked");
 }
 
@@ -116,21 +81,24 @@ fn what_is_refused_late_may_have_been_done_by_who_was_silent() {
         entries: Some(0),
         bytes: None,
     };
-    let (mut cluster, [a, ..]) = five(|config| config.capacity = nothing);
+    let (mut cluster, [a, ..]) = five(|config| {
+        soon(config);
+        config.capacity = nothing;
+    });
     let put = ask(&mut cluster, at(0), None, red());
-    let (_, _, answer) = wait(&mut cluster, at(0), put);
+    let (_, _, answer) = reply(&mut cluster, at(0), put);
     assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
     cluster.pause(at(0), a).expect("it runs");
     let put = ask(&mut cluster, at(0), None, red());
     cluster.tick(at(350));
     cluster.resume(at(351), a).expect("it is paused");
-    let (_, _, answer) = wait(&mut cluster, at(351), put);
+    let (_, _, answer) = reply(&mut cluster, at(351), put);
     assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
 }
 
 #[test]
 fn what_nobody_waits_for_any_more_is_unknown() {
-    let (mut cluster, [a, ..]) = five(|_| ());
+    let (mut cluster, [a, ..]) = five(soon);
     assert!(cluster.begin_history(at(0), 100));
     cluster.pause(at(0), a).expect("it runs");
     let put = ask(&mut cluster, at(1), None, red());
@@ -178,7 +146,7 @@ fn messages_are_counted_and_traced_up_to_a_bound() {
 
 #[test]
 fn a_node_says_what_it_is_doing() {
-    let (mut cluster, [a, b, ..]) = five(|_| ());
+    let (mut cluster, [a, b, ..]) = five(soon);
     cluster
         .put(at(0), b"apple", b"red", None)
         .expect("acknowledged");
@@ -288,19 +256,19 @@ fn what_is_promised_is_what_the_quorums_have_in_common() {
 
 #[test]
 fn each_waits_for_as_long_as_it_asked() {
-    let (mut cluster, [a, b, ..]) = five(|_| ());
+    let (mut cluster, [a, b, ..]) = five(soon);
     for node in [a, b] {
         cluster.pause(at(0), node).expect("it runs");
     }
     let first = ask(&mut cluster, at(0), Some(a), Action::Get);
     let second = ask(&mut cluster, at(50), Some(b), Action::Get);
-    assert_eq!(wait(&mut cluster, at(50), first).0, at(300));
-    assert_eq!(wait(&mut cluster, at(300), second).0, at(350));
+    assert_eq!(reply(&mut cluster, at(50), first).0, at(300));
+    assert_eq!(reply(&mut cluster, at(300), second).0, at(350));
 }
 
 #[test]
 fn what_is_on_the_way_is_counted() {
-    let (mut cluster, [a, b, c, _]) = five(|_| ());
+    let (mut cluster, [a, b, c, _]) = five(soon);
     let on_the_way = |cluster: &mut Cluster| cluster.verify(at(0))[0].to_string();
     for node in [b, c] {
         let delay = cluster
@@ -326,7 +294,7 @@ fn what_is_on_the_way_is_counted() {
 #[test]
 fn a_counter_says_why_it_was_not_increased() {
     let incr = |cluster: &mut Cluster, delta| cluster.incr(at(0), b"apple", delta);
-    let (mut cluster, [a, b, ..]) = five(|_| ());
+    let (mut cluster, [a, b, ..]) = five(soon);
     cluster.set_versioned(at(0));
     assert_eq!(incr(&mut cluster, 2), Ok(2));
     let sum = Err(IncrError::Count(CountError::Overflow));
@@ -352,7 +320,7 @@ fn a_counter_says_why_it_was_not_increased() {
 
 #[test]
 fn a_copy_that_a_wrong_clock_let_go_early_is_no_disorder() {
-    let (mut cluster, [a, ..]) = five(|_| ());
+    let (mut cluster, [a, ..]) = five(soon);
     cluster
         .put(at(0), b"apple", b"red", Some(at(1000)))
         .expect("acknowledged");
@@ -366,7 +334,7 @@ fn a_copy_that_a_wrong_clock_let_go_early_is_no_disorder() {
 
 #[test]
 fn every_write_has_a_version_of_its_own() {
-    let (mut cluster, _) = five(|_| ());
+    let (mut cluster, _) = five(soon);
     let mut latest = cluster.version();
     for turn in 0..3 {
         let put = cluster.put(at(turn), b"apple", b"red", None);
@@ -396,7 +364,7 @@ fn an_owner_that_knows_nothing_is_not_believed() {
 
 #[test]
 fn there_are_as_many_replicas_as_nodes_at_most() {
-    let (mut cluster, [a, ..]) = five(|_| ());
+    let (mut cluster, [a, ..]) = five(soon);
     assert!(cluster.set_replicas(at(0), 6).is_err());
     cluster.join(at(0), 1).expect("room");
     cluster.move_all(at(0));

@@ -11,6 +11,7 @@ mod protocol;
 mod replication;
 mod scripts;
 mod simulation;
+mod story;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -8,46 +8,11 @@ use shardlab::id::NodeId;
 use shardlab::network::Percent;
 use shardlab::node::Node;
 use shardlab::placement::PlacementKind;
-use shardlab::replica::{Answer, RequestId, Restart};
-use shardlab::time::Instant;
+use shardlab::replica::{Answer, Restart};
 use shardlab::{Cluster, Config};
 use std::time::Duration;
 
-fn at(millis: u64) -> Instant {
-    Instant::from_millis(millis)
-}
-
-/// Lets time pass until there is an answer.
-fn wait(cluster: &mut Cluster, mut now: Instant, action: Action) -> (Instant, Answer) {
-    let id = cluster.ask(now, 0, None, b"apple", action);
-    loop {
-        if let Some((_, answer)) = cluster.answer(id) {
-            return (now, answer);
-        }
-        now = cluster.next_deadline().expect("somebody gives up").max(now);
-        cluster.tick(now);
-    }
-}
-
-/// Five nodes, of which three own "apple", in order, and one that does not.
-fn five() -> (Cluster, [NodeId; 4]) {
-    let config = Config {
-        nodes: 5,
-        replicas: 3,
-        write_quorum: 2,
-        read_quorum: 2,
-        ..Config::default()
-    };
-    let cluster = Cluster::new(config).expect("a cluster");
-    let mut owners = Vec::new();
-    let hash = cluster.placement().hash(b"apple");
-    cluster.placement().owners(hash, 3, &mut owners);
-    let other = cluster.node_ids().find(|node| !owners.contains(node));
-    let [first, second, third] = owners[..] else {
-        panic!("three owners");
-    };
-    (cluster, [first, second, third, other.expect("five nodes")])
-}
+use super::story::{at, five, wait, wait_for};
 
 fn delay(cluster: &mut Cluster, a: NodeId, b: NodeId, millis: u64) {
     let time = Duration::from_millis(millis);
@@ -55,20 +20,9 @@ fn delay(cluster: &mut Cluster, a: NodeId, b: NodeId, millis: u64) {
     set.expect("two nodes");
 }
 
-/// Lets time pass until this request has its answer.
-fn wait_for(cluster: &mut Cluster, mut now: Instant, id: RequestId) -> Answer {
-    loop {
-        if let Some((_, answer)) = cluster.answer(id) {
-            return answer;
-        }
-        now = cluster.next_deadline().expect("somebody gives up").max(now);
-        cluster.tick(now);
-    }
-}
-
 #[test]
 fn what_expires_during_a_read_is_no_miss_if_something_came_after_it() {
-    let (mut cluster, [a, b, c, _]) = five();
+    let (mut cluster, [a, b, c, _]) = five(|_| ());
     cluster
         .put(at(0), b"apple", b"red", Some(at(100)))
         .expect("acknowledged");
@@ -87,7 +41,7 @@ fn what_expires_during_a_read_is_no_miss_if_something_came_after_it() {
 
 #[test]
 fn what_a_second_coordinator_refuses_a_silent_first_may_have_done() {
-    let (mut cluster, [a, b, c, _]) = five();
+    let (mut cluster, [a, b, c, _]) = five(|_| ());
     cluster
         .put(at(0), b"apple", b"red", None)
         .expect("acknowledged");
@@ -100,7 +54,7 @@ fn what_a_second_coordinator_refuses_a_silent_first_may_have_done() {
 
 #[test]
 fn nothing_is_refused_while_an_owner_may_still_do_it() {
-    let (mut cluster, [a, b, c, other]) = five();
+    let (mut cluster, [a, b, c, other]) = five(|_| ());
     cluster.crash(at(0), a).expect("it runs");
     cluster.crash(at(0), b).expect("it runs");
     delay(&mut cluster, c, other, 50);
@@ -112,7 +66,7 @@ fn nothing_is_refused_while_an_owner_may_still_do_it() {
 
 #[test]
 fn what_a_node_acknowledged_before_it_crashed_does_not_count() {
-    let (mut cluster, [a, b, c, other]) = five();
+    let (mut cluster, [a, b, c, other]) = five(|_| ());
     delay(&mut cluster, b, other, 100);
     let dropped = cluster.network().drop(c, other, Percent::ALL);
     dropped.expect("two nodes");
@@ -148,7 +102,7 @@ fn a_clock_that_is_set_back_loses_no_deadline() {
 
 #[test]
 fn what_expires_while_it_is_passed_on_is_not_told() {
-    let (mut cluster, [a, b, c, other]) = five();
+    let (mut cluster, [a, b, c, other]) = five(|_| ());
     for owner in [a, c] {
         let dropped = cluster.network().drop(b, owner, Percent::ALL);
         dropped.expect("two nodes");
@@ -166,7 +120,7 @@ fn what_expires_while_it_is_passed_on_is_not_told() {
 
 #[test]
 fn an_expiry_under_way_does_not_revive_what_has_expired() {
-    let (mut cluster, [a, b, c, other]) = five();
+    let (mut cluster, [a, b, c, other]) = five(|_| ());
     cluster
         .put(at(0), b"apple", b"red", Some(at(100)))
         .expect("acknowledged");
@@ -257,7 +211,7 @@ fn elsewhere(cluster: &Cluster, fits: impl Fn(&[NodeId]) -> bool) -> (PlacementK
 
 #[test]
 fn a_write_that_comes_late_to_a_node_that_owns_the_key_no_more_is_not_kept() {
-    let (mut cluster, [a, _, c, _]) = five();
+    let (mut cluster, [a, _, c, _]) = five(|_| ());
     delay(&mut cluster, a, c, 100);
     cluster
         .put(at(0), b"apple", b"red", None)
@@ -272,7 +226,7 @@ fn a_write_that_comes_late_to_a_node_that_owns_the_key_no_more_is_not_kept() {
 
 #[test]
 fn a_write_that_is_under_way_when_a_key_moves_comes_to_its_new_owners() {
-    let (mut cluster, [a, b, c, _]) = five();
+    let (mut cluster, [a, b, c, _]) = five(|_| ());
     delay(&mut cluster, a, b, 50);
     delay(&mut cluster, a, c, 50);
     let put = cluster.ask(at(0), 0, Some(a), b"apple", Action::put(b"red", None));
@@ -292,7 +246,7 @@ fn a_write_that_is_under_way_when_a_key_moves_comes_to_its_new_owners() {
 
 #[test]
 fn a_key_that_cannot_move_is_not_read_from_its_new_owners_alone() {
-    let (mut cluster, [a, b, c, _]) = five();
+    let (mut cluster, [a, b, c, _]) = five(|_| ());
     cluster
         .put(at(0), b"apple", b"red", None)
         .expect("acknowledged");

@@ -16,6 +16,7 @@ use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
 use super::model::{Model, apply, step, told};
+use super::story::{at, wait};
 
 fn cluster(write_quorum: usize, read_quorum: usize) -> Cluster {
     let config = Config {
@@ -26,22 +27,6 @@ fn cluster(write_quorum: usize, read_quorum: usize) -> Cluster {
         ..Config::default()
     };
     Cluster::new(config).expect("a cluster")
-}
-
-fn at(millis: u64) -> Instant {
-    Instant::from_millis(millis)
-}
-
-/// Lets time pass until there is an answer.
-fn wait(cluster: &mut Cluster, mut now: Instant, action: Action) -> (Instant, Answer) {
-    let id = cluster.ask(now, 0, None, b"apple", action);
-    loop {
-        if let Some((_, answer)) = cluster.answer(id) {
-            return (now, answer);
-        }
-        now = cluster.next_deadline().expect("somebody gives up").max(now);
-        cluster.tick(now);
-    }
 }
 
 #[test]
