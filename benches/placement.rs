@@ -1,8 +1,8 @@
 //! Every placement side by side with crates that do the same:
 //!
 //! ```text
-//! cargo bench --bench placement                       # a million keys, 5 rounds
-//! cargo bench --bench placement -- --only anchor,jump
+//! cargo bench -p shardlab-benches --bench placement                       # a million keys, 5 rounds
+//! cargo bench -p shardlab-benches --bench placement -- --only anchor,jump
 //! ```
 //!
 //! `--keys N` and `--rounds N` change the size and the repetitions, `--only A,B` takes the rows

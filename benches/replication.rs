@@ -1,7 +1,7 @@
 //! What replication by messages costs beside direct calls to the same nodes:
 //!
 //! ```text
-//! cargo bench --bench replication
+//! cargo bench -p shardlab-benches --bench replication
 //! ```
 //!
 //! The cluster has five nodes and three replicas, and no faults. Beside it, five nodes of the same

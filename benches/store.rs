@@ -1,8 +1,8 @@
 //! One node's store side by side with other caches in memory:
 //!
 //! ```text
-//! cargo bench --bench store                # 1 million entries
-//! cargo bench --bench store -- --large     # 10 million
+//! cargo bench -p shardlab-benches --bench store                # 1 million entries
+//! cargo bench -p shardlab-benches --bench store -- --large     # 10 million
 //! ```
 //!
 //! `--entries N` and `--rounds N` change the size and the repetitions, `--only A,B` takes the rows

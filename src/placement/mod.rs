@@ -15,7 +15,7 @@
 //! - `maglev` for the cheapest look-up with weights, where the table may be rebuilt on every change and
 //!   a little more moves than must; with hundreds of nodes that is much more.
 //!
-//! Measured in one run with a million keys (`cargo bench --bench placement`, two shared cores: trust the
+//! Measured in one run with a million keys (`cargo bench -p shardlab-benches --bench placement`, two shared cores: trust the
 //! ratios), for 3/10/100/1000 nodes. *Look-up* has the key's hash already, and goes through
 //! `dyn Placement`. *Moved by a join* is relative to the newcomer's fair part of the keys, *by a leave*
 //! (of a middle node) to what it owned, *3 copies* is what a join moves of three copies, relative to the
