@@ -32,7 +32,7 @@
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
 //! | leaves | [`time`] [`id`] [`hash`] [`rng`] | instants and clocks, node numbers, pinned hashes, random numbers |
-//! | core | `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] [`replica`] [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
+//! | core | [`operation`] `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] [`replica`] [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
 //! | lab | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
@@ -70,6 +70,7 @@ pub mod language;
 pub mod nemesis;
 pub mod network;
 pub mod node;
+pub mod operation;
 pub mod placement;
 pub mod render;
 pub mod replica;

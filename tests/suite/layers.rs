@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hash", &[]),
     ("rng", &[]),
     ("stats", &[]),
+    ("operation", &["time"]),
     ("eviction", &["rng", "time"]),
     ("store", &["hash", "time"]),
     ("event", &["id", "time"]),
