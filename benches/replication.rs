@@ -13,6 +13,7 @@
 use std::hint::black_box;
 use std::time::Instant as Wall;
 
+use shardlab::event::EventLog;
 use shardlab::id::NodeId;
 use shardlab::node::Node;
 use shardlab::placement::{Members, Placement, PlacementKind};
@@ -25,6 +26,7 @@ const ROUNDS: usize = 15;
 /// Five nodes without a cluster around them.
 struct Direct {
     nodes: Vec<Node>,
+    log: EventLog,
     placement: Box<dyn Placement>,
     owners: Vec<NodeId>,
 }
@@ -32,7 +34,8 @@ struct Direct {
 impl Direct {
     fn new() -> Self {
         Self {
-            nodes: (0..5).map(|id| Node::new(NodeId(id), 0)).collect(),
+            nodes: (0..5).map(|id| Node::new(NodeId(id))).collect(),
+            log: EventLog::new(0),
             placement: PlacementKind::Modulo.place(Members::first(5)),
             owners: Vec::new(),
         }
@@ -48,7 +51,8 @@ impl Direct {
         self.owners(key, 3);
         for owner in &self.owners {
             let node = &mut self.nodes[owner.0 as usize];
-            node.put(Instant::START, key, VALUE, None).expect("room");
+            node.put(Instant::START, key, VALUE, None, &mut self.log)
+                .expect("room");
         }
     }
 
@@ -56,7 +60,7 @@ impl Direct {
         self.owners(key, count);
         for owner in &self.owners {
             let node = &mut self.nodes[owner.0 as usize];
-            black_box(node.get(Instant::START, key));
+            black_box(node.get(Instant::START, key, &mut self.log));
         }
     }
 }
@@ -120,7 +124,7 @@ fn main() {
             || time(&keys, |key| direct.get(key, quorum)),
             || {
                 time(&keys, |key| {
-                    black_box(cluster.get(Instant::START, key));
+                    black_box(cluster.get(Instant::START, key).expect("an answer"));
                 })
             },
         );

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::eviction::Eviction;
 use crate::placement::PlacementKind;
+use crate::time::MAX_DURATION;
 
 /// How much a node may hold; `None`: without bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Capacity {
 
 /// A bug that is built in on purpose, so that it can be seen that the checks find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plant {
+pub enum InjectedBug {
     /// An acknowledgement that arrives twice counts twice.
     CountedAcks,
     /// A write stays at its coordinator.
@@ -75,7 +76,7 @@ pub struct Config {
     /// would come to the same. Default: no.
     pub always_by_message: bool,
     /// A bug to be built in, for tests of the checks. Default: none.
-    pub plant: Option<Plant>,
+    pub bug: Option<InjectedBug>,
     /// What all randomness comes from. Default 0.
     pub seed: u64,
     /// The longest key, in bytes. Default 64 KiB.
@@ -106,7 +107,7 @@ impl Default for Config {
             grace: Duration::from_mins(1),
             history: 0,
             always_by_message: false,
-            plant: None,
+            bug: None,
             seed: 0,
             max_key: 64 << 10,
             max_value: 64 << 20,
@@ -129,6 +130,12 @@ pub enum ConfigError {
         replicas: usize,
         /// How many nodes there are.
         nodes: u32,
+    },
+    /// A time is out of bounds.
+    #[error("the {name} must be longer than zero, and at most 100 years")]
+    Time {
+        /// Which one.
+        name: &'static str,
     },
     /// A quorum is out of bounds.
     #[error("a quorum lies between 1 and the number of replicas ({replicas}), not {quorum}")]
@@ -155,6 +162,16 @@ impl Config {
         if !(1..=MAX_REPLICAS).contains(&replicas) || replicas > nodes as usize {
             return Err(ConfigError::Replicas { replicas, nodes });
         }
+        for (name, time) in [("timeout", self.timeout), ("grace", self.grace)] {
+            if time.is_zero() || time > MAX_DURATION {
+                return Err(ConfigError::Time { name });
+            }
+        }
+        self.check_quorums()
+    }
+
+    pub(crate) fn check_quorums(&self) -> Result<(), ConfigError> {
+        let replicas = self.replicas;
         for quorum in [self.write_quorum, self.read_quorum] {
             if !(1..=replicas).contains(&quorum) {
                 return Err(ConfigError::Quorum { quorum, replicas });

@@ -1,4 +1,5 @@
-//! What happened in a cluster without a client asking for it, in the order in which it happened.
+//! Events: what happens in a cluster besides the answers to clients, in the order in which it
+//! happens.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,45 +7,62 @@ use std::fmt;
 use crate::id::NodeId;
 use crate::time::Instant;
 
-/// One thing that happened at one node.
+/// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When: for an expiry the deadline itself, however late somebody looked.
+    /// When, on the clock of the world: for an expiry the deadline, however late it is noticed,
+    /// unless the node's own clock is wrong or the node was paused.
     pub at: Instant,
-    /// Where.
-    pub node: NodeId,
-    /// What.
+    /// The node it happened at; `None` if it concerns the cluster.
+    pub node: Option<NodeId>,
+    /// What happened.
     pub kind: EventKind,
-    /// The key it happened to; empty if it is about a whole node.
+    /// The key it happened to; empty unless [`EventKind::has_key`].
     pub key: Box<[u8]>,
+    /// The deadline of an expiry.
+    pub deadline: Option<Instant>,
+}
+
+impl Event {
+    /// An event that concerns a node as a whole.
+    #[must_use]
+    pub fn of_node(at: Instant, node: NodeId, kind: EventKind) -> Self {
+        Self {
+            at,
+            node: Some(node),
+            kind,
+            key: Box::default(),
+            deadline: None,
+        }
+    }
 }
 
 /// The kinds of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// The key's deadline came.
     Expired,
-    /// The key had to make room.
+    /// The key made room for another.
     Evicted,
-    /// The key had to go to another node, and there was no room.
+    /// The only copy of the key was dropped by a move.
     Lost,
-    /// The node lost its memory and answers nobody.
+    /// The node lost its memory and stopped.
     Crashed,
     /// The node came back after a crash.
     Restarted,
-    /// The node stands still.
+    /// The node stopped and keeps its memory.
     Paused,
-    /// The node goes on.
+    /// The node runs again.
     Resumed,
-    /// The nemesis did something: the command for it stands in place of a key.
-    Nemesis,
+    /// The fault injector acted: the command for what it did.
+    Nemesis(Box<str>),
 }
 
 impl EventKind {
-    /// Whether it is about a key, and not about a whole node.
+    /// Whether it concerns a key, and not a whole node.
     #[must_use]
-    pub fn has_key(self) -> bool {
+    pub fn has_key(&self) -> bool {
         matches!(self, Self::Expired | Self::Evicted | Self::Lost)
     }
 }
@@ -59,7 +77,7 @@ impl fmt::Display for EventKind {
             Self::Restarted => "restarted",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
-            Self::Nemesis => "nemesis",
+            Self::Nemesis(_) => "nemesis",
         })
     }
 }
@@ -68,13 +86,31 @@ impl fmt::Display for EventKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor(u64);
 
-/// The latest events, up to a bound; the oldest make room for new ones.
-#[derive(Debug)]
+/// The most events that a log holds between two trims, whatever its capacity.
+const MAX_BURST: usize = 1_000_000;
+
+/// The latest events, oldest first, by instants that never decrease.
+///
+/// A single command can cause more events than the log is to keep. So the log grows beyond its
+/// capacity until [`EventLog::trim`], which the cluster calls before the next command: a reader that
+/// reads after every command misses nothing. Beyond a million events the oldest are dropped at once;
+/// [`EventLog::since`] reports the gap.
+#[derive(Clone, Debug)]
 pub struct EventLog {
     events: VecDeque<Event>,
     capacity: usize,
     /// How many events were ever logged.
     end: u64,
+    /// The instant of the latest event.
+    latest: Instant,
+}
+
+/// The events after a cursor.
+pub struct Since<I> {
+    /// How many events after the cursor the log no longer has.
+    pub missed: u64,
+    /// The others, oldest first.
+    pub events: I,
 }
 
 impl EventLog {
@@ -85,35 +121,62 @@ impl EventLog {
             events: VecDeque::new(),
             capacity,
             end: 0,
+            latest: Instant::START,
         }
     }
 
-    /// Adds an event; the oldest is dropped if the log is full. A log without capacity does not
-    /// even make the event.
+    /// Adds an event. An instant before the latest one counts as the latest. A log without capacity
+    /// does not even make the event.
     pub fn record(&mut self, event: impl FnOnce() -> Event) {
         self.end += 1;
         if self.capacity == 0 {
             return;
         }
-        if self.events.len() == self.capacity {
+        if self.events.len() >= self.capacity.max(MAX_BURST) {
             self.events.pop_front();
         }
-        self.events.push_back(event());
+        let mut event = event();
+        self.latest = self.latest.max(event.at);
+        event.at = self.latest;
+        self.events.push_back(event);
+    }
+
+    /// Drops the oldest events over the capacity.
+    #[inline]
+    pub fn trim(&mut self) {
+        if self.events.len() > self.capacity {
+            let over = self.events.len() - self.capacity;
+            self.events.drain(..over);
+        }
+    }
+
+    /// Time starts again from [`Instant::START`]: the events so far happened before that.
+    pub(crate) fn restart_time(&mut self) {
+        self.latest = Instant::START;
+        self.events
+            .iter_mut()
+            .for_each(|event| event.at = Instant::START);
     }
 
     /// The place after the latest event.
+    #[inline]
     #[must_use]
     pub fn end(&self) -> Cursor {
         Cursor(self.end)
     }
 
-    /// The events after `cursor` that the log still has, oldest first. Call
-    /// [`EventLog::end`] for the cursor to read on from.
+    /// The events after `cursor`. Call [`EventLog::end`] for the cursor to read on from.
     #[must_use]
-    pub fn since(&self, cursor: Cursor) -> impl DoubleEndedIterator<Item = &Event> + '_ {
+    pub fn since(
+        &self,
+        cursor: Cursor,
+    ) -> Since<impl DoubleEndedIterator<Item = &Event> + ExactSizeIterator> {
         let first = self.end - self.events.len() as u64;
         let skipped = usize::try_from(cursor.0.saturating_sub(first)).unwrap_or(usize::MAX);
-        self.events.range(skipped.min(self.events.len())..)
+        Since {
+            missed: first.saturating_sub(cursor.0),
+            events: self.events.range(skipped.min(self.events.len())..),
+        }
     }
 
     /// Every event that the log still has, oldest first.
@@ -128,25 +191,50 @@ mod tests {
     use super::*;
 
     fn event(n: u64) -> Event {
-        Event {
-            at: Instant::from_nanos(n),
-            node: NodeId(0),
-            kind: EventKind::Expired,
-            key: Box::default(),
-        }
+        Event::of_node(Instant::from_nanos(n), NodeId(0), EventKind::Crashed)
     }
 
     #[test]
-    fn a_cursor_reads_on_and_survives_what_was_dropped() {
+    fn a_cursor_reads_on_and_reports_gaps() {
         let mut log = EventLog::new(2);
         let start = log.end();
         log.record(|| event(1));
         let middle = log.end();
         log.record(|| event(2));
         log.record(|| event(3));
-        let read = |from| log.since(from).map(|e| e.at.as_nanos()).collect::<Vec<_>>();
-        assert_eq!(read(start), [2, 3], "1 was dropped");
-        assert_eq!(read(middle), [2, 3]);
-        assert!(read(log.end()).is_empty());
+        let read = |log: &EventLog, from| {
+            let since = log.since(from);
+            let at: Vec<u64> = since.events.map(|it| it.at.as_nanos()).collect();
+            (since.missed, at)
+        };
+        assert_eq!(read(&log, start), (0, vec![1, 2, 3]), "not trimmed yet");
+        log.trim();
+        assert_eq!(read(&log, start), (1, vec![2, 3]));
+        assert_eq!(read(&log, middle), (0, vec![2, 3]));
+        assert_eq!(read(&log, log.end()), (0, vec![]));
+    }
+
+    #[test]
+    fn events_are_in_the_order_of_their_instants() {
+        let mut log = EventLog::new(9);
+        for nanos in [5, 3, 7] {
+            log.record(|| event(nanos));
+        }
+        let at: Vec<u64> = log.iter().map(|it| it.at.as_nanos()).collect();
+        assert_eq!(at, [5, 5, 7]);
+        log.restart_time();
+        log.record(|| event(1));
+        let at: Vec<u64> = log.iter().map(|it| it.at.as_nanos()).collect();
+        assert_eq!(at, [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_burst_is_bounded_and_what_is_dropped_is_counted() {
+        let mut log = EventLog::new(10);
+        for n in 0..MAX_BURST as u64 + 5 {
+            log.record(|| event(n));
+        }
+        let since = log.since(Cursor::default());
+        assert_eq!((since.missed, since.events.len()), (5, MAX_BURST));
     }
 }

@@ -1,12 +1,15 @@
 //! shardlab: a distributed cache that you can run, break and measure.
 //!
-//! A [`Cluster`] is a handful of cache nodes in one process. Keys live on the node that the
-//! placement gives them, with an optional deadline; at the deadline they are gone, and the log says
-//! so. Nothing in it reads a clock: time is an argument, so the same calls give the same answers
-//! and the same log, and an hour costs microseconds.
+//! A [`Cluster`] is a set of cache nodes in one process, connected by a simulated network. A key is
+//! stored at the nodes that the placement gives it, with an optional deadline; at the deadline it is
+//! gone, and the event log says so. Nothing in a cluster reads a clock: time is an argument. So the
+//! same calls give the same results and the same log, and an hour costs microseconds.
 //!
 //! ```
 //! use std::time::Duration;
+//! use shardlab::cluster::Request;
+//! use shardlab::id::NodeId;
+//! use shardlab::operation::{Operation, Outcome};
 //! use shardlab::time::Instant;
 //! use shardlab::{Cache, Cluster, Config};
 //!
@@ -15,46 +18,132 @@
 //! cluster.put(start, b"apple", b"red", Some(start.after(Duration::from_secs(2))?))?;
 //!
 //! let later = start.after(Duration::from_millis(1999))?;
-//! assert_eq!(cluster.get(later, b"apple"), Some(&b"red"[..]));
+//! assert_eq!(cluster.get(later, b"apple")?.as_deref(), Some(&b"red"[..]));
 //! let deadline = start.after(Duration::from_secs(2))?;
-//! assert_eq!(cluster.get(deadline, b"apple"), None); // gone at its deadline, not a tick later
+//! assert_eq!(cluster.get(deadline, b"apple")?, None); // gone at its deadline, not a tick later
 //!
 //! let event = cluster.events().iter().next().expect("an expiry");
-//! assert_eq!((event.node.0, event.at, &*event.key), (2, deadline, &b"apple"[..]));
+//! assert_eq!((event.node, event.at, &*event.key), (Some(NodeId(2)), deadline, &b"apple"[..]));
+//!
+//! // Many clients at once submit requests and poll for outcomes.
+//! let put = Operation::Put { value: &b"green"[..], deadline: None };
+//! let ticket = cluster.submit(deadline, Request::new(b"kiwi", put).of(7))?;
+//! let completion = cluster.poll().expect("nothing is disturbed");
+//! assert_eq!((completion.ticket, completion.outcome), (ticket, Outcome::Done));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # The map
 //!
-//! A module uses what stands above it here, and never what stands below; a test reads the source
-//! and holds it to that.
+//! A module uses only modules that stand before it here. `tests/suite/layers.rs` lists for each module
+//! the modules that it may use, and compares the list with the source.
 //!
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
-//! | leaves | [`time`] [`id`] [`hash`] [`rng`] | instants and clocks, node numbers, pinned hashes, random numbers |
-//! | core | [`operation`] `store` [`eviction`] [`event`] [`stats`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] [`replica`] [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
+//! | leaves | [`time`] [`id`] [`hash`] [`rng`] [`stats`] | instants and clocks, node numbers, pinned hashes, random numbers, counts |
+//! | core | [`operation`] [`eviction`] `store` [`event`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] [`replica`] [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
 //! | lab | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
 //!
+//! The core, in this order:
+//!
+//! - [`operation`]: what a client asks of one key, and its outcome. The fast path, the messages and
+//!   the history use the same type.
+//! - `store`: the entries of one node. An index finds the record by the key's hash; the record has
+//!   the slot, key and value. Deadline, version and settled flag are columns by slot.
+//! - [`node`]: a store with its eviction policy and its counts.
+//! - [`network`]: messages between endpoints, and the faults of links.
+//! - [`history`] and [`checker`]: what clients were told, and which promise it kept.
+//! - [`replica`]: a node that holds copies of keys together with others. It is a state machine: it
+//!   gets the time and a message, and returns messages. Its files: `coordinator`, `reading` and
+//!   `writing` carry out requests; `memory` and `tombstones` are what a replica knows; `decision`
+//!   is what a conditional operation does to a value; `owners` and `rules` say how many owners are
+//!   enough; `sync` and `crash_vector` are for nodes that come back after a crash; `message` has the
+//!   messages.
+//! - [`cluster`]: nodes, placement, network, clients and moves together.
+//! - [`nemesis`]: injects random faults.
+//!
 //! A line takes four steps: text → [`language::Command`] → [`reply::Reply`] → text. Executing
 //! prints nothing, and rendering decides nothing.
 //!
+//! A [`session::Session`] is one client of a [`session::World`], which is a backend and a clock. The
+//! backend is any [`session::DistributedCache`]; the simulated cluster is one
+//! ([`session::SimulatedCluster`]). The command catalog says which capability of the backend a command
+//! needs.
+//!
+//! # Requests
+//!
+//! [`Cluster::submit`] takes a [`cluster::Request`] and returns a [`cluster::Ticket`]; nothing blocks.
+//! [`Cluster::poll`] returns the requests whose outcome is known, in that order, each once.
+//! [`Cluster::take`] returns the outcome of one ticket. [`Cluster::abandon`] gives a request up: its
+//! outcome is unknown then. [`Cluster::call`] submits, and abandons what has no outcome in its own
+//! instant; [`Cache`] is made of such calls. To wait, call [`Cluster::tick`] with later instants.
+//!
+//! A request goes as messages through the network. While no message is in flight, no fault is active
+//! and every node serves, the cluster calls the owners directly instead. The results are the same.
+//!
 //! # What always holds
 //!
-//! - Whoever touches a node first lets it do what is due, so an expired value cannot be read,
-//!   however late the timer is. An expiry carries its deadline, not the moment at which somebody
-//!   noticed; the log is in order of (deadline, node, order of writing).
-//! - An entry leaves a node through one function, with a cause; the eviction policy, the counts and
-//!   the log hang on it. A node never holds more than its capacity.
-//! - A key is stored at its new owners before it is dropped at the old ones. Until then a key with
-//!   one owner is read wherever it is, and one with copies needs a quorum of both.
-//! - Who has acknowledged is a set of nodes, never a number; a client is told that something was
-//!   done, that it was not, or that nobody knows.
+//! Time:
+//!
+//! - A cluster has one clock, and time never goes back: an instant before the latest one counts as
+//!   the latest. A node's own clock may be wrong (SKEW); it decides only when its entries expire.
+//! - Every call does first what is due, so an expired value cannot be read, however late the timer
+//!   is. An expiry on a node whose clock is right carries its deadline, not the moment at which it
+//!   was noticed. Events are in the order in which they happened: their instants never decrease.
+//!   Expiries are in the order of (deadline, node, order of writing).
 //! - A deadline is made in one place, [`time::Instant::after`], with checked arithmetic, before
 //!   anything is changed.
+//!
+//! Entries:
+//!
+//! - There is one way of storing, whether there are copies or not. The column for versions is
+//!   allocated when the first version is set; until then every entry has version 1. Nothing is
+//!   stored again when a write settles, that is, when all owners are known to have it.
+//! - An entry costs the length of its key, the length of its value and 40 bytes against a capacity in
+//!   bytes, whatever its deadline, version and eviction policy. What it takes in memory is in the
+//!   docs of `src/store/mod.rs`.
+//! - An entry leaves a node through one function, with a cause. The eviction policy, the counts and
+//!   the log follow from the cause. CLEAR is the exception.
+//! - A deleted or expired key leaves a tombstone, with several owners or while something is
+//!   disturbed. Tombstones are in a table of their own in each replica, of at most 100,000 or 16 MiB;
+//!   they count against no capacity. Beyond the bound the oldest goes, and an owner that lacks a
+//!   write that is forgotten so comes back empty.
+//! - What is refused is not done: an older value under the key stays.
+//! - Looks change nothing: no use of an entry is counted, no victim changes, no event is logged. A
+//!   test runs random scripts with and without looks and compares all that can be seen.
+//!
+//! Moves (joins, leaves, changes of placement and of the number of replicas):
+//!
+//! - A move has two passes. The first copies every key to its new owners; the second drops the copies
+//!   that are no longer needed. Until the first is over, a request needs a quorum of the old owners
+//!   and one of the new owners.
+//! - A move evicts nothing while it runs. What moves in counts against no capacity until the move is
+//!   over; then the policy evicts what is too much. Except for that, a node never holds more than
+//!   its capacity.
+//! - Under the policy `none`, a change for which a node has no room is refused before anything moves
+//!   ([`cluster::MoveError::NoRoom`]).
+//!
+//! Promises:
+//!
+//! - A client is told that something was done, that it was not and never will be, or that the outcome
+//!   is unknown. That no node could answer is an error, not an absent key.
+//! - Who has acknowledged is a set of nodes, never a number.
+//! - CHECK judges by [`Cluster::promise`]: the weakest promise that was in force since the history
+//!   began. Quorums, a capacity, wrong clocks, lost memory and the ways of a restart weaken it.
+//!   `src/cluster/promise.rs` has the rules.
+//! - A history keeps the latest calls, in the program 10,000. It forgets the oldest ones of a key, if
+//!   possible up to a moment when none is in flight, and keeps the possible states of the key at that
+//!   moment, so what follows can be judged. A value over 64 bytes is kept as length and hash. CHECK
+//!   says from when on it judged, and how many calls are forgotten.
+//!
+//! Everything:
+//!
 //! - Nothing that can be seen depends on the order of a hash map or on an unpinned hash.
-//! - Everything has a bound, and the bound is in [`Config`] or next to what it bounds.
+//! - Everything has a bound, in [`Config`] or next to what it bounds: for example
+//!   [`cluster::MAX_REQUESTS`] requests in flight, and 10,000 messages or 16 MiB that wait for a
+//!   paused node.
 
 pub mod cache;
 pub mod checker;

@@ -16,7 +16,7 @@ use shardlab::language::size;
 use shardlab::nemesis::Nemesis;
 use shardlab::placement::PlacementKind;
 use shardlab::render::Format;
-use shardlab::replica::{Plant, Restart};
+use shardlab::replica::{InjectedBug, Restart};
 use shardlab::shell::{self, Exit, Options, Series, When, Work};
 use shardlab::simulation;
 use shardlab::time::ClockKind;
@@ -61,21 +61,22 @@ struct Shared {
     /// How many owners a read asks [default: 1; simulate: a majority]
     #[arg(long, value_name = "R", global = true)]
     read_quorum: Option<usize>,
-    /// How long a node waits for others
-    #[arg(long, value_name = "TIME", default_value = "1s", global = true, value_parser = time)]
-    timeout: Duration,
-    /// How long a node remembers at least that a key is gone
-    #[arg(long, value_name = "TIME", default_value = "60s", global = true, value_parser = time)]
-    grace: Duration,
+    /// How long a node waits for others [default: 1s; simulate: by the seed]
+    #[arg(long, value_name = "TIME", global = true, value_parser = time)]
+    timeout: Option<Duration>,
+    /// How long a node remembers at least that a key is gone [default: 60s; simulate: by the seed]
+    #[arg(long, value_name = "TIME", global = true, value_parser = time)]
+    grace: Option<Duration>,
     /// A bug to be built in, to see that the checks find it
     #[arg(long, value_name = "BUG", global = true)]
-    plant: Option<Plant>,
+    plant: Option<InjectedBug>,
     /// How keys are placed on nodes; HELP PLACEMENT lists the placements
     #[arg(long, value_name = "PLACEMENT", default_value_t = PlacementKind::default(), global = true)]
     placement: PlacementKind,
-    /// Which entries leave a full node; HELP EVICTION lists the policies
-    #[arg(long, value_name = "POLICY", default_value_t = Eviction::default(), global = true)]
-    eviction: Eviction,
+    /// Which entries leave a full node; HELP EVICTION lists the policies [default: lru; simulate: by
+    /// the seed]
+    #[arg(long, value_name = "POLICY", global = true)]
+    eviction: Option<Eviction>,
     /// The most entries that each node may hold
     #[arg(long, value_name = "N", global = true)]
     max_entries: Option<u64>,
@@ -137,12 +138,6 @@ struct Simulate {
     /// How nodes come back after a crash: resync, hints, cold or stale
     #[arg(long, value_name = "MODE", default_value_t = Restart::Resync)]
     restart: Restart,
-    /// Whether what is deleted leaves tombstones: on or off
-    #[arg(long, value_name = "on|off", default_value = "on", value_parser = ["on", "off"])]
-    tombstones: String,
-    /// Copies start their time to live anew
-    #[arg(long, conflicts_with = "tombstones")]
-    relative_ttl: bool,
     /// Run each seed twice, and compare all that happens byte for byte
     #[arg(long)]
     twice: bool,
@@ -157,11 +152,6 @@ struct Simulate {
 
 impl Simulate {
     fn into_series(self, shared: &Shared) -> Series {
-        let planted = match (self.tombstones.as_str(), self.relative_ttl) {
-            ("off", _) => Some(Plant::NoTombstones),
-            (_, true) => Some(Plant::RelativeTtl),
-            _ => shared.plant,
-        };
         let ops = usize::try_from(self.ops).unwrap_or(usize::MAX);
         let options = simulation::Options {
             ops,
@@ -170,9 +160,16 @@ impl Simulate {
             replicas: shared.replicas.unwrap_or(3),
             write_quorum: shared.write_quorum,
             read_quorum: shared.read_quorum,
+            timeout: shared.timeout,
+            grace: shared.grace,
+            capacity: Capacity {
+                entries: shared.max_entries,
+                bytes: shared.max_memory,
+            },
+            eviction: shared.eviction,
             nemesis: self.nemesis,
             restart: self.restart,
-            plant: planted,
+            plant: shared.plant,
         };
         Series {
             arguments: options.arguments(),
@@ -217,23 +214,24 @@ impl Arguments {
             quiet,
             no_history,
         } = self.shared;
+        let usual = Config::default();
         Options {
             config: Config {
                 nodes: nodes.unwrap_or(3),
                 replicas: replicas.unwrap_or(1),
                 write_quorum: write_quorum.unwrap_or(1),
                 read_quorum: read_quorum.unwrap_or(1),
-                timeout,
-                grace,
-                plant,
+                timeout: timeout.unwrap_or(usual.timeout),
+                grace: grace.unwrap_or(usual.grace),
+                bug: plant,
                 placement,
-                eviction,
+                eviction: eviction.unwrap_or(usual.eviction),
                 capacity: Capacity {
                     entries: max_entries,
                     bytes: max_memory,
                 },
                 seed,
-                ..Config::default()
+                ..usual
             },
             clock,
             format,

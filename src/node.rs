@@ -1,65 +1,110 @@
-//! One node of a cluster: a store, the policy that says what leaves it when it is full, what it has
-//! counted, and what happened in it.
+//! One node of a cluster: a store, the policy that chooses what leaves it when it is full, and its
+//! counts.
+//!
+//! A node owns no clock and no log: both come with each call. Its own clock may be wrong in a
+//! cluster, so the core has two instants: `local`, by which entries expire, and `at`, which events
+//! carry.
 
-use crate::cache::{Cache, PutError};
 use crate::config::Capacity;
 use crate::event::{Event, EventKind, EventLog};
 use crate::eviction::{EvictionPolicy, Slot};
 use crate::hash::rapidhash;
 use crate::hot::Hot;
 use crate::id::NodeId;
+use crate::operation::PutError;
 use crate::stats::Stats;
-use crate::store::{self, Full, Store};
+use crate::store::{self, Found, Full, Store};
 use crate::time::Instant;
 
 /// Why an entry leaves a node.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cause {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Its deadline came.
     Expired,
+    /// The policy chose it to make room.
     Evicted,
+    /// A client deleted it.
     Deleted,
+    /// A later write took its place.
     Replaced,
+    /// Its new owners have it.
     Moved,
+    /// No other node has it.
     Lost,
 }
 
-/// A single-threaded cache with an id. On its own it logs its own events; in a cluster, the
-/// cluster hands in its log.
+/// How an entry comes into a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A client wrote it. That is a request for the key.
+    Client,
+    /// Another node had it. That is no request.
+    Copy,
+    /// Another node had it, and the key moves here. Until [`Node::end_move`] it counts against no
+    /// capacity, since what it replaces may not have left yet.
+    Move,
+}
+
+/// A single-threaded cache with an id.
 ///
-/// The policy is chosen at run time by default, and at compile time where that is wanted:
+/// The policy is chosen at run time by default, and at compile time where speed matters:
 ///
 /// ```
 /// use shardlab::config::Capacity;
+/// use shardlab::event::EventLog;
 /// use shardlab::eviction::Lru;
 /// use shardlab::id::NodeId;
 /// use shardlab::node::Node;
 /// use shardlab::time::Instant;
-/// use shardlab::Cache;
 ///
-/// let mut node = Node::<Lru>::new(NodeId(0), 100);
-/// node.bound(Capacity { entries: Some(2), bytes: None }, Lru::default());
+/// let mut log = EventLog::new(100);
+/// let mut node = Node::<Lru>::new(NodeId(0));
+/// let two = Capacity { entries: Some(2), bytes: None };
+/// node.bound(Instant::START, two, Lru::default(), &mut log);
 /// for key in [b"a", b"b", b"c"] {
-///     node.put(Instant::START, key, b"value", None)?;
+///     node.put(Instant::START, key, b"value", None, &mut log)?;
 /// }
-/// assert_eq!(node.get(Instant::START, b"a"), None); // it had to make room
-/// # Ok::<(), shardlab::cache::PutError>(())
+/// // a was the least recently used when c came.
+/// assert_eq!(node.get(Instant::START, b"a", &mut log), None);
+/// # Ok::<(), shardlab::operation::PutError>(())
 /// ```
 pub struct Node<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     id: NodeId,
     store: Store,
     capacity: Capacity,
-    /// Told of every entry, as long as the capacity has a bound.
+    /// What came by a move that is not over, which counts against no capacity.
+    moved_in: Usage,
+    /// Knows every entry, as long as the capacity has a bound.
     policy: Option<P>,
-    /// How many entries the policy was told that the store can hold.
+    /// The capacity in entries that the policy knows.
     policy_size: usize,
     hits: u64,
     misses: u64,
     expired: u64,
     evicted: u64,
-    /// Counts the most requested keys, if that is wanted.
+    /// Counts the most requested keys, unless that is off.
     hot: Option<Box<Hot>>,
-    /// Behind a pointer, so that [`Node::with_log`] moves one word.
-    log: Option<Box<EventLog>>,
+}
+
+/// Entries and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub entries: u64,
+    pub bytes: u64,
+}
+
+impl Usage {
+    /// Adds an entry with a key and a value of these lengths.
+    pub fn add(&mut self, key: usize, value: usize) {
+        self.entries += 1;
+        self.bytes += store::cost(key, value) as u64;
+    }
+
+    /// Whether a node of this capacity can hold it.
+    pub fn fits(&self, capacity: Capacity) -> bool {
+        capacity.entries.is_none_or(|most| self.entries <= most)
+            && capacity.bytes.is_none_or(|most| self.bytes <= most)
+    }
 }
 
 /// What [`Node::peek`] sees of an entry.
@@ -72,13 +117,14 @@ pub struct Entry<'a> {
 }
 
 impl<P: EvictionPolicy> Node<P> {
-    /// An empty node without bounds that keeps the latest `event_log` events.
+    /// An empty node without bounds.
     #[must_use]
-    pub fn new(id: NodeId, event_log: usize) -> Self {
+    pub fn new(id: NodeId) -> Self {
         Self {
             id,
             store: Store::default(),
             capacity: Capacity::default(),
+            moved_in: Usage::default(),
             policy: None,
             policy_size: 0,
             hits: 0,
@@ -86,7 +132,6 @@ impl<P: EvictionPolicy> Node<P> {
             expired: 0,
             evicted: 0,
             hot: None,
-            log: Some(Box::new(EventLog::new(event_log))),
         }
     }
 
@@ -96,7 +141,7 @@ impl<P: EvictionPolicy> Node<P> {
         self.id
     }
 
-    /// How many entries there are.
+    /// The number of entries, including those that are due.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.store.len() as u64
@@ -108,31 +153,22 @@ impl<P: EvictionPolicy> Node<P> {
         self.store.len() == 0
     }
 
-    /// From now on counts the most requested keys with so many counters; 0 stops that.
+    /// Counts the most requested keys from now on, with so many counters; 0 turns it off.
     pub fn watch_hot_keys(&mut self, counters: usize) {
         self.hot = (counters > 0).then(|| Box::new(Hot::new(counters)));
     }
 
-    /// The most requested keys, if they are counted. GETs are requests, and writes to
-    /// keys that are there; what is new can't be hot yet, and loading counts nothing.
+    /// The most requested keys, if they are counted. Requests are GETs, and writes to keys that are
+    /// present: loading a cache makes nothing hot.
     #[must_use]
     pub fn hot(&self) -> Option<&Hot> {
         self.hot.as_deref()
     }
 
-    /// Gives the node a capacity, and a policy that starts with the entries that are there, in
-    /// the order in which the old policy would have let them go. What is too much leaves at once.
-    pub fn bound(&mut self, capacity: Capacity, policy: P) {
-        self.with_log(|node, log| node.bound_at(Instant::START, capacity, policy, log));
-    }
-
-    pub(crate) fn bound_at(
-        &mut self,
-        now: Instant,
-        capacity: Capacity,
-        mut policy: P,
-        log: &mut EventLog,
-    ) {
+    /// Gives the node a capacity and a policy. The policy starts with the present entries, in the
+    /// order in which the old policy would have evicted them. Entries over the capacity leave at
+    /// once. Cost: a look at every entry.
+    pub fn bound(&mut self, at: Instant, capacity: Capacity, mut policy: P, log: &mut EventLog) {
         self.capacity = capacity;
         self.policy_size = self.size_for_policy();
         policy.resize(self.policy_size);
@@ -141,30 +177,32 @@ impl<P: EvictionPolicy> Node<P> {
             policy.admit(hash);
             let pushed = policy.insert(slot, hash);
             policy.set_deadline(slot, self.store.deadline(slot));
-            self.evict(now, pushed, log);
+            self.evict(at, pushed, log);
         }
         self.policy = Some(policy);
-        self.shrink(now, log);
+        self.shrink(at, log);
     }
 
-    /// Changes the capacity of a node that has one; its policy goes on. What is too much leaves at
-    /// once.
-    pub fn resize(&mut self, capacity: Capacity) {
-        self.with_log(|node, log| node.resize_at(Instant::START, capacity, log));
-    }
-
-    pub(crate) fn resize_at(&mut self, now: Instant, capacity: Capacity, log: &mut EventLog) {
+    /// Changes the capacity of a node that has one; its policy stays. Entries over the capacity
+    /// leave at once.
+    pub fn resize(&mut self, at: Instant, capacity: Capacity, log: &mut EventLog) {
         self.capacity = capacity;
         self.policy_size = self.size_for_policy();
         if let Some(policy) = &mut self.policy {
             policy.resize(self.policy_size);
         }
-        self.shrink(now, log);
+        self.shrink(at, log);
     }
 
-    fn shrink(&mut self, now: Instant, log: &mut EventLog) {
-        while self.is_over(0, 0) && self.evict_next(now, log).is_some() {}
+    fn shrink(&mut self, at: Instant, log: &mut EventLog) {
+        while self.is_over(0, 0) && self.evict_next(at, log).is_some() {}
         self.store.trim();
+    }
+
+    /// How much the node may hold.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        self.capacity
     }
 
     /// Whether the node has a capacity, and so a policy.
@@ -179,7 +217,7 @@ impl<P: EvictionPolicy> Node<P> {
         self.policy = None;
     }
 
-    /// All slots, those first that the policy would let go first. The policy forgets them.
+    /// All slots, the one that the policy would evict first at the front. The policy forgets them.
     fn slots_by_eviction(&mut self) -> Vec<Slot> {
         let mut slots = Vec::new();
         if let Some(mut policy) = self.policy.take() {
@@ -191,195 +229,229 @@ impl<P: EvictionPolicy> Node<P> {
         slots
     }
 
-    /// The entry under `key`, without counting or touching it.
-    pub fn peek(&mut self, now: Instant, key: &[u8]) -> Option<Entry<'_>> {
-        self.tick(now);
-        let slot = self.store.find(rapidhash(key), key)?;
-        Some(Entry {
-            value: self.store.value(slot),
-            deadline: self.store.deadline(slot),
-        })
+    /// Stores a value under a key, in place of an older value and its deadline.
+    ///
+    /// # Errors
+    /// [`PutError`]; nothing has changed then.
+    pub fn put(
+        &mut self,
+        now: Instant,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+        log: &mut EventLog,
+    ) -> Result<(), PutError> {
+        self.tick(now, log);
+        self.store(now, key, value, deadline, Origin::Client, log)?;
+        Ok(())
     }
 
-    /// Announces that some keys are about to be read or written: what their look-ups need is brought
-    /// into the processor's cache, and nothing else happens. Pays off for 16 to 32 keys of a store
-    /// that is larger than the cache; more than 32 are ignored.
+    /// The value under a key. Counts as a hit or a miss, and as an access.
+    #[inline]
+    pub fn get(&mut self, now: Instant, key: &[u8], log: &mut EventLog) -> Option<&[u8]> {
+        self.tick(now, log);
+        let found = self.look_up(now, key, log)?;
+        Some(self.store.value_of(found))
+    }
+
+    /// Removes a key; `true` if it was present.
+    pub fn delete(&mut self, now: Instant, key: &[u8], log: &mut EventLog) -> bool {
+        self.tick(now, log);
+        let slot = self.slot_of(key);
+        if let Some(slot) = slot {
+            self.remove(now, slot, Cause::Deleted, log);
+        }
+        slot.is_some()
+    }
+
+    /// The entry under `key`. Counts as nothing.
+    pub fn peek(&mut self, now: Instant, key: &[u8], log: &mut EventLog) -> Option<Entry<'_>> {
+        self.tick(now, log);
+        let slot = self.slot_of(key)?;
+        Some(self.entry(slot).1)
+    }
+
+    /// Removes what has expired at `now`.
+    #[inline]
+    pub fn tick(&mut self, now: Instant, log: &mut EventLog) {
+        if self.next_deadline().is_some_and(|next| next <= now) {
+            self.expire_due(now, log);
+        }
+    }
+
+    #[inline(never)]
+    fn expire_due(&mut self, now: Instant, log: &mut EventLog) {
+        while let Some(deadline) = self.next_due(now) {
+            self.expire_next(deadline, log);
+        }
+    }
+
+    /// An instant at or before the earliest deadline; `None` if no entry has one.
+    #[inline]
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.store.next_deadline()
+    }
+
+    /// Prefetches what look-ups of these keys need into the processor's cache. Pays off for 16 to
+    /// 32 keys of a store that is larger than the cache; more than 32 are ignored.
     pub fn look_ahead<K: AsRef<[u8]>>(&self, keys: &[K]) {
         look_ahead(keys.iter().map(|key| (self, key.as_ref())));
     }
 
-    /// Gives the entry under `key` a deadline, or with `None` takes it away; `false` if there is
-    /// no entry.
-    pub fn set_deadline(&mut self, now: Instant, key: &[u8], deadline: Option<Instant>) -> bool {
-        self.tick(now);
-        let Some(slot) = self.store.find(rapidhash(key), key) else {
-            return false;
-        };
+    /// Gives an entry another deadline, or none.
+    #[cfg(test)]
+    pub(crate) fn set_deadline(&mut self, slot: Slot, deadline: Option<Instant>) {
         self.store.set_deadline(slot, deadline);
         if let Some(policy) = &mut self.policy {
             policy.set_deadline(slot, deadline);
         }
-        true
     }
 
-    /// Removes everything; returns how many entries that were.
-    pub fn clear(&mut self, now: Instant) -> u64 {
-        self.tick(now);
-        let removed = self.store.len() as u64;
+    /// Removes everything, without an event; returns the number of entries.
+    pub fn clear(&mut self) -> u64 {
+        let removed = self.len();
         if let Some(policy) = &mut self.policy {
             self.store.slots().for_each(|slot| policy.remove(slot));
         }
         self.store.clear();
+        self.moved_in = Usage::default();
         removed
     }
 
-    /// The keys, in no order that means anything.
-    pub fn keys(&mut self, now: Instant) -> impl Iterator<Item = &[u8]> + '_ {
-        self.tick(now);
+    /// The keys of all entries, including those that are due, in no meaningful order.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> + '_ {
         self.store.slots().map(|slot| self.store.key(slot))
     }
 
-    /// What the node holds and has counted.
-    pub fn stats(&mut self, now: Instant) -> Stats {
-        self.tick(now);
-        self.counts()
-    }
-
-    /// The keys of all entries, those that are due too.
-    pub(crate) fn stored_keys(&self) -> impl Iterator<Item = &[u8]> + '_ {
-        self.store.slots().map(|slot| self.store.key(slot))
-    }
-
-    /// [`Node::stats`], with the entries that are due.
-    pub(crate) fn counts(&self) -> Stats {
+    /// The contents and the counts, including entries that are due.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
         Stats {
-            keys: self.store.len() as u64,
-            bytes: self.bytes() as u64,
+            keys: self.len(),
+            bytes: self.store.bytes() as u64,
             hits: self.hits,
             misses: self.misses,
             evicted: self.evicted,
             expired: self.expired,
+            ..Stats::default()
         }
     }
 
-    /// What a recount of the entries gives, where that is not what was counted.
+    /// The difference between the counts and a recount of the entries, if there is one.
     pub(crate) fn miscounted(&self) -> Option<String> {
-        let (mut keys, mut bytes) = (0, 0);
+        let mut real = Usage::default();
         for slot in self.store.slots() {
-            let (key, entry) = self.entry(slot);
-            keys += 1;
-            bytes += store::cost(key.len(), entry.value.len()) + self.policy_bytes();
+            real.add(self.store.key(slot).len(), self.store.value(slot).len());
         }
-        let counts = self.counts();
-        let same = (counts.keys, counts.bytes) == (keys, bytes as u64);
-        let Stats {
-            keys: had,
+        let Stats { keys, bytes, .. } = self.stats();
+        let Usage {
+            entries,
             bytes: size,
-            ..
-        } = counts;
-        (!same).then(|| {
+        } = real;
+        ((keys, bytes) != (entries, size)).then(|| {
             let id = self.id;
-            format!("node {id} counts {had} entries of {size} bytes and has {keys} of {bytes}")
+            format!("node {id} counts {keys} entries of {bytes} bytes and has {entries} of {size}")
         })
     }
 
-    /// What all entries cost, in bytes: the store's part and the policy's.
-    fn bytes(&self) -> usize {
-        self.store.bytes() + self.store.len() * self.policy_bytes()
-    }
-
-    fn policy_bytes(&self) -> usize {
-        self.policy
-            .as_ref()
-            .map_or(0, EvictionPolicy::bytes_per_entry)
-    }
-
-    /// The deadline of the next entry to expire at or before `now`.
-    pub(crate) fn next_due(&mut self, now: Instant) -> Option<Instant> {
-        self.store.load_due(now);
+    /// The deadline of the next entry to expire at or before `local`.
+    pub(crate) fn next_due(&mut self, local: Instant) -> Option<Instant> {
+        self.store.load_due(local);
         self.store.peek_due().map(|(deadline, _)| deadline)
     }
 
-    #[inline(never)]
-    fn expire_due(&mut self, now: Instant) {
-        self.with_log(|node, log| {
-            while node.next_due(now).is_some() {
-                node.expire_next(log);
-            }
-        });
-    }
-
-    /// The entry that [`Node::next_due`] announced: its deadline, key and value.
-    pub(crate) fn peek_due(&self) -> Option<(Instant, &[u8], &[u8])> {
-        let (deadline, slot) = self.store.peek_due()?;
-        Some((deadline, self.store.key(slot), self.store.value(slot)))
+    /// The entry that [`Node::next_due`] announced: its deadline and slot.
+    pub(crate) fn peek_due(&self) -> Option<(Instant, Slot)> {
+        self.store.peek_due()
     }
 
     /// Expires the entry that [`Node::next_due`] announced.
-    pub(crate) fn expire_next(&mut self, log: &mut EventLog) {
+    pub(crate) fn expire_next(&mut self, at: Instant, log: &mut EventLog) {
         if let Some((deadline, slot)) = self.store.next_due() {
-            self.remove(deadline, slot, Cause::Expired, log);
+            self.log_removal(at, slot, EventKind::Expired, Some(deadline), log);
+            self.take_out(slot, Cause::Expired);
         }
     }
 
-    /// The one way by which single entries leave. The policy, the counts and the log hang on it.
-    fn remove(&mut self, at: Instant, slot: Slot, cause: Cause, log: &mut EventLog) {
-        let kind = match cause {
-            Cause::Expired => Some(EventKind::Expired),
-            Cause::Evicted => Some(EventKind::Evicted),
-            Cause::Lost => Some(EventKind::Lost),
-            Cause::Deleted | Cause::Replaced | Cause::Moved => None,
-        };
-        if let Some(kind) = kind {
-            let (node, key) = (self.id, self.store.key(slot));
-            log.record(|| Event {
-                at,
-                node,
-                kind,
-                key: key.into(),
-            });
+    /// Drops the entry that [`Node::next_due`] announced, without an event: it has moved.
+    pub(crate) fn drop_next(&mut self) {
+        if let Some((_, slot)) = self.store.next_due() {
+            self.take_out(slot, Cause::Moved);
         }
+    }
+
+    /// The one way by which single entries leave. Policy, counts and log follow from the cause.
+    pub(crate) fn remove(&mut self, at: Instant, slot: Slot, cause: Cause, log: &mut EventLog) {
+        match cause {
+            Cause::Evicted => self.log_removal(at, slot, EventKind::Evicted, None, log),
+            Cause::Lost => self.log_removal(at, slot, EventKind::Lost, None, log),
+            Cause::Expired | Cause::Deleted | Cause::Replaced | Cause::Moved => {}
+        }
+        self.take_out(slot, cause);
+    }
+
+    fn log_removal(
+        &self,
+        at: Instant,
+        slot: Slot,
+        kind: EventKind,
+        deadline: Option<Instant>,
+        log: &mut EventLog,
+    ) {
+        let (node, key) = (self.id, self.store.key(slot));
+        log.record(|| Event {
+            at,
+            node: Some(node),
+            kind,
+            key: key.into(),
+            deadline,
+        });
+    }
+
+    fn take_out(&mut self, slot: Slot, cause: Cause) {
         match cause {
             Cause::Expired => self.expired += 1,
             Cause::Evicted => self.evicted += 1,
             Cause::Deleted | Cause::Replaced | Cause::Moved | Cause::Lost => {}
         }
-        // What the policy has given up itself it knows no more.
-        let given_up = matches!(cause, Cause::Evicted | Cause::Replaced);
-        if let Some(policy) = self.policy.as_mut().filter(|_| !given_up) {
+        // The policy has forgotten its own victims.
+        if let Some(policy) = self.policy.as_mut().filter(|_| cause != Cause::Evicted) {
             policy.remove(slot);
         }
         self.store.remove(slot);
     }
 
-    /// Lets the entry go that the policy has given up.
-    fn evict(&mut self, now: Instant, slot: Option<Slot>, log: &mut EventLog) {
+    /// Removes the entry that the policy has chosen and forgotten.
+    fn evict(&mut self, at: Instant, slot: Option<Slot>, log: &mut EventLog) {
         if let Some(slot) = slot {
-            self.remove(now, slot, Cause::Evicted, log);
+            self.remove(at, slot, Cause::Evicted, log);
         }
     }
 
-    /// Lets the entry go that the policy names; `None` if it names none.
-    fn evict_next(&mut self, now: Instant, log: &mut EventLog) -> Option<Slot> {
+    /// Evicts the policy's victim; `None` if it names none.
+    fn evict_next(&mut self, at: Instant, log: &mut EventLog) -> Option<Slot> {
         let slot = self.policy.as_mut()?.evict();
-        self.evict(now, slot, log);
+        self.evict(at, slot, log);
         slot
     }
 
     /// Whether the node would be over its capacity with so much more.
     fn is_over(&self, entries: usize, bytes: usize) -> bool {
-        let over = |bound: Option<u64>, used: usize| bound.is_some_and(|bound| used as u64 > bound);
-        over(self.capacity.entries, self.store.len() + entries)
-            || self.capacity.bytes.is_some() && over(self.capacity.bytes, self.bytes() + bytes)
+        let usage = Usage {
+            entries: (self.len() + entries as u64).saturating_sub(self.moved_in.entries),
+            bytes: ((self.store.bytes() + bytes) as u64).saturating_sub(self.moved_in.bytes),
+        };
+        !usage.fits(self.capacity)
     }
 
-    /// How many entries fit, as far as that can be told: with a bound on bytes, as many as there
-    /// would be of the size that entries have on average.
+    /// How many entries fit, as far as that is known: with a bound on bytes, as many as would fit if
+    /// all had the average size.
     fn size_for_policy(&self) -> usize {
         let bound = |bound: Option<u64>| bound.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let by_bytes = bound(self.capacity.bytes).map(|bytes| match self.store.len() {
             0 => bytes / 128,
-            len => bytes / (self.bytes() / len).max(1),
+            len => bytes / (self.store.bytes() / len).max(1),
         });
         let entries = bound(self.capacity.entries).unwrap_or(usize::MAX);
         entries
@@ -387,7 +459,7 @@ impl<P: EvictionPolicy> Node<P> {
             .clamp(1, u32::MAX as usize)
     }
 
-    /// Tells the policy when the number of entries that fit has changed by more than an eighth.
+    /// Resizes the policy when the number of entries that fit has changed by more than an eighth.
     fn refresh_policy_size(&mut self) {
         if self.capacity.bytes.is_none() {
             return;
@@ -406,9 +478,16 @@ impl<P: EvictionPolicy> Node<P> {
         self.store.slot_from(slot)
     }
 
+    /// All occupied slots, in ascending order.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.store.slots()
+    }
+
     /// The slot that holds `key`.
+    #[inline]
     pub(crate) fn slot_of(&self, key: &[u8]) -> Option<Slot> {
-        self.store.find(rapidhash(key), key)
+        let found = self.store.find(rapidhash(key), key)?;
+        Some(found.slot)
     }
 
     /// The key and the entry in an occupied slot.
@@ -420,84 +499,125 @@ impl<P: EvictionPolicy> Node<P> {
         (self.store.key(slot), entry)
     }
 
-    /// Lets an entry go that is now at another node, or else is lost.
-    pub(crate) fn give_up(&mut self, now: Instant, slot: Slot, moved: bool, log: &mut EventLog) {
-        let cause = if moved { Cause::Moved } else { Cause::Lost };
-        self.remove(now, slot, cause, log);
+    /// The version of the write in an occupied slot; 1 until versions are kept.
+    #[inline]
+    pub(crate) fn version(&self, slot: Slot) -> u64 {
+        self.store.version(slot)
     }
 
-    /// Stores a value, as [`Cache::put`] does, and logs there.
-    pub(crate) fn put_at(
-        &mut self,
-        now: Instant,
-        key: &[u8],
-        value: &[u8],
-        deadline: Option<Instant>,
-        log: &mut EventLog,
-    ) -> Result<(), PutError> {
-        self.store_at(now, rapidhash(key), key, value, deadline, log)
+    /// Sets the version of the write in a slot. Every owner of the key may not have it yet.
+    #[inline]
+    pub(crate) fn set_version(&mut self, slot: Slot, version: u64) {
+        self.store.set_version(slot, version);
     }
 
-    /// Stores an entry of another node, which is no request of a client.
-    pub(crate) fn pull_at(
-        &mut self,
-        now: Instant,
-        key: &[u8],
-        value: &[u8],
-        deadline: Option<Instant>,
-        log: &mut EventLog,
-    ) -> Result<(), PutError> {
-        let hot = self.hot.take();
-        let stored = self.store_at(now, rapidhash(key), key, value, deadline, log);
-        self.hot = hot;
-        stored
+    /// Whether versions are kept: from the first time that one was set.
+    #[inline]
+    pub(crate) fn has_versions(&self) -> bool {
+        self.store.has_versions()
     }
 
-    fn store_at(
-        &mut self,
-        now: Instant,
-        hash: u64,
-        key: &[u8],
-        value: &[u8],
-        deadline: Option<Instant>,
-        log: &mut EventLog,
-    ) -> Result<(), PutError> {
-        let cost = store::cost(key.len(), value.len()) + self.policy_bytes();
+    /// Whether every owner of the key is known to have the write in a slot.
+    pub(crate) fn is_settled(&self, slot: Slot) -> bool {
+        self.store.settled(slot)
+    }
+
+    /// Notes that every owner of the key has the write in a slot.
+    pub(crate) fn settle(&mut self, slot: Slot) {
+        self.store.settle(slot);
+    }
+
+    /// Whether an entry with a key and a value of these lengths could ever be stored.
+    ///
+    /// # Errors
+    /// [`PutError::NoCapacity`] or [`PutError::NeverFits`].
+    pub(crate) fn check_size(&self, key: usize, value: usize) -> Result<(), PutError> {
         if self.capacity.entries == Some(0) {
             return Err(PutError::NoCapacity);
         }
-        if let Some(max) = self.capacity.bytes.filter(|&max| cost as u64 > max) {
-            return Err(PutError::NeverFits { cost, max });
-        }
-        match self.store.find(hash, key) {
-            Some(slot) => {
-                if let Some(hot) = &mut self.hot {
-                    hot.record(hash, key);
-                }
-                self.replace(now, slot, key, value, deadline, log)
-            }
-            None => self.insert(now, hash, key, value, deadline, cost, log),
+        let cost = store::cost(key, value);
+        match self.capacity.bytes.filter(|&max| cost as u64 > max) {
+            Some(max) => Err(PutError::NeverFits { cost, max }),
+            None => Ok(()),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of an entry")]
+    /// Whether one more entry with a key and a value of these lengths fits without an eviction.
+    pub(crate) fn has_room(&self, key: usize, value: usize) -> bool {
+        !self.is_over(1, store::cost(key, value))
+    }
+
+    /// Stores an entry and returns its slot. What is due must have expired.
+    ///
+    /// # Errors
+    /// [`PutError`]; nothing has changed then.
+    pub(crate) fn store(
+        &mut self,
+        at: Instant,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+        origin: Origin,
+        log: &mut EventLog,
+    ) -> Result<Slot, PutError> {
+        let hash = rapidhash(key);
+        let found = self.store.find(hash, key).map(|found| found.slot);
+        if origin == Origin::Move {
+            self.let_in(found, key, value);
+        } else if self.policy.is_some() {
+            self.check_size(key.len(), value.len())?;
+        }
+        let slot = match found {
+            Some(slot) => self.replace(at, slot, hash, key, value, deadline, log)?,
+            None => self.insert(at, hash, key, value, deadline, log)?,
+        };
+        if let Some(hot) = self.hot.as_mut().filter(|_| found.is_some())
+            && origin == Origin::Client
+        {
+            hot.record(hash, key);
+        }
+        Ok(slot)
+    }
+
+    /// Lifts the bounds by what an entry that moves here takes.
+    fn let_in(&mut self, found: Option<Slot>, key: &[u8], value: &[u8]) {
+        match found {
+            None => self.moved_in.add(key.len(), value.len()),
+            Some(slot) => {
+                let old = self.store.value(slot).len();
+                self.moved_in.bytes += value.len().saturating_sub(old) as u64;
+            }
+        }
+    }
+
+    /// A move is over: entries over the capacity leave, as the policy chooses. Returns their number.
+    pub(crate) fn end_move(&mut self, at: Instant, log: &mut EventLog) -> u64 {
+        self.moved_in = Usage::default();
+        let before = self.evicted;
+        if self.policy.is_some() {
+            self.refresh_policy_size();
+            self.shrink(at, log);
+        }
+        self.evicted - before
+    }
+
     fn insert(
         &mut self,
-        now: Instant,
+        at: Instant,
         hash: u64,
         key: &[u8],
         value: &[u8],
         deadline: Option<Instant>,
-        cost: usize,
         log: &mut EventLog,
-    ) -> Result<(), PutError> {
+    ) -> Result<Slot, PutError> {
         if let Some(policy) = &mut self.policy {
             policy.admit(hash);
+            let cost = store::cost(key.len(), value.len());
             if self.is_over(1, cost) {
                 self.refresh_policy_size();
             }
             while self.is_over(1, cost) {
-                self.evict_next(now, log).ok_or(PutError::Full)?;
+                self.evict_next(at, log).ok_or(PutError::Full)?;
             }
         }
         let stored = self.store.insert(hash, key, value, deadline);
@@ -505,47 +625,47 @@ impl<P: EvictionPolicy> Node<P> {
         if let Some(policy) = &mut self.policy {
             let pushed = policy.insert(slot, hash);
             policy.set_deadline(slot, deadline);
-            self.evict(now, pushed, log);
+            self.evict(at, pushed, log);
         }
-        Ok(())
+        Ok(slot)
     }
 
-    /// Stores another value in a slot. That is an access. If it makes the policy give up the very
-    /// entry, it comes in again as a new one.
+    /// Stores another value in a slot. That is an access. If the policy chooses the entry itself as
+    /// the victim, it comes in again as a new one.
+    #[expect(clippy::too_many_arguments, reason = "the parts of an entry")]
     fn replace(
         &mut self,
-        now: Instant,
+        at: Instant,
         slot: Slot,
+        hash: u64,
         key: &[u8],
         value: &[u8],
         deadline: Option<Instant>,
         log: &mut EventLog,
-    ) -> Result<(), PutError> {
-        let new = store::cost(key.len(), value.len());
+    ) -> Result<Slot, PutError> {
         let growth = match self.capacity.bytes {
-            Some(_) => new.saturating_sub(store::cost(key.len(), self.store.value(slot).len())),
+            Some(_) => value.len().saturating_sub(self.store.value(slot).len()),
             None => 0,
         };
-        self.touch(now, slot, log);
+        self.touch(at, slot, log);
         while growth > 0 && self.is_over(0, growth) {
             let victim = self.policy.as_mut().and_then(EvictionPolicy::evict);
             if victim == Some(slot) {
-                self.remove(now, slot, Cause::Replaced, log);
-                let cost = new + self.policy_bytes();
-                return self.insert(now, rapidhash(key), key, value, deadline, cost, log);
+                self.store.remove(slot);
+                return self.insert(at, hash, key, value, deadline, log);
             }
             victim.ok_or(PutError::Full)?;
-            self.evict(now, victim, log);
+            self.evict(at, victim, log);
         }
         let stored = self.store.replace(slot, key, value, deadline);
         stored.map_err(|Full| PutError::NodeFull)?;
         if let Some(policy) = &mut self.policy {
             policy.set_deadline(slot, deadline);
         }
-        Ok(())
+        Ok(slot)
     }
 
-    /// Counts a get that was answered with what this and other nodes know.
+    /// Counts a get that this node answered.
     pub(crate) fn count_get(&mut self, key: &[u8], hit: bool) {
         if let Some(hot) = &mut self.hot {
             hot.record(rapidhash(key), key);
@@ -554,60 +674,53 @@ impl<P: EvictionPolicy> Node<P> {
         self.misses += u64::from(!hit);
     }
 
-    /// Loses all entries, and counts nothing.
-    pub(crate) fn forget(&mut self) {
-        if let Some(policy) = &mut self.policy {
-            self.store.slots().for_each(|slot| policy.remove(slot));
-        }
-        self.store.clear();
-    }
-
-    /// Tells the policy of an access.
+    /// Counts an access for the policy.
     #[inline]
-    pub(crate) fn touch(&mut self, now: Instant, slot: Slot, log: &mut EventLog) {
+    pub(crate) fn touch(&mut self, at: Instant, slot: Slot, log: &mut EventLog) {
         if let Some(policy) = &mut self.policy {
             let pushed = policy.access(slot);
-            self.evict(now, pushed, log);
+            self.evict(at, pushed, log);
         }
     }
 
-    /// Finds an entry for [`Cache::get`]: counts, touches, and logs there.
+    /// Finds an entry for a get: counts and touches. What is due must have expired.
     #[inline]
-    pub(crate) fn look_up(&mut self, now: Instant, key: &[u8], log: &mut EventLog) -> Option<Slot> {
-        let (slot, pushed) = self.find_and_touch(key)?;
-        self.evict(now, pushed, log);
-        Some(slot)
-    }
-
-    /// The entry under `key`, counted and touched, and what that pushes out.
-    #[inline]
-    fn find_and_touch(&mut self, key: &[u8]) -> Option<(Slot, Option<Slot>)> {
+    pub(crate) fn look_up(&mut self, at: Instant, key: &[u8], log: &mut EventLog) -> Option<Found> {
         let hash = rapidhash(key);
         if let Some(hot) = &mut self.hot {
             hot.record(hash, key);
         }
-        let Some(slot) = self.store.find(hash, key) else {
+        let Some(found) = self.store.find(hash, key) else {
             self.misses += 1;
             return None;
         };
         self.hits += 1;
-        let pushed = self.policy.as_mut().and_then(|policy| policy.access(slot));
-        Some((slot, pushed))
+        let policy = self.policy.as_mut();
+        let pushed = policy.and_then(|policy| policy.access(found.slot));
+        if pushed.is_some() {
+            // A removal can move records.
+            self.evict(at, pushed, log);
+            return self.store.find(hash, key);
+        }
+        Some(found)
     }
 
-    /// The value of an entry that [`Node::look_up`] has found.
+    /// The value that [`Node::look_up`] has found, as long as the node is not changed.
+    #[inline]
+    pub(crate) fn value_of(&self, found: Found) -> &[u8] {
+        self.store.value_of(found)
+    }
+
+    /// The value in an occupied slot.
     #[inline]
     pub(crate) fn value(&self, slot: Slot) -> &[u8] {
         self.store.value(slot)
     }
 
-    /// Runs something that writes to the node's own log.
+    /// The deadline of an occupied slot.
     #[inline]
-    fn with_log<T>(&mut self, run: impl FnOnce(&mut Self, &mut EventLog) -> T) -> T {
-        let mut log = self.log.take().expect("the log is there");
-        let result = run(self, &mut log);
-        self.log = Some(log);
-        result
+    pub(crate) fn deadline(&self, slot: Slot) -> Option<Instant> {
+        self.store.deadline(slot)
     }
 
     /// Recounts everything, for tests.
@@ -632,55 +745,8 @@ pub(crate) fn look_ahead<'a, P: EvictionPolicy + 'a>(
     store::look_ahead(wanted.map(|(node, key)| (&node.store, key)));
 }
 
-/// How many keys [`look_ahead`] looks at.
+/// The most keys that [`look_ahead`] prefetches.
 pub(crate) const AHEAD: usize = store::AHEAD;
-
-impl<P: EvictionPolicy> Cache for Node<P> {
-    fn put(
-        &mut self,
-        now: Instant,
-        key: &[u8],
-        value: &[u8],
-        deadline: Option<Instant>,
-    ) -> Result<(), PutError> {
-        self.tick(now);
-        self.with_log(|node, log| node.put_at(now, key, value, deadline, log))
-    }
-
-    fn get(&mut self, now: Instant, key: &[u8]) -> Option<&[u8]> {
-        self.tick(now);
-        let (slot, pushed) = self.find_and_touch(key)?;
-        if pushed.is_some() {
-            self.with_log(|node, log| node.evict(now, pushed, log));
-        }
-        Some(self.value(slot))
-    }
-
-    fn delete(&mut self, now: Instant, key: &[u8]) -> bool {
-        self.tick(now);
-        let Some(slot) = self.store.find(rapidhash(key), key) else {
-            return false;
-        };
-        self.with_log(|node, log| node.remove(now, slot, Cause::Deleted, log));
-        true
-    }
-
-    #[inline]
-    fn tick(&mut self, now: Instant) {
-        if self.next_deadline().is_some_and(|next| next <= now) {
-            self.expire_due(now);
-        }
-    }
-
-    #[inline]
-    fn next_deadline(&self) -> Option<Instant> {
-        self.store.next_deadline()
-    }
-
-    fn events(&self) -> &EventLog {
-        self.log.as_ref().expect("the log is there")
-    }
-}
 
 #[cfg(test)]
 mod tests;

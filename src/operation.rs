@@ -1,6 +1,13 @@
-//! What a client asks of one key, and what it is told.
+//! What a client asks of one key, and what comes of it.
 
+use std::fmt;
+use std::sync::Arc;
+
+use crate::id::NodeId;
 use crate::time::Instant;
+
+/// A key or a value that several owners share: a copy costs a counter.
+pub type Bytes = Arc<[u8]>;
 
 /// An operation on one key.
 ///
@@ -106,6 +113,32 @@ impl<V> Operation<V> {
     }
 }
 
+impl<'a, V: From<&'a [u8]>> Operation<V> {
+    /// A put of these bytes.
+    #[must_use]
+    pub fn put(value: &'a [u8], deadline: Option<Instant>) -> Self {
+        let value = value.into();
+        Self::Put { value, deadline }
+    }
+
+    /// An add of these bytes.
+    #[must_use]
+    pub fn add(value: &'a [u8], deadline: Option<Instant>) -> Self {
+        let value = value.into();
+        Self::Add { value, deadline }
+    }
+
+    /// A compare-and-set of these bytes.
+    #[must_use]
+    pub fn cas(expected: &'a [u8], new: &'a [u8], deadline: Option<Instant>) -> Self {
+        Self::Cas {
+            expected: expected.into(),
+            new: new.into(),
+            deadline,
+        }
+    }
+}
+
 impl<V: AsRef<[u8]>> Operation<V> {
     /// The same operation with borrowed values.
     #[must_use]
@@ -136,4 +169,186 @@ impl<V: AsRef<[u8]>> Operation<V> {
             Self::Incr { delta } => Operation::Incr { delta: *delta },
         }
     }
+}
+
+/// What comes of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The write is acknowledged.
+    Done,
+    /// The value of the key, or a miss.
+    Value(Option<Found>),
+    /// The number that an increment made.
+    Number(i64),
+    /// Whether a conditional write was done, or a delete found something.
+    Applied(bool),
+    /// It was not done, and never will be.
+    Refused(Refusal),
+    /// It is not known whether it was done, or may still be.
+    Unknown(Shortfall),
+}
+
+impl Outcome {
+    /// Whether the operation was carried out, for certain.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        !matches!(self, Self::Refused(_) | Self::Unknown(_))
+    }
+}
+
+/// A value that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The value.
+    pub value: Bytes,
+    /// When it expires; `None`: never.
+    pub deadline: Option<Instant>,
+    /// The version of the write that stored it.
+    pub version: u64,
+}
+
+/// Why an operation was certainly not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The entry has no place in a store.
+    #[error(transparent)]
+    Put(#[from] PutError),
+    /// The value is no number that could be counted up.
+    #[error(transparent)]
+    Count(#[from] CountError),
+    /// Too few owners answered, and nothing was changed.
+    #[error("{0}")]
+    Quorum(Shortfall),
+}
+
+/// Why an entry was not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PutError {
+    /// The key is longer than the bound in the config.
+    #[error("the key is {len} bytes long; at most {max} are allowed")]
+    KeyTooLong {
+        /// Bytes of the key.
+        len: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The value is longer than the bound in the config.
+    #[error("the value is {len} bytes long; at most {max} are allowed")]
+    ValueTooLong {
+        /// Bytes of the value.
+        len: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The node's capacity is 0 entries.
+    #[error("the capacity is 0 entries: nothing can be stored")]
+    NoCapacity,
+    /// The entry alone is larger than the node's capacity.
+    #[error("the entry takes {cost} bytes, more than the capacity of a node, {max}")]
+    NeverFits {
+        /// What the entry would take, in bytes.
+        cost: usize,
+        /// The bound.
+        max: u64,
+    },
+    /// The node is at its capacity, and its policy evicts nothing.
+    #[error("the node is full and evicts nothing: remove something, or see EVICTION and CAPACITY")]
+    Full,
+    /// The node's store is at the end of its address space: 16 GiB, or 2^32 - 1024 entries.
+    #[error("the node is full: a store holds at most 16 GiB")]
+    NodeFull,
+}
+
+/// Why a value cannot be counted up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CountError {
+    /// The stored value is no whole number in the range of an `i64`.
+    #[error("the value is not a whole number between -2^63 and 2^63-1")]
+    NotANumber,
+    /// The sum is out of the range of an `i64`.
+    #[error("the sum is out of range: it must lie between -2^63 and 2^63-1")]
+    Overflow,
+}
+
+/// A stored value as the number it spells, as strictly as `i64` prints it; `None` if it spells none.
+#[must_use]
+pub fn number(value: &[u8]) -> Option<i64> {
+    let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+    (number.to_string().as_bytes() == value).then_some(number)
+}
+
+/// The sum of a stored number and `delta`; an absent number counts as 0.
+///
+/// # Errors
+/// [`CountError`].
+pub fn sum(old: Option<&[u8]>, delta: i64) -> Result<i64, CountError> {
+    let old = old.map_or(Ok(0), |value| number(value).ok_or(CountError::NotANumber))?;
+    old.checked_add(delta).ok_or(CountError::Overflow)
+}
+
+/// Which nodes answered a request, and why the others did not. Each list is in the order of the
+/// owners.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shortfall {
+    /// How many nodes had to do what was asked.
+    pub needed: usize,
+    /// The nodes that did it.
+    pub answered: Vec<NodeId>,
+    /// The nodes that were asked and have not answered in time.
+    pub silent: Vec<NodeId>,
+    /// The nodes that were asked and are down, or do not serve.
+    pub down: Vec<NodeId>,
+    /// The nodes that refused, and why.
+    pub refused: Vec<(NodeId, PutError)>,
+    /// The nodes that turned the write away, since a later one is there or may have been.
+    pub outdated: Vec<NodeId>,
+    /// Which nodes these are.
+    pub group: Group,
+}
+
+/// Which nodes were asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Group {
+    /// The owners of the key.
+    #[default]
+    Owners,
+    /// The owners that the key had before it began to move.
+    OwnersBefore,
+    /// The nodes that the client asked to coordinate.
+    Coordinators,
+}
+
+impl Shortfall {
+    /// The nodes that were asked and did not do it, for whatever reason.
+    #[must_use]
+    pub fn missing(&self) -> Vec<NodeId> {
+        let refused = self.refused.iter().map(|(node, _)| *node);
+        let others = self.silent.iter().chain(&self.down).chain(&self.outdated);
+        others.copied().chain(refused).collect()
+    }
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            needed, answered, ..
+        } = self;
+        write!(f, "{} of {needed} owners needed answered", answered.len())?;
+        if !answered.is_empty() {
+            write!(f, " ({})", servers(answered))?;
+        }
+        let missing = self.missing();
+        if !missing.is_empty() {
+            write!(f, "; {} did not", servers(&missing))?;
+        }
+        Ok(())
+    }
+}
+
+/// `servers 0, 1`.
+#[must_use]
+pub fn servers(nodes: &[NodeId]) -> String {
+    let s = if nodes.len() == 1 { "" } else { "s" };
+    let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    format!("server{s} {}", nodes.join(", "))
 }

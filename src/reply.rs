@@ -7,7 +7,7 @@ use crate::cluster::{Disorder, MoveCost, Status};
 use crate::config::Capacity;
 use crate::event::Event;
 use crate::eviction::Eviction;
-use crate::history::Operation;
+use crate::history::Call;
 use crate::hot::HotKey;
 use crate::id::NodeId;
 use crate::language::word::Bytes;
@@ -34,7 +34,7 @@ pub enum Reply<'a> {
     /// A value, or a miss.
     Value(Found<'a>),
     /// A value or a miss for each key asked for, and the node that answered.
-    Values(Keyed<'a, (NodeId, Option<Vec<u8>>)>),
+    Values(Keyed<'a, (NodeId, Option<crate::operation::Bytes>)>),
     /// For each key, whether it was there to be removed.
     Removed(Keyed<'a, bool>),
     /// So many keys were removed.
@@ -89,23 +89,24 @@ pub enum Reply<'a> {
     /// The faults in force, as commands that bring them about.
     Faults(Vec<String>),
     /// Messages in flight, the next to arrive first.
-    Links(Vec<Passage>),
+    Links(Vec<TracedMessage>),
     /// Messages that were just delivered.
-    Delivered(Vec<Passage>),
+    Delivered(Vec<TracedMessage>),
     /// The path of a command through the nodes, from this instant on.
     Path {
         start: Instant,
-        messages: Vec<Passage>,
+        messages: Vec<TracedMessage>,
+        omitted: u64,
     },
-    /// What clients asked last, oldest first, and how much could not be recorded.
+    /// What clients asked last, oldest first, and how much before that is forgotten.
     History {
-        operations: Vec<Operation>,
-        unrecorded: u64,
+        operations: Vec<Call>,
+        forgotten: u64,
     },
     /// What was judged of all that clients were told.
     Check(Box<Judgement>),
     /// Text as it stands.
-    Text(&'a [u8]),
+    Text(Bytes<'a>),
     /// Help on a topic.
     Help(Topic),
 }
@@ -116,7 +117,7 @@ pub struct Found<'a> {
     /// The key asked for.
     pub key: Bytes<'a>,
     /// Its value; `None` is a miss.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<crate::operation::Bytes>,
     /// The node that answered.
     pub node: NodeId,
 }
@@ -248,6 +249,13 @@ impl Reply<'_> {
         }
     }
 
+    /// Whether it is a check that could not decide.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        let is_undecided = |error: &Error| error.kind == crate::language::ErrorKind::Undecided;
+        matches!(self, Self::Check(judgement) if judgement.broken.as_ref().is_some_and(is_undecided))
+    }
+
     /// Whether something was not done, so that the command has failed, if only in part.
     #[must_use]
     #[inline]
@@ -269,7 +277,7 @@ fn failed<'a, T>(keys: &'a Keyed<'_, T>) -> Vec<(Option<&'a [u8]>, &'a Error)> {
 
 /// A message between two ends of a link.
 #[derive(Clone, Debug)]
-pub struct Passage {
+pub struct TracedMessage {
     /// Who sent it.
     pub from: Endpoint,
     /// Whom it is for.
@@ -281,25 +289,25 @@ pub struct Passage {
     /// When it was sent.
     pub sent: Instant,
     /// What became of it.
-    pub fate: Fate,
+    pub delivery: Delivery,
     /// Its place among those of the same instant.
     pub sequence: u64,
 }
 
-impl Passage {
+impl TracedMessage {
     /// When the latest thing that is known of it happened.
     #[must_use]
     pub fn at(&self) -> Instant {
-        match self.fate {
-            Fate::Delivered(at) | Fate::Waits(at) | Fate::Lost(at) => at,
-            Fate::Travels(_) | Fate::Held => self.sent,
+        match self.delivery {
+            Delivery::Delivered(at) | Delivery::Waits(at) | Delivery::Lost(at) => at,
+            Delivery::Travels(_) | Delivery::Held => self.sent,
         }
     }
 }
 
 /// What has become of a message so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Delivery {
     /// It was delivered.
     Delivered(Instant),
     /// It is on its way until then.
@@ -318,7 +326,7 @@ pub struct Judgement {
     /// What was found.
     pub verdict: Verdict,
     /// The operations of each key's excerpt, by the order of `verdict.keys`.
-    pub excerpts: Vec<Vec<Operation>>,
+    pub excerpts: Vec<Vec<Call>>,
     /// What the settings promise.
     pub promised: Promise,
     /// That a promise was broken.

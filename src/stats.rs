@@ -18,6 +18,8 @@ pub struct Stats {
     pub evicted: u64,
     /// Entries that left at their deadline.
     pub expired: u64,
+    /// Copies of keys that their owners should have and lack.
+    pub replicas_missing: u64,
 }
 
 impl Stats {
@@ -40,6 +42,7 @@ impl Add for Stats {
             misses: self.misses + other.misses,
             evicted: self.evicted + other.evicted,
             expired: self.expired + other.expired,
+            replicas_missing: self.replicas_missing + other.replicas_missing,
         }
     }
 }

@@ -66,7 +66,7 @@ impl Instant {
     /// The instant `duration` later, or [`Instant::MAX`] beyond the axis: for what may arrive late
     /// or never, and for no deadline.
     #[must_use]
-    pub fn later(self, duration: Duration) -> Self {
+    pub fn saturating_add(self, duration: Duration) -> Self {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(nanos))
     }
@@ -214,8 +214,8 @@ mod tests {
         assert_eq!(last.after(step), Err(TimeError::EndOfAxis));
         let before = Instant::from_nanos(u64::MAX - 2);
         assert_eq!(before.after(step), Ok(last));
-        assert_eq!(before.later(step), last);
-        assert_eq!(before.later(Duration::MAX), Instant::MAX);
-        assert_eq!(start.later(Duration::ZERO), start);
+        assert_eq!(before.saturating_add(step), last);
+        assert_eq!(before.saturating_add(Duration::MAX), Instant::MAX);
+        assert_eq!(start.saturating_add(Duration::ZERO), start);
     }
 }

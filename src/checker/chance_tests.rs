@@ -2,9 +2,13 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers are small")]
 
-use crate::history::{Action, History, OpId, Outcome};
+use crate::checker::fold;
+use crate::history::{Action, History, OpId};
 use crate::rng::Rng;
 use crate::time::Instant;
+
+/// An outcome that owns its value.
+pub type Outcome = crate::history::Outcome<Box<[u8]>>;
 
 /// Whether some histories have increments: the oracle of reads knows none.
 #[derive(Clone, Copy, PartialEq)]
@@ -43,11 +47,16 @@ struct Chance<'a> {
 /// answers one.
 pub fn by_chance(rng: &mut Rng, numbers: Numbers) -> History {
     let count = 2 + rng.below(5) as usize;
+    of_length(rng, numbers, count)
+}
+
+/// The same, of so many operations.
+pub fn of_length(rng: &mut Rng, numbers: Numbers, count: usize) -> History {
     let bug = [Bug::None, Bug::None, Bug::Lies, Bug::Stale, Bug::Keeps][rng.below(5) as usize];
     let mut chance = Chance {
         rng,
         now: 0,
-        history: History::new(99),
+        history: History::new(10_000, fold),
         running: Vec::new(),
         register: None,
         old: None,
@@ -55,7 +64,7 @@ pub fn by_chance(rng: &mut Rng, numbers: Numbers) -> History {
     };
     loop {
         chance.now += [0, 0, 1, 2][chance.rng.below(4) as usize];
-        let left = count - chance.history.operations().len();
+        let left = count - chance.history.calls().len();
         if left > 0 && chance.rng.below(5) > chance.running.len() as u64 {
             chance.invoke(numbers);
         } else if !chance.running.is_empty() {
@@ -73,7 +82,9 @@ impl Chance<'_> {
 
     fn invoke(&mut self, numbers: Numbers) {
         let action = any_action(self.rng, self.now, numbers);
-        let id = self.history.invoke(at(self.now), 0, b"k", action.clone());
+        let id = self
+            .history
+            .invoke(at(self.now), 0, b"k", action.borrowed());
         self.running.push(Running(id, action, None));
     }
 
@@ -92,7 +103,7 @@ impl Chance<'_> {
             outcome
         };
         if !self.one_in(12) {
-            self.history.complete(id, at(self.now), outcome);
+            self.history.complete(id, at(self.now), outcome.borrowed());
         }
     }
 
@@ -145,8 +156,8 @@ fn any_outcome(rng: &mut Rng, action: &Action) -> Outcome {
         _ if rng.below(12) == 0 => Outcome::Refused,
         Action::Put { .. } => Outcome::Done,
         Action::Get if is_yes => Outcome::Value(None),
-        Action::Get => Outcome::value(any_value(rng)),
-        Action::Incr { .. } => Outcome::value(if is_yes { b"1" } else { b"2" }),
+        Action::Get => Outcome::Value(Some(any_value(rng).into())),
+        Action::Incr { .. } => Outcome::Value(Some((*if is_yes { b"1" } else { b"2" }).into())),
         _ => Outcome::Applied(is_yes),
     }
 }

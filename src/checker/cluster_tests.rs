@@ -2,12 +2,13 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers are small")]
 
-use super::chance_tests::{Register, act};
-use super::{DEFAULT_STEPS, Fault, Kept, Promise, check};
-use crate::history::{Action, History, OpId, Outcome};
+use super::chance_tests::{Outcome, Register, act};
+use super::{DEFAULT_STEPS, Fault, Kept, Promise, check, fold};
+use crate::history::{Action, History, OpId};
 use crate::rng::Rng;
 use crate::time::Instant;
 
+/// How many keys there are, if nothing else is said.
 const KEYS: usize = 8;
 
 /// An operation, the number of its key, what it does, and the answer once there is one.
@@ -15,25 +16,26 @@ type Waiting = (OpId, usize, Action, Option<Outcome>);
 
 /// What clients do to a register for each key that does everything right, at an instant between
 /// the invocation and the answer.
-struct Simulation {
-    rng: Rng,
-    now: u64,
-    history: History,
-    registers: Vec<Register>,
+pub struct Simulation {
+    pub rng: Rng,
+    pub now: u64,
+    pub history: History,
+    /// One for each key.
+    pub registers: Vec<Register>,
     /// For each client what it waits for, and the answer once there is one.
     waiting: Vec<Option<Waiting>>,
     /// Of how many answers one is lost; 0: none.
-    timeouts: u64,
+    pub timeouts: u64,
     /// Of how many steps one loses a value; 0: none.
-    losses: u64,
+    pub losses: u64,
 }
 
 impl Simulation {
-    fn new(seed: u64, clients: usize) -> Self {
+    pub fn new(seed: u64, clients: usize) -> Self {
         Self {
             rng: Rng::new(seed),
             now: 0,
-            history: History::new(100_000),
+            history: History::new(100_000, fold),
             registers: vec![None; KEYS],
             waiting: vec![None; clients],
             timeouts: 0,
@@ -41,8 +43,8 @@ impl Simulation {
         }
     }
 
-    fn run(mut self, operations: usize) -> Self {
-        while self.history.operations().len() < operations {
+    pub fn run(mut self, operations: usize) -> Self {
+        while self.history.calls().len() < operations {
             self.step();
         }
         while self.waiting.iter().any(Option::is_some) {
@@ -58,7 +60,7 @@ impl Simulation {
     fn step(&mut self) {
         self.now += self.rng.below(3);
         if self.chance(self.losses) {
-            let key = self.rng.below(KEYS as u64) as usize;
+            let key = self.rng.below(self.registers.len() as u64) as usize;
             self.registers[key] = None;
         }
         let client = self.rng.below(self.waiting.len() as u64) as usize;
@@ -77,14 +79,14 @@ impl Simulation {
                 let is_lost = self.chance(self.timeouts);
                 let outcome = if is_lost { Outcome::Unknown } else { outcome };
                 self.history
-                    .complete(id, Instant::from_nanos(self.now), outcome);
+                    .complete(id, Instant::from_nanos(self.now), outcome.borrowed());
             }
         }
     }
 
     fn invoke(&mut self, client: usize) {
-        let key = self.rng.below(KEYS as u64) as usize;
-        let value = format!("v{}", self.history.operations().len());
+        let key = self.rng.below(self.registers.len() as u64) as usize;
+        let value = format!("v{}", self.history.calls().len());
         let later = Instant::from_nanos(self.now + 1 + self.rng.below(200));
         let deadline = self.chance(3).then_some(later);
         let action = match self.rng.below(10) {
@@ -100,7 +102,7 @@ impl Simulation {
         let now = Instant::from_nanos(self.now);
         let id = self
             .history
-            .invoke(now, client as u32, &[b'a' + key as u8], action.clone());
+            .invoke(now, client as u32, &[b'a' + key as u8], action.borrowed());
         self.waiting[client] = Some((id, key, action, None));
     }
 
@@ -114,11 +116,15 @@ impl Simulation {
     }
 
     /// One more operation on the first key, when all is quiet.
-    fn then(&mut self, pause: u64, action: Action, outcome: Outcome) {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "so the tests are easier to read"
+    )]
+    pub fn then(&mut self, pause: u64, action: Action, outcome: Outcome) {
         self.now += pause;
         let now = Instant::from_nanos(self.now);
-        let id = self.history.invoke(now, 0, b"a", action);
-        self.history.complete(id, now, outcome);
+        let id = self.history.invoke(now, 0, b"a", action.borrowed());
+        self.history.complete(id, now, outcome.borrowed());
     }
 }
 
@@ -195,7 +201,11 @@ fn is_caught(fault: Fault, length: usize, timeouts: u64, ending: impl Fn(&mut Si
     }
 }
 
-fn put(value: &[u8]) -> Action {
+pub fn hit(value: &[u8]) -> Outcome {
+    Outcome::Value(Some(value.into()))
+}
+
+pub fn put(value: &[u8]) -> Action {
     Action::put(value, None)
 }
 
@@ -212,7 +222,7 @@ fn a_stale_read_is_caught() {
     is_caught(Fault::Stale, 3, 20, |simulation| {
         simulation.then(1, put(b"first"), Outcome::Done);
         simulation.then(1, put(b"last"), Outcome::Done);
-        simulation.then(1, Action::Get, Outcome::value(b"first"));
+        simulation.then(1, Action::Get, hit(b"first"));
     });
 }
 
@@ -221,7 +231,7 @@ fn a_resurrected_value_is_caught() {
     is_caught(Fault::Resurrected, 3, 20, |simulation| {
         simulation.then(1, put(b"first"), Outcome::Done);
         simulation.then(1, Action::Delete, Outcome::Applied(true));
-        simulation.then(1, Action::Get, Outcome::value(b"first"));
+        simulation.then(1, Action::Get, hit(b"first"));
     });
 }
 
@@ -231,14 +241,14 @@ fn an_expired_read_is_caught() {
         let deadline = Instant::from_nanos(simulation.now + 10);
         let action = Action::put(b"last", Some(deadline));
         simulation.then(0, action, Outcome::Done);
-        simulation.then(10, Action::Get, Outcome::value(b"last"));
+        simulation.then(10, Action::Get, hit(b"last"));
     });
 }
 
 #[test]
 fn an_invented_value_is_caught() {
     is_caught(Fault::Invented, 1, 20, |simulation| {
-        simulation.then(1, Action::Get, Outcome::value(b"nobody's"));
+        simulation.then(1, Action::Get, hit(b"nobody's"));
     });
 }
 
@@ -247,6 +257,6 @@ fn a_value_that_was_lost_and_returns_is_caught() {
     is_caught(Fault::NoOrder, 3, 20, |simulation| {
         simulation.then(1, put(b"last"), Outcome::Done);
         simulation.then(1, Action::Get, Outcome::Value(None));
-        simulation.then(1, Action::Get, Outcome::value(b"last"));
+        simulation.then(1, Action::Get, hit(b"last"));
     });
 }

@@ -20,8 +20,9 @@
 
 use super::Promise;
 use super::judge::{Judge, Range};
+use super::op::Op;
+use super::past::Past;
 use super::reads::Reads;
-use super::register::Op;
 use super::search::Answer;
 
 /// How far around the core what excuses its reads is looked for, before it is everywhere.
@@ -31,7 +32,10 @@ const REACHES: [usize; 3] = [4, 16, 64];
 pub struct Excerpts<'a> {
     /// What judges parts of the history.
     pub judge: &'a mut Judge,
-    /// The operations on the key.
+    /// What is known of the key at the start.
+    pub past: &'a Past,
+    /// The operations on the key. Those that stand for forgotten calls come first, and belong to
+    /// every part.
     pub ops: &'a [Op],
     /// The strongest promise that they do not break.
     pub at_most: Promise,
@@ -47,18 +51,23 @@ impl Excerpts<'_> {
             None => self.core(),
         };
         let mut closed = core.clone();
-        Reads::new(self.ops).close(&mut closed);
-        if self.is_as_bad(&closed) {
+        Reads::new(self.past, self.ops).close(&mut closed);
+        let mut places = if self.is_as_bad(&closed) {
             closed
         } else {
             self.shrink(&core)
-        }
+        };
+        places.retain(|&place| !self.ops[place].is_start());
+        places
     }
 
     /// Whether these operations, as a history of their own, are exactly as bad as all are.
     fn is_as_bad(&mut self, places: &[usize]) -> bool {
-        let ops: Vec<Op> = places.iter().map(|&place| self.ops[place]).collect();
-        self.judge.range(&ops).at_most == self.at_most
+        let starts = self.ops.iter().take_while(|op| op.is_start());
+        let ops = places.iter().map(|&place| &self.ops[place]);
+        let ops = ops.filter(|op| !op.is_start());
+        let ops: Vec<Op> = starts.chain(ops).copied().collect();
+        self.judge.range(self.past, &ops).at_most == self.at_most
     }
 
     /// Takes away, in ever smaller pieces, what does not belong to the core and is not needed to
@@ -95,7 +104,7 @@ impl Excerpts<'_> {
     fn near(&self, core: &[usize], reach: usize) -> Vec<usize> {
         let is_near = |place: &usize| core.iter().any(|it| it.abs_diff(*place) <= reach);
         let mut near = (0..self.ops.len()).filter(is_near).collect();
-        Reads::new(self.ops).close(&mut near);
+        Reads::new(self.past, self.ops).close(&mut near);
         near
     }
 
@@ -151,6 +160,6 @@ impl Excerpts<'_> {
             .collect();
         let may_lose = self.at_most < Promise::MayLose;
         let steps = self.limit.saturating_sub(self.judge.search.steps);
-        self.judge.search.run(&ops, may_lose, steps) != Answer::No
+        self.judge.search.run(self.past, &ops, may_lose, steps) != Answer::No
     }
 }

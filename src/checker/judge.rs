@@ -1,8 +1,9 @@
 //! Which promise the operations on one key keep: the cheap questions first.
 
 use super::Promise;
+use super::op::Op;
+use super::past::Past;
 use super::reads::{Finding, Flaw, Reads};
-use super::register::Op;
 use super::search::{Answer, Search};
 
 /// The memory of judging, which serves one key after another, and the bound on it.
@@ -40,19 +41,19 @@ impl Range {
 }
 
 impl Judge {
-    /// Judges the operations on one key, in the order of their invocation.
+    /// Judges the operations on one key, in the order of their invocation, that follow this past.
     ///
     /// Nearly always there is an order, and hardly any step goes astray. If there seems to be
     /// none, a read that is wrong by itself says so at once. Only then is it worth a long search.
-    pub fn range(&mut self, ops: &[Op]) -> Range {
+    pub fn range(&mut self, past: &Past, ops: &[Op]) -> Range {
         let few = self.steps.min(4 * ops.len() as u64 + 64);
-        let quick = self.search.run(ops, false, few);
+        let quick = self.search.run(past, ops, false, few);
         if quick == Answer::Yes {
             return Range::exactly(Promise::Linearizable);
         }
-        match Reads::new(ops).worst(self.steps) {
+        match Reads::new(past, ops).worst(self.steps) {
             Err(_) => Range::new(Promise::Nothing, Promise::Linearizable),
-            Ok(None) => self.orders(ops, quick),
+            Ok(None) => self.orders(past, ops, quick),
             Ok(Some(finding)) => {
                 let finding = Some(finding);
                 let below = finding
@@ -67,9 +68,9 @@ impl Judge {
     }
 
     /// No read is stale; which of the two strongest promises holds besides?
-    fn orders(&mut self, ops: &[Op], quick: Answer) -> Range {
+    fn orders(&mut self, past: &Past, ops: &[Op], quick: Answer) -> Range {
         let strict = match quick {
-            Answer::Unknown => self.search.run(ops, false, self.steps),
+            Answer::Unknown => self.search.run(past, ops, false, self.steps),
             known => known,
         };
         if strict == Answer::Yes {
@@ -81,7 +82,7 @@ impl Judge {
         } else {
             Promise::MayLose
         };
-        match self.search.run(ops, true, self.steps) {
+        match self.search.run(past, ops, true, self.steps) {
             Answer::Yes => Range::new(Promise::MayLose, best),
             Answer::No => Range::exactly(Promise::NoStaleRead),
             Answer::Unknown => Range::new(Promise::NoStaleRead, best),
@@ -95,7 +96,7 @@ impl Flaw {
         match self {
             Self::Invented => Promise::Nothing,
             Self::Expired => Promise::NoInventedValue,
-            Self::Stale | Self::Resurrected => Promise::NoExpiredRead,
+            Self::Outdated | Self::Stale | Self::Resurrected => Promise::NoExpiredRead,
         }
     }
 }

@@ -1,28 +1,29 @@
-//! What a history shows that the cache kept of its promises.
+//! Which promises the calls of a history kept.
 //!
 //! A key behaves like a register with expiry if all its operations can be put in one order, each
-//! at an instant between its invocation and its answer, in which a register that forgets its value
-//! at the deadline gives all the answers that were given. That is the strongest promise. A cache
-//! that was restarted cold cannot keep it, and still must not lie; the weaker promises say in
-//! what ways. Each [`Promise`] is implied by the stronger ones, so the strongest that holds says
-//! it all. The keys are judged one by one: keys are independent, and a history is linearizable if
-//! it is so for each (Herlihy, Wing, "Linearizability", ACM TOPLAS 12(3), 1990).
+//! at an instant between its invocation and its completion, in which a register that forgets its
+//! value at the deadline gives all the results that clients got. That is the strongest promise. A
+//! cache that was restarted cold cannot keep it, and still must not give wrong values; the weaker
+//! promises say which values are wrong. Each [`Promise`] is implied by the stronger ones, so the
+//! strongest that holds says it all. The keys are judged one by one: keys are independent, and a history
+//! is linearizable if it is so for each (Herlihy, Wing, "Linearizability", ACM TOPLAS 12(3), 1990).
 //!
 //! ```
-//! use shardlab::checker::{Promise, check};
-//! use shardlab::history::{Action, History, Outcome};
+//! use shardlab::checker::{Promise, check, fold};
+//! use shardlab::history::{History, Outcome};
+//! use shardlab::operation::Operation;
 //! use shardlab::time::Instant;
 //!
-//! let mut history = History::new(1_000);
+//! let mut history = History::new(1_000, fold);
 //! let at = Instant::from_millis;
-//! let mut run = |now, action, outcome| {
-//!     let id = history.invoke(now, 0, b"apple", action);
+//! let mut run = |now, operation, outcome| {
+//!     let id = history.invoke(now, 0, b"apple", operation);
 //!     history.complete(id, now, outcome);
 //! };
-//! run(at(0), Action::put(b"red", None), Outcome::Done);
-//! run(at(1), Action::Delete, Outcome::Done);
-//! run(at(2), Action::Get, Outcome::Value(None));
-//! run(at(3), Action::Get, Outcome::value(b"red"));
+//! run(at(0), Operation::put(b"red", None), Outcome::Done);
+//! run(at(1), Operation::Delete, Outcome::Done);
+//! run(at(2), Operation::Get, Outcome::Value(None));
+//! run(at(3), Operation::Get, Outcome::value(b"red"));
 //!
 //! let verdict = check(&history, 100_000);
 //! assert_eq!(verdict.at_most, Promise::NoExpiredRead);
@@ -35,39 +36,62 @@
 //! # What counts as what
 //!
 //! - A write that was refused is no write: a read of its value reads an invented one.
-//! - A write whose outcome is pending or unknown may have taken effect at any time after it was
-//!   invoked, also after everything else, once or never.
-//! - An operation *reads* if it tells something about a value that it found (see `reads.rs`); a miss reads
-//!   nothing. A *source* of a read is a write of that value that may have happened and was
+//! - A write whose outcome is unknown, or that is pending, may have taken effect at any time after
+//!   it was invoked, also after everything else, once or never.
+//! - An operation *reads* if it tells something about a value that it found (see `reads`); a miss
+//!   reads nothing. A *source* of a read is a write of that value that may have happened and was
 //!   invoked before the read returned.
 //! - A number is the decimal text of 64 bits as an increment writes it. An increment that answers
 //!   over any other text is wrong.
 //!
-//! Caveats: what no client was told cannot be wrong, so a cache that answers nothing keeps every
-//! promise; check besides that the nodes agree once they are at rest. Recording must start with
-//! an empty cache. Values tell most if all writes differ: a stale value that somebody writes
-//! again is not stale. Keys with some hundreds of operations are what this is for: with thousands and
-//! many timeouts the steps run out, or the excerpt stays long. A duplicate that changes nothing is not seen.
+//! # Histories that have forgotten calls
+//!
+//! A history keeps a bounded number of calls, and [`fold`] computes what follows from the others.
+//! The verdict is on the calls that are kept. It never names a violation that the whole
+//! history does not have; it may miss one that only forgotten calls show.
+//!
+//! # Caveats
+//!
+//! - Only results can be wrong, so a cache that gives none keeps every promise: check besides that
+//!   the nodes agree once they are at rest.
+//! - Values tell most if all writes differ: a stale value that a client writes again is not stale.
+//! - Keys with some hundreds of calls are what this is for: with thousands and many timeouts the
+//!   steps run out, or the excerpt stays long.
+//! - A duplicate that changes nothing is not seen.
 
 mod excerpt;
+mod facts;
+mod fold;
 mod judge;
+mod op;
+mod past;
 mod reads;
-mod register;
+mod ring;
 mod search;
+mod seen;
+mod state;
+mod value;
 
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::hash::rapidhash;
-use crate::history::{History, OpId};
+pub use fold::fold;
+
+use crate::history::{Call, History, OldValues, OpId, Start};
+use crate::time::Instant;
 use excerpt::Excerpts;
 use judge::{Judge, Range};
+use op::Op;
+use past::Past;
 use reads::Flaw;
-use register::{Op, Texts};
+use state::State;
+use value::Texts;
 
 /// What a cache can promise of a key, the weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Promise {
-    /// Nothing: a value was read that nobody wrote.
+    /// Nothing: a value was read that no client wrote.
     Nothing,
     /// Every read has a source.
     NoInventedValue,
@@ -114,6 +138,23 @@ impl fmt::Display for Promise {
     }
 }
 
+/// The error of parsing a [`Promise`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the promises are nothing, \"no invented value\", \"no expired read\", \"no stale read\", \
+     \"linearizable but for losses\" and linearizable"
+)]
+pub struct UnknownPromise;
+
+impl FromStr for Promise {
+    type Err = UnknownPromise;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPromise> {
+        let named = |it: &Self| name.eq_ignore_ascii_case(&it.to_string());
+        Self::ALL.into_iter().find(named).ok_or(UnknownPromise)
+    }
+}
+
 /// Whether a promise was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -121,7 +162,7 @@ pub enum Kept {
     Yes,
     /// It was broken.
     No,
-    /// The steps ran out, or the history is not complete.
+    /// The steps ran out.
     Unknown,
 }
 
@@ -138,13 +179,15 @@ impl fmt::Display for Kept {
 /// What is wrong with the operations of an excerpt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A read of what nobody wrote.
+    /// A read of a value that no client wrote.
     Invented,
-    /// A read of what had expired.
+    /// A read of a value that had expired.
     Expired,
-    /// A read of what had been overwritten.
+    /// A read of a value that was neither there when the judged calls began nor written since.
+    Outdated,
+    /// A read of a value that had been overwritten.
     Stale,
-    /// A read of what had been deleted.
+    /// A read of a value that had been deleted.
     Resurrected,
     /// No order gives the answers, even if values may be lost.
     NoOrder,
@@ -152,15 +195,16 @@ pub enum Fault {
     Lost,
 }
 
-/// Operations on one key that break a promise.
+/// Calls on one key that break a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The weakest promise that they break.
     pub promise: Promise,
     /// In what way.
     pub fault: Fault,
-    /// The operations, by the order of their invocation. No other operation on the key can excuse
-    /// them, and each is needed, or is what one that is needed reads from.
+    /// The calls, in the order of their invocation. No other call on the key can excuse them, and
+    /// each is needed, or is what one that is needed reads from. What the key started with belongs to
+    /// them; see [`KeyVerdict::start`].
     pub excerpt: Vec<OpId>,
 }
 
@@ -168,6 +212,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.fault {
             Fault::Invented => "a value was read that nobody wrote",
+            Fault::Outdated => "a value was read that was gone before the recorded operations",
             Fault::Expired => "an expired value was read",
             Fault::Stale => "an overwritten value was read",
             Fault::Resurrected => "a deleted value came back",
@@ -177,13 +222,15 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What the recorded operations on one key show.
+/// What the calls on one key show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyVerdict {
     /// The key.
-    pub key: Box<[u8]>,
-    /// How many operations on it were recorded.
-    pub operations: usize,
+    pub key: Arc<[u8]>,
+    /// How many calls on it were judged.
+    pub calls: usize,
+    /// What is known of the key before them.
+    pub start: Start,
     /// The strongest promise that is shown to hold for them.
     pub at_least: Promise,
     /// The strongest promise that is not shown to be broken: the same, unless the steps ran out.
@@ -198,16 +245,18 @@ pub struct Verdict {
     /// The strongest promise that is shown to hold for every key.
     pub at_least: Promise,
     /// The strongest promise that is not shown to be broken for any key: the same, unless the
-    /// steps ran out or the history is not complete.
+    /// steps ran out.
     pub at_most: Promise,
     /// The keys that are not shown to be [`Promise::Linearizable`], in the order of their bytes.
     pub keys: Vec<KeyVerdict>,
-    /// How many keys there are.
+    /// How many keys were judged.
     pub checked_keys: usize,
-    /// How many operations were recorded.
-    pub operations: usize,
-    /// How many were not. If there are any, the verdict is on what came before the first of them.
-    pub unrecorded: u64,
+    /// How many calls were judged.
+    pub calls: usize,
+    /// How many calls were not: the history has forgotten them, or knows too little of their key.
+    pub forgotten: u64,
+    /// The instant from which calls were judged.
+    pub judged_from: Instant,
     /// How many steps it took.
     pub steps: u64,
 }
@@ -222,6 +271,13 @@ impl Verdict {
             _ => Kept::Unknown,
         }
     }
+
+    /// Whether it is certain for each promise whether the calls that were judged keep it. If not,
+    /// the steps ran out.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        self.at_least == self.at_most
+    }
 }
 
 /// The most steps that are worth waiting for at a prompt: some tenths of a second a key.
@@ -230,7 +286,7 @@ pub const DEFAULT_STEPS: u64 = 1_000_000;
 /// Judges a history. For each key at most about `steps` steps are taken for each promise, and as
 /// many for the excerpt: what is said of a key does not depend on the others.
 ///
-/// Cost: about a quarter of a microsecond for each operation of a history without fault, and a
+/// Cost: about a quarter of a microsecond for each call of a history without fault, and a
 /// tenth for each further step; see `search.rs` for the worst case. Memory: up to 40 bytes a step.
 #[must_use]
 pub fn check(history: &History, steps: u64) -> Verdict {
@@ -240,42 +296,81 @@ pub fn check(history: &History, steps: u64) -> Verdict {
         at_most: Promise::Linearizable,
         keys: Vec::new(),
         checked_keys: 0,
-        operations: history.operations().len(),
-        unrecorded: history.unrecorded(),
+        calls: 0,
+        forgotten: history.forgotten(),
+        judged_from: history.judged_from(),
         steps: 0,
     };
-    for ids in by_key(history).chunk_by(|one, other| one.0 == other.0 && one.1 == other.1) {
-        verdict.checked_keys += 1;
-        let ids: smallvec::SmallVec<[u64; 64]> = ids.iter().map(|it| it.2).collect();
-        verdict.note(checker.key(&ids));
+    for calls in by_key(history).chunk_by(|one, other| one.0 == other.0) {
+        verdict.note(&mut checker, calls);
     }
     verdict
         .keys
         .sort_unstable_by(|one, other| one.key.cmp(&other.key));
-    if verdict.unrecorded > 0 {
-        verdict.at_least = Promise::Nothing;
-    }
     verdict.steps = checker.judge.search.steps;
     verdict
 }
 
 impl Verdict {
-    fn note(&mut self, key: Option<KeyVerdict>) {
-        let Some(key) = key else { return };
+    fn note(&mut self, checker: &mut Checker<'_>, calls: &[KeyedCall]) {
+        if *checker.history.start(calls[0].0) == Start::Unjudged {
+            self.forgotten += calls.len() as u64;
+            return;
+        }
+        self.checked_keys += 1;
+        self.calls += calls.len();
+        let Some(key) = checker.key(calls) else {
+            return;
+        };
         self.at_least = self.at_least.min(key.at_least);
         self.at_most = self.at_most.min(key.at_most);
         self.keys.push(key);
     }
 }
 
-/// The numbers of all operations, those on one key together and in order.
-fn by_key(history: &History) -> Vec<(u64, &[u8], u64)> {
-    let all = (0..).zip(history.operations());
-    let mut keys: Vec<_> = all
-        .map(|(id, it)| (rapidhash(&it.key), &*it.key, id))
-        .collect();
-    keys.sort_unstable();
-    keys
+/// The number of a call's key, and the place of the call in the history.
+type KeyedCall = (u32, usize);
+
+/// All calls, those on one key together and in order.
+fn by_key(history: &History) -> Vec<KeyedCall> {
+    let calls = (0..).zip(history.calls());
+    let mut keyed: Vec<_> = calls.map(|(at, it)| (it.key_number, at)).collect();
+    keyed.sort_unstable();
+    keyed
+}
+
+/// One key: what is known at the start, and the operations in the order of their invocation. The
+/// first of these stand for forgotten calls; see [`Op::before`].
+struct Key {
+    past: Past,
+    ops: Vec<Op>,
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self {
+            past: Past::new(State::EMPTY),
+            ops: Vec::new(),
+        }
+    }
+}
+
+impl Key {
+    /// Reads the calls on a key, in the place of what was read before.
+    fn read<'a>(
+        &mut self,
+        start: &'a Start,
+        calls: impl Iterator<Item = &'a Call>,
+        key: &[u8],
+        old: &OldValues,
+        texts: &mut Texts<'a>,
+    ) {
+        self.ops.clear();
+        self.past = Past::read(start, texts, &mut self.ops);
+        self.ops
+            .extend(calls.filter_map(|call| op::op(call, texts)));
+        self.past.note_old(&self.ops, key, old, texts);
+    }
 }
 
 /// The work on one history.
@@ -283,7 +378,7 @@ struct Checker<'a> {
     history: &'a History,
     judge: Judge,
     texts: Texts<'a>,
-    ops: Vec<Op>,
+    key: Key,
 }
 
 impl<'a> Checker<'a> {
@@ -295,20 +390,26 @@ impl<'a> Checker<'a> {
                 ..Judge::default()
             },
             texts: Texts::default(),
-            ops: Vec::new(),
+            key: Key::default(),
         }
     }
 
     /// Judges one key; `None` if it is linearizable.
-    fn key(&mut self, ids: &[u64]) -> Option<KeyVerdict> {
-        register::read(self.history, ids, &mut self.texts, &mut self.ops);
-        let range = self.judge.range(&self.ops);
+    fn key(&mut self, calls: &[KeyedCall]) -> Option<KeyVerdict> {
+        let history = self.history;
+        let &(number, first) = calls.first()?;
+        let (start, key) = (history.start(number), &history.calls()[first].key);
+        let all = calls.iter().map(|&(_, at)| &history.calls()[at]);
+        let old = history.old_values();
+        self.key.read(start, all, key, old, &mut self.texts);
+        let range = self.judge.range(&self.key.past, &self.key.ops);
         if range.at_least == Promise::Linearizable {
             return None;
         }
         Some(KeyVerdict {
-            key: self.history.get(OpId(*ids.first()?))?.key.clone(),
-            operations: ids.len(),
+            key: Arc::clone(key),
+            calls: calls.len(),
+            start: start.clone(),
             at_least: range.at_least,
             at_most: range.at_most,
             violation: self.violation(&range),
@@ -321,15 +422,17 @@ impl<'a> Checker<'a> {
         let limit = self.judge.search.steps.saturating_add(self.judge.steps);
         let mut excerpts = Excerpts {
             judge: &mut self.judge,
-            ops: &self.ops,
+            past: &self.key.past,
+            ops: &self.key.ops,
             at_most,
             limit,
         };
         let places = excerpts.find(range);
-        let excerpt = places.iter().map(|&place| OpId(self.ops[place].id));
+        let excerpt = places.iter().map(|&place| OpId(self.key.ops[place].id));
         let fault = match range.finding.as_ref().map(|finding| finding.flaw) {
             Some(Flaw::Invented) => Fault::Invented,
             Some(Flaw::Expired) => Fault::Expired,
+            Some(Flaw::Outdated) => Fault::Outdated,
             Some(Flaw::Stale) => Fault::Stale,
             Some(Flaw::Resurrected) => Fault::Resurrected,
             None if promise == Promise::MayLose => Fault::NoOrder,
@@ -351,3 +454,5 @@ mod cluster_tests;
 mod oracle_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;

@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::Promise;
-use crate::history::{Action, History, OpId, Operation, Outcome};
+use crate::history::{Call, Content, History, OpId};
+use crate::operation::Operation;
 use crate::time::Instant;
+
+type Action = Operation<Content>;
+type Outcome = crate::history::Outcome<Content>;
 
 /// The strongest promise that holds for a history of few operations, all on one key, whose
 /// instants are few nanoseconds; and for each promise whether it holds by itself.
@@ -28,9 +32,9 @@ pub fn promise(history: &History) -> (Promise, [bool; 6]) {
 type Register = Option<(Vec<u8>, Option<Instant>)>;
 
 fn has_order(history: &History, may_lose: bool) -> bool {
-    let mut left: Vec<OpId> = (0..history.operations().len() as u64).map(OpId).collect();
-    left.retain(|&id| history.get(id).expect("recorded").outcome != Outcome::Refused);
-    let returns = history.operations().iter().filter_map(|it| it.returned);
+    let mut left: Vec<OpId> = (0..history.calls().len() as u64).map(OpId).collect();
+    left.retain(|&id| history.get(id).expect("recorded").outcome != Some(Outcome::Refused));
+    let returns = history.calls().iter().filter_map(|it| it.returned);
     let mut line = Line {
         history,
         may_lose,
@@ -40,8 +44,11 @@ fn has_order(history: &History, may_lose: bool) -> bool {
     line.has_rest(&left, &None, 0)
 }
 
-fn is_open(operation: &Operation) -> bool {
-    matches!(operation.outcome, Outcome::Pending | Outcome::Unknown)
+/// Whether the first was over before the second was invoked.
+fn precedes(history: &History, first: OpId, second: OpId) -> bool {
+    let [first, second] = [first, second].map(|id| history.get(id).expect("recorded"));
+    let end = first.span.end.filter(|_| !first.is_open());
+    end.is_some_and(|end| end < second.span.begin)
 }
 
 struct Line<'a> {
@@ -54,13 +61,13 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn op(&self, id: OpId) -> &Operation {
+    fn op(&self, id: OpId) -> &Call {
         self.history.get(id).expect("recorded")
     }
 
     fn has_rest(&mut self, left: &[OpId], register: &Register, now: u64) -> bool {
         let state = (left.to_vec(), register.clone(), now);
-        if left.iter().all(|&id| is_open(self.op(id))) {
+        if left.iter().all(|&id| self.op(id).is_open()) {
             return true;
         }
         let found = !self.failed.contains(&state)
@@ -74,20 +81,20 @@ impl Line<'_> {
     }
 
     fn has_next(&mut self, left: &[OpId], register: &Register, now: u64, id: OpId) -> bool {
-        if left.iter().any(|&other| self.history.precedes(other, id)) {
+        if left.iter().any(|&other| precedes(self.history, other, id)) {
             return false;
         }
         let rest: Vec<OpId> = left.iter().copied().filter(|&it| it != id).collect();
         let operation = self.op(id).clone();
-        let end = operation.returned.filter(|_| !is_open(&operation));
+        let end = operation.returned.filter(|_| !operation.is_open());
         let last = end.map_or(self.last, Instant::as_nanos);
         (now.max(operation.invoked.as_nanos())..=last).any(|time| {
             let kept = register.clone().filter(|_| is_there(register, time));
             let is_lost = self.may_lose && kept.is_some();
             let befores = [Some(kept), is_lost.then_some(None)];
             befores.into_iter().flatten().any(|before| {
-                let (after, outcome) = act(before, &operation.action);
-                let is_right = is_open(&operation) || fits(&operation.outcome, &outcome);
+                let (after, outcome) = act(before, &operation.operation);
+                let is_right = operation.is_open() || fits(operation.outcome.as_ref(), &outcome);
                 is_right && self.has_rest(&rest, &after, time)
             })
         })
@@ -99,28 +106,34 @@ fn is_there(register: &Register, time: u64) -> bool {
     deadline.is_some_and(|it| it.is_none_or(|deadline| deadline.as_nanos() > time))
 }
 
-fn fits(told: &Outcome, outcome: &Outcome) -> bool {
-    told == outcome || (*told == Outcome::Done && matches!(outcome, Outcome::Applied(_)))
+fn fits(told: Option<&Outcome>, outcome: &Outcome) -> bool {
+    told == Some(outcome)
+        || (told == Some(&Outcome::Done) && matches!(outcome, Outcome::Applied(_)))
+}
+
+/// The bytes of a short value.
+fn bytes(content: &Content) -> &[u8] {
+    content.whole().expect("the values are short")
 }
 
 fn act(register: Register, action: &Action) -> (Register, Outcome) {
-    let found = register.as_ref().map(|it| it.0.clone());
+    let value = register.as_ref().map(|it| it.0.clone());
+    let found = value.as_ref().map(|it| Content::from(&it[..]));
+    let with = |value: &Content, deadline: Option<Instant>| Some((bytes(value).to_vec(), deadline));
     match action {
-        Action::Put { value, deadline } => (Some((value.to_vec(), *deadline)), Outcome::Done),
+        Action::Put { value, deadline } => (with(value, *deadline), Outcome::Done),
         Action::Delete => (None, Outcome::Applied(found.is_some())),
-        Action::Get => (register, Outcome::Value(found.map(Into::into))),
+        Action::Get => (register, Outcome::Value(found)),
         Action::Add { value, deadline } if found.is_none() => {
-            (Some((value.to_vec(), *deadline)), Outcome::Applied(true))
+            (with(value, *deadline), Outcome::Applied(true))
         }
         Action::Cas {
             expected,
             new,
             deadline,
-        } if found.as_deref() == Some(expected) => {
-            (Some((new.to_vec(), *deadline)), Outcome::Applied(true))
-        }
+        } if found.as_ref() == Some(expected) => (with(new, *deadline), Outcome::Applied(true)),
         Action::SetDeadline { deadline } if found.is_some() => (
-            found.map(|value| (value, *deadline)),
+            value.map(|value| (value, *deadline)),
             Outcome::Applied(true),
         ),
         Action::Incr { delta } => {
@@ -130,10 +143,8 @@ fn act(register: Register, action: &Action) -> (Register, Outcome) {
                 return (register, Outcome::Refused);
             };
             let sum = (number + delta).to_string().into_bytes();
-            (
-                Some((sum.clone(), deadline)),
-                Outcome::Value(Some(sum.into())),
-            )
+            let told = Outcome::Value(Some(sum[..].into()));
+            (Some((sum, deadline)), told)
         }
         _ => (register, Outcome::Applied(false)),
     }
@@ -149,23 +160,23 @@ fn reads(history: &History, level: u8) -> bool {
 
 impl View<'_> {
     fn all(&self) -> impl Iterator<Item = OpId> + use<> {
-        (0..self.0.operations().len() as u64).map(OpId)
+        (0..self.0.calls().len() as u64).map(OpId)
     }
 
-    fn op(&self, id: OpId) -> &Operation {
+    fn op(&self, id: OpId) -> &Call {
         self.0.get(id).expect("recorded")
     }
 
     fn is_done(&self, id: OpId) -> bool {
-        !is_open(self.op(id)) && self.op(id).outcome != Outcome::Refused
+        !self.op(id).is_open() && self.op(id).outcome != Some(Outcome::Refused)
     }
 
     /// Whether it is a read, and the value if it tells which.
     #[expect(clippy::option_option, reason = "not a read, some value, this value")]
     fn wanted(&self, id: OpId) -> Option<Option<&[u8]>> {
-        match (&self.op(id).action, &self.op(id).outcome) {
-            (Action::Get, Outcome::Value(Some(value))) => Some(Some(value)),
-            (Action::Cas { expected, .. }, Outcome::Applied(true)) => Some(Some(expected)),
+        match (&self.op(id).operation, self.op(id).outcome.as_ref()?) {
+            (Action::Get, Outcome::Value(Some(value))) => Some(Some(bytes(value))),
+            (Action::Cas { expected, .. }, Outcome::Applied(true)) => Some(Some(bytes(expected))),
             (Action::Add { .. }, Outcome::Applied(false))
             | (Action::Delete | Action::SetDeadline { .. }, Outcome::Applied(true)) => Some(None),
             _ => None,
@@ -173,8 +184,8 @@ impl View<'_> {
     }
 
     fn written(&self, id: OpId) -> Option<(&[u8], Option<Instant>)> {
-        match (&self.op(id).action, &self.op(id).outcome) {
-            (_, Outcome::Refused | Outcome::Applied(false)) => None,
+        match (&self.op(id).operation, &self.op(id).outcome) {
+            (_, Some(Outcome::Refused | Outcome::Applied(false))) => None,
             (
                 Action::Put { value, deadline }
                 | Action::Add { value, deadline }
@@ -184,7 +195,7 @@ impl View<'_> {
                     ..
                 },
                 _,
-            ) => Some((value, *deadline)),
+            ) => Some((bytes(value), *deadline)),
             _ => None,
         }
     }
@@ -193,12 +204,11 @@ impl View<'_> {
         let Some(want) = self.wanted(read) else {
             return Vec::new();
         };
-        let end = self.0.span(read).and_then(|it| it.end);
-        let end = end.expect("a read returned");
+        let end = self.op(read).span.end.expect("a read returned");
         let mut sources: Vec<OpId> = self.all().collect();
         sources.retain(|&source| {
             let written = self.written(source).map(|it| it.0);
-            let begin = self.0.span(source).expect("recorded").begin;
+            let begin = self.op(source).span.begin;
             source != read
                 && begin < end
                 && written.is_some_and(|it| want.is_none_or(|want| want == it))
@@ -208,12 +218,12 @@ impl View<'_> {
 
     /// Whether `first` certainly took effect before `second` was invoked.
     fn is_before(&self, first: OpId, second: OpId) -> bool {
-        let settles = |read: OpId| self.sources(read) == [first] && self.0.precedes(read, second);
-        self.0.precedes(first, second) || self.all().any(settles)
+        let settles = |read: OpId| self.sources(read) == [first] && precedes(self.0, read, second);
+        precedes(self.0, first, second) || self.all().any(settles)
     }
 
     fn is_between(&self, first: OpId, middle: OpId, last: OpId) -> bool {
-        self.is_done(middle) && self.is_before(first, middle) && self.0.precedes(middle, last)
+        self.is_done(middle) && self.is_before(first, middle) && precedes(self.0, middle, last)
     }
 
     fn is_right(&self, read: OpId, level: u8) -> bool {
@@ -226,18 +236,14 @@ impl View<'_> {
     }
 
     fn gives_life(&self, source: OpId, giver: OpId, read: OpId) -> bool {
-        let begin = |id| self.0.span(id).expect("recorded").begin;
-        let end = self
-            .0
-            .span(read)
-            .and_then(|it| it.end)
-            .expect("a read returned");
-        let deadline = match &self.op(giver).action {
+        let begin = |id| self.op(id).span.begin;
+        let end = self.op(read).span.end.expect("a read returned");
+        let deadline = match &self.op(giver).operation {
             _ if giver == source => self.written(source).and_then(|it| it.1),
             Action::SetDeadline { deadline } if giver != read => {
                 let outcome = &self.op(giver).outcome;
-                let never = matches!(outcome, Outcome::Refused | Outcome::Applied(false));
-                if never || begin(giver) > end || self.0.precedes(giver, source) {
+                let never = matches!(outcome, Some(Outcome::Refused | Outcome::Applied(false)));
+                if never || begin(giver) > end || precedes(self.0, giver, source) {
                     return false;
                 }
                 *deadline
@@ -245,8 +251,8 @@ impl View<'_> {
             _ => return false,
         };
         let replaces = |id: OpId| {
-            let is_change = matches!(self.op(id).action, Action::SetDeadline { .. });
-            let applied = self.op(id).outcome != Outcome::Applied(false);
+            let is_change = matches!(self.op(id).operation, Action::SetDeadline { .. });
+            let applied = self.op(id).outcome != Some(Outcome::Applied(false));
             is_change && applied && self.is_between(giver, id, read)
         };
         let of = [source, giver, read];
@@ -255,10 +261,10 @@ impl View<'_> {
     }
 
     fn ends(&self, source: OpId, ender: OpId, read: OpId) -> bool {
-        let is_ender = match self.op(ender).action {
+        let is_ender = match self.op(ender).operation {
             Action::Put { .. } | Action::Delete => true,
             Action::Add { .. } | Action::Cas { .. } => {
-                self.op(ender).outcome == Outcome::Applied(true)
+                self.op(ender).outcome == Some(Outcome::Applied(true))
             }
             _ => false,
         };

@@ -1,22 +1,25 @@
-//! Moves of copies: as in [`super::moving`], for keys with versions and several owners.
+//! How copies of keys move: see [`super::moving`].
 //!
-//! In a first pass every node's copies go to all owners that lack them. Where an owner is down, or the
-//! two are cut off from each other, the key waits. Meanwhile clients are served by both the owners
-//! before and the owners to be (see [`crate::replica::Owners`]), so it does not matter what is under way,
-//! or in which order the copies come.
+//! In the first pass every node's entries and tombstones go to all owners that lack them. If an owner
+//! is down, or the two are cut off from each other, the key waits. Meanwhile requests need quorums
+//! of both the old and the new owners (see [`crate::replica::Owners`]), so it does not matter which
+//! messages are in flight, or in which order the copies arrive.
 //!
-//! When no key waits any more, whatever was acknowledged is at all of its new owners that have not
-//! lost their memory since. From then on they alone count, and in a second pass all others drop what they
-//! have.
+//! When no key waits any more, every acknowledged write is at all of its new owners that have not
+//! lost their memory since. From then on they alone count, and in a second pass all other nodes drop
+//! the key.
 
-use super::requests::rules;
-use super::{Cluster, Seat};
+use super::Cluster;
+use super::delivery::rules;
+use super::hosted::HostedNode;
 use crate::hash::rapidhash;
 use crate::id::NodeId;
-use crate::replica::{Bytes, Record, Version, Written, unpack};
+use crate::node::Cause;
+use crate::operation::Bytes;
+use crate::replica::{Record, Written};
 use crate::time::Instant;
 
-/// What became of one key.
+/// What a copy has done so far.
 #[derive(Default)]
 struct Copied {
     copies: u64,
@@ -24,65 +27,69 @@ struct Copied {
 }
 
 impl Cluster {
-    /// The owners of keys have changed: all nodes that run go by the new ones.
+    /// The owners of keys have changed: all running nodes use the new layout.
     pub(super) fn change_layout(&mut self, now: Instant) {
-        if !self.versioned {
-            return;
-        }
-        self.calm = None;
+        self.quiescent = None;
         self.clock += 1;
-        self.since = self.clock;
-        let running = self.nodes.seats().filter(|seat| seat.runs());
-        let nodes: Vec<NodeId> = running.map(|seat| seat.replica.id()).collect();
-        for node in nodes {
-            self.tell_layout(now, node);
+        self.layout_version = self.clock;
+        for node in self.nodes.running() {
+            self.announce_layout(now, node);
         }
         self.pump(now);
     }
 
-    /// A node goes by the owners that keys have now.
-    pub(super) fn tell_layout(&mut self, now: Instant, node: NodeId) {
-        let alive = self.nodes.seats().filter(|seat| !seat.crashed);
-        let floor = alive.map(|seat| seat.replica.floor()).max().unwrap_or(0);
+    /// A node uses the present layout from now on.
+    pub(super) fn announce_layout(&mut self, now: Instant, node: NodeId) {
+        let alive = self.nodes.iter().filter(|it| !it.crashed);
+        let forgotten = alive.map(|it| it.replica.forgotten_up_to()).max();
         self.with_node(now, now, node, |replica, ctx| {
-            replica.change_layout(ctx, floor);
+            replica.change_layout(ctx, forgotten.unwrap_or(0));
         });
     }
 
-    /// Brings the entry in a slot to all owners of its key.
+    /// Copies the entry in a slot to all owners of its key.
     pub(super) fn move_copies(&mut self, now: Instant, from: NodeId, slot: u32) {
-        let Some(seat) = self.nodes.seat(from).filter(|seat| !seat.crashed) else {
+        let Some(source) = self.nodes.get(from).filter(|it| !it.crashed) else {
             return;
         };
-        let (key, entry) = seat.replica.node.entry(slot);
-        let (version, _) = unpack(entry.value);
-        let has_it = |seat: &Seat| seat.runs() && seat.replica.locate(key).0 >= version;
+        let (key, _) = source.replica.node.entry(slot);
         let owners = self.rules().layout.owners(key);
-        let mut others = owners.iter().filter(|&&owner| owner != from);
-        if others.all(|&owner| self.nodes.seat(owner).is_some_and(has_it)) {
+        let mut others = owners.iter().filter(|&&owner| owner != from).peekable();
+        if others.peek().is_none() {
             return;
         }
-        let (key, record) = seat.replica.slot(slot);
+        let (key, record) = source.replica.slot(slot);
+        let has_it = |hosted: &HostedNode| hosted.runs() && hosted.replica.has(&key, &record, now);
+        if others.all(|&owner| self.nodes.get(owner).is_some_and(has_it)) {
+            return;
+        }
         self.copy(now, from, &key, &record);
     }
 
-    /// Brings what a node remembers of keys that are gone to their owners; later, lets it forget
-    /// that.
+    /// Copies the tombstones of a node to the owners of their keys; in the second pass, drops those
+    /// that the node does not own.
     pub(super) fn move_tombstones(&mut self, now: Instant, from: NodeId) {
-        let are_copied = self.moving.as_ref().is_some_and(|moving| moving.copied);
-        if are_copied {
-            let moving = self.moving.as_ref();
-            let rules = rules(&self.config, &*self.placement, moving, self.since);
-            if let Some(seat) = self.nodes.seat_mut(from) {
-                seat.replica.forget_tombstones(&rules);
+        if self.moving.as_ref().is_some_and(|moving| moving.copied) {
+            let rules = rules(
+                &self.config,
+                &*self.placement,
+                self.moving.as_ref(),
+                self.layout_version,
+            );
+            if let Some(hosted) = self.nodes.get_mut(from) {
+                hosted.replica.forget_tombstones(&rules);
             }
             return;
         }
-        let Some(seat) = self.nodes.seat(from).filter(|seat| !seat.crashed) else {
+        let Some(source) = self.nodes.get(from).filter(|it| !it.crashed) else {
             return;
         };
-        for (key, record) in seat.replica.tombstone_records() {
-            self.copy(now, from, &key, &record);
+        // A clock that is ahead has let a value expire early: that is no news for the others.
+        let is_early = |record: &Record| record.deadline.is_some_and(|deadline| now < deadline);
+        for (key, record) in source.replica.tombstone_records() {
+            if !is_early(&record) {
+                self.copy(now, from, &key, &record);
+            }
         }
     }
 
@@ -96,7 +103,7 @@ impl Cluster {
             if record.value.is_some() {
                 moving.cost.moved += copied.copies;
             }
-            if copied.waiting {
+            if copied.waiting && !moving.repairs {
                 moving.waiting.insert(rapidhash(key));
             }
         }
@@ -114,9 +121,14 @@ impl Cluster {
         record: &Record,
         copied: &mut Copied,
     ) {
-        let runs = |node| self.nodes.seat(node).is_some_and(Seat::runs);
+        let runs = |node| self.nodes.get(node).is_some_and(HostedNode::runs);
         if !runs(from) || !runs(to) || self.network.is_cut(from, to) {
             copied.waiting = true;
+            return;
+        }
+        if self.moving.as_ref().is_some_and(|moving| moving.repairs)
+            && !self.has_room(to, key, record)
+        {
             return;
         }
         let mut outcome = None;
@@ -126,48 +138,62 @@ impl Cluster {
         copied.copies += u64::from(outcome == Some(Written::Applied));
     }
 
-    /// If all owners have a write that will leave a tombstone, that may be collected in time.
+    fn has_room(&self, node: NodeId, key: &[u8], record: &Record) -> bool {
+        let value = record.value.as_ref().map_or(0, |value| value.len());
+        let node = &self.nodes[node].replica.node;
+        record.value.is_none() || node.has_room(key.len(), value)
+    }
+
+    /// If all owners have a write that will leave a tombstone, it is settled.
     fn settle(&mut self, now: Instant, owners: &[NodeId], key: &Bytes, record: &Record) {
         let leaves_none = record.value.is_some() && record.deadline.is_none();
         let has_it = |node: NodeId| {
-            let seat = self.nodes.seat(node).filter(|seat| seat.runs());
-            seat.is_some_and(|seat| seat.replica.locate(key).0 == record.version)
+            let hosted = self.nodes.get(node).filter(|it| it.runs());
+            hosted.is_some_and(|it| it.replica.locate(key).version() == record.version)
         };
         if leaves_none || !owners.iter().all(|&owner| has_it(owner)) {
             return;
         }
-        let stamp = self.clock;
+        let clock = self.clock;
         self.clock += 1;
         for &owner in owners {
-            self.with_node(now, now, owner, |replica, ctx| {
-                replica.settle(ctx, key, record.version, stamp);
+            self.with_node(now, now, owner, |replica, _| {
+                replica.settle(key, record.version, clock);
             });
         }
     }
 
     /// Drops an entry of a node that does not own its key.
     pub(super) fn drop_copy(&mut self, now: Instant, node: NodeId, slot: u32) {
-        let Some(seat) = self.nodes.seat(node) else {
+        let Some(hosted) = self.nodes.get(node) else {
             return;
         };
-        let (key, entry) = seat.replica.node.entry(slot);
-        if self.rules().layout.owners(key).contains(&node) {
+        let (key, _) = hosted.replica.node.entry(slot);
+        let owners = self.rules().layout.owners(key);
+        if owners.contains(&node) {
             return;
         }
-        let (version, _) = unpack(entry.value);
-        let is_kept = seat.crashed || self.is_elsewhere(node, key, version);
+        let is_kept = hosted.crashed || self.is_at_owners(now, &owners, &hosted.replica.slot(slot));
         if let Some(moving) = &mut self.moving {
             moving.cost.lost += u64::from(!is_kept);
         }
-        if let Some(seat) = self.nodes.seat_mut(node) {
-            seat.replica.give_up(now, slot, is_kept, &mut self.log);
+        let cause = if is_kept { Cause::Moved } else { Cause::Lost };
+        if let Some(hosted) = self.nodes.get_mut(node) {
+            hosted.replica.node.remove(now, slot, cause, &mut self.log);
         }
     }
 
-    /// Whether another node has this write to a key, or a later one.
-    fn is_elsewhere(&self, node: NodeId, key: &[u8], version: Version) -> bool {
-        let others = self.nodes.seats().filter(|seat| !seat.crashed);
-        let mut others = others.map(|seat| &seat.replica);
-        others.any(|replica| replica.id() != node && replica.knows(key, version))
+    /// Whether an owner has a write or a later one, or all owners know it.
+    fn is_at_owners(
+        &self,
+        now: Instant,
+        owners: &[NodeId],
+        (key, record): &(Bytes, Record),
+    ) -> bool {
+        let alive = |owner: &NodeId| self.nodes.get(*owner).filter(|it| !it.crashed);
+        let has = |it: &HostedNode| it.replica.has(key, record, now);
+        let knows = |it: &HostedNode| it.replica.knows(key, record.version);
+        owners.iter().any(|owner| alive(owner).is_some_and(has))
+            || owners.iter().all(|owner| alive(owner).is_some_and(knows))
     }
 }

@@ -1,18 +1,14 @@
-//! What breaks, and what mends it.
-//!
-//! Nodes crash, pause and come back; their clocks go wrong; the network has faults of its own (see
-//! [`crate::network`]). With the first of them, requests go as messages: see
-//! [`Cluster::ask`].
+//! Faults of nodes, and their repair: crash and restart, pause and resume, wrong clocks. The network
+//! has faults of its own (see [`crate::network`]).
 
 use super::{Cluster, Status};
-use crate::cache::Cache;
 use crate::event::{Event, EventKind};
 use crate::id::NodeId;
-use crate::network::{Envelope, InFlight, Network};
+use crate::network::{InFlight, Link, Network, NetworkError};
 use crate::replica::{Message, Restart};
 use crate::time::Instant;
 
-/// Why a fault cannot be brought about.
+/// Why a fault cannot be injected or repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// There is no such node.
@@ -36,27 +32,27 @@ impl Cluster {
     /// What a node is doing; `None` if there is no such node.
     #[must_use]
     pub fn status(&self, node: NodeId) -> Option<Status> {
-        let seat = self.nodes.seat(node)?;
+        let hosted = self.nodes.get(node)?;
         Some(match () {
-            () if seat.crashed => Status::Crashed,
-            () if seat.paused => Status::Paused,
-            () if !seat.replica.is_serving() => Status::Syncing,
+            () if hosted.crashed => Status::Crashed,
+            () if hosted.paused => Status::Paused,
+            () if !hosted.replica.is_serving() => Status::Syncing,
             () if self.leaving() == Some(node) => Status::Leaving,
             () => Status::Up,
         })
     }
 
     fn check_runs(&self, node: NodeId) -> Result<(), FaultError> {
-        let seat = self.nodes.seat(node).ok_or(FaultError::NoSuchNode(node))?;
-        match (seat.crashed, seat.paused) {
+        let hosted = self.nodes.get(node).ok_or(FaultError::NoSuchNode(node))?;
+        match (hosted.crashed, hosted.paused) {
             (true, _) => Err(FaultError::Crashed(node)),
             (_, true) => Err(FaultError::Paused(node)),
             _ => Ok(()),
         }
     }
 
-    /// A node crashes: it loses its memory, and refuses connections until it is restarted. It keeps
-    /// its place among the members.
+    /// Crashes a node: it loses its memory, and refuses connections until it is restarted. It remains
+    /// a member.
     ///
     /// # Errors
     /// [`FaultError`]; nothing has changed then.
@@ -65,22 +61,24 @@ impl Cluster {
             Ok(()) | Err(FaultError::Paused(_)) => {}
             Err(error) => return Err(error),
         }
-        self.set_versioned(now);
-        self.calm = None;
         self.tick(now);
-        if let Some(seat) = self.nodes.seat_mut(node) {
-            (seat.crashed, seat.paused) = (true, false);
-            seat.inbox.clear();
-            seat.replica.crash();
+        let now = self.present;
+        self.quiescent = None;
+        self.note_crash(node);
+        if let Some(hosted) = self.nodes.get_mut(node) {
+            (hosted.crashed, hosted.paused) = (true, false);
+            hosted.inbox.take();
+            hosted.replica.crash();
         }
         self.deadlines.set(node, None);
-        self.tell(now, node, EventKind::Crashed);
-        self.hang_up(now, node);
+        self.timeouts.set(node, None);
+        self.log_node(now, node, EventKind::Crashed);
+        self.disconnect(now, node);
         self.pump(now);
         Ok(())
     }
 
-    /// A crashed node comes back.
+    /// Restarts a crashed node.
     ///
     /// # Errors
     /// [`FaultError`]; nothing has changed then.
@@ -91,36 +89,43 @@ impl Cluster {
             Ok(()) => return Err(FaultError::NotCrashed(node)),
         }
         self.tick(now);
-        self.calm = None;
-        if let Some(seat) = self.nodes.seat_mut(node) {
-            seat.crashed = false;
+        let now = self.present;
+        self.quiescent = None;
+        self.note_restart(how);
+        if let Some(hosted) = self.nodes.get_mut(node) {
+            hosted.crashed = false;
+            hosted.is_stale = false;
         }
-        // What is sent from now on can be told from what was sent to who it was before.
+        // Messages to the new incarnation differ from those to the one before.
         self.clock += 1;
-        self.tell(now, node, EventKind::Restarted);
+        self.log_node(now, node, EventKind::Restarted);
         self.with_node(now, now, node, |replica, ctx| replica.restart(ctx, how));
+        // The capacity may have changed meanwhile.
+        self.apply_capacity(now, node);
         self.pump(now);
         Ok(())
     }
 
-    /// A node stands still. What is sent to it waits.
+    /// Pauses a node: it does nothing, and messages to it wait.
     ///
     /// # Errors
     /// [`FaultError`]; nothing has changed then.
     pub fn pause(&mut self, now: Instant, node: NodeId) -> Result<(), FaultError> {
         self.check_runs(node)?;
-        self.set_versioned(now);
-        self.calm = None;
         self.tick(now);
-        if let Some(seat) = self.nodes.seat_mut(node) {
-            seat.paused = true;
+        let now = self.present;
+        self.quiescent = None;
+        if let Some(hosted) = self.nodes.get_mut(node) {
+            hosted.paused = true;
         }
         self.deadlines.set(node, None);
-        self.tell(now, node, EventKind::Paused);
+        self.timeouts.set(node, None);
+        self.log_node(now, node, EventKind::Paused);
         Ok(())
     }
 
-    /// A paused node goes on, with what has come meanwhile, and merges what the others have.
+    /// A paused node runs again: it handles the messages that came meanwhile, and merges the records
+    /// of the others.
     ///
     /// # Errors
     /// [`FaultError`]; nothing has changed then.
@@ -131,33 +136,25 @@ impl Cluster {
             Ok(()) => return Err(FaultError::NotPaused(node)),
         }
         self.tick(now);
+        let now = self.present;
+        self.quiescent = None;
         let mut inbox = Vec::new();
-        self.calm = None;
-        // Its timeouts that have passed meanwhile come now, and not when they were due.
-        self.present = self.present.max(now);
-        if let Some(seat) = self.nodes.seat_mut(node) {
-            seat.paused = false;
-            inbox = std::mem::take(&mut seat.inbox);
+        if let Some(hosted) = self.nodes.get_mut(node) {
+            hosted.paused = false;
+            inbox = hosted.inbox.take();
         }
-        self.tell(now, node, EventKind::Resumed);
-        if self.since > 0 {
-            self.tell_layout(now, node);
-        }
+        self.log_node(now, node, EventKind::Resumed);
+        // Its timeouts and deadlines that have passed are handled now, not when they were due.
+        self.announce_layout(now, node);
+        self.apply_capacity(now, node);
         self.deadlines.set(node, Some(now));
         self.tick(now);
         for envelope in inbox {
             self.deliver(now, envelope);
         }
         self.pump(now);
-        if self.config.replicas > 1 {
-            // What was not even sent to it, because somebody had given it up.
-            self.with_node(now, now, node, |replica, ctx| {
-                if replica.is_serving() {
-                    replica.start_sync(ctx, false);
-                }
-            });
-            self.pump(now);
-        }
+        self.sync_node(now, node);
+        self.pump(now);
         Ok(())
     }
 
@@ -166,16 +163,17 @@ impl Cluster {
     /// # Errors
     /// [`FaultError`]; nothing has changed then.
     pub fn skew(&mut self, now: Instant, node: NodeId, nanos: i64) -> Result<(), FaultError> {
-        if self.nodes.seat(node).is_none() {
+        if self.nodes.get(node).is_none() {
             return Err(FaultError::NoSuchNode(node));
         }
-        self.set_versioned(now);
-        self.calm = None;
         self.tick(now);
-        if let Some(seat) = self.nodes.seat_mut(node) {
-            seat.replica.set_skew(nanos);
-            if seat.runs() {
-                let next = seat.replica.next_expiry();
+        let now = self.present;
+        self.quiescent = None;
+        self.note_skew(nanos);
+        if let Some(hosted) = self.nodes.get_mut(node) {
+            hosted.replica.set_skew(nanos);
+            if hosted.runs() {
+                let next = hosted.replica.next_expiry();
                 self.deadlines.set(node, next);
             }
         }
@@ -185,41 +183,71 @@ impl Cluster {
 
     /// The clocks that are wrong: node and nanoseconds ahead.
     pub fn skews(&self) -> impl Iterator<Item = (NodeId, i64)> {
-        let seats = self.nodes.seats();
-        let skews = seats.map(|seat| (seat.replica.id(), seat.replica.skew()));
+        let nodes = self.nodes.iter();
+        let skews = nodes.map(|it| (it.replica.id(), it.replica.skew()));
         skews.filter(|(_, nanos)| *nanos != 0)
     }
 
-    /// The network between the nodes. Whoever gives it a fault calls [`Cluster::set_versioned`]
-    /// first.
+    /// The network between the nodes.
     pub fn network(&mut self) -> &mut Network<Message> {
         &mut self.network
     }
 
-    /// Lifts all faults of the network, and lets all nodes that run merge what the others have.
-    /// Nodes that have crashed or are paused stay so.
+    /// Ends a [`Network::hold`]: the held messages are due now. Nodes for which the bound has
+    /// dropped messages merge the records of the others.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if the two nodes are one.
+    pub fn release(&mut self, now: Instant, link: Link) -> Result<(), NetworkError> {
+        self.tick(now);
+        let now = self.present;
+        for node in self.network.release(now, link.low, link.high)? {
+            self.sync_node(now, node);
+        }
+        Ok(())
+    }
+
+    /// Lifts all faults of the network, and lets all running nodes merge the records of the others.
+    /// Crashed and paused nodes stay so.
     pub fn heal(&mut self, now: Instant) {
         self.tick(now);
+        let now = self.present;
         self.network.heal(now);
         self.pump(now);
         self.sync(now);
     }
 
-    /// Lets all nodes that run merge what the others have.
+    /// Lets all running nodes merge the records of the others.
     pub fn sync(&mut self, now: Instant) {
-        if self.config.replicas == 1 {
-            return;
-        }
-        self.set_versioned(now);
-        self.calm = None;
-        let running = self.nodes.seats().filter(|seat| seat.runs());
-        let nodes: Vec<NodeId> = running.map(|seat| seat.replica.id()).collect();
-        for node in nodes {
-            self.with_node(now, now, node, |replica, ctx| {
-                replica.start_sync(ctx, false);
-            });
+        for node in self.nodes.running() {
+            self.sync_node(now, node);
         }
         self.pump(now);
+    }
+
+    /// Lets a node merge the records of the others. A sync that is not over starts again, since its
+    /// records may be older than what has been lost. A node that lacks a forgotten delete comes back
+    /// empty.
+    fn sync_node(&mut self, now: Instant, node: NodeId) {
+        let Some(hosted) = self.nodes.get_mut(node).filter(|it| it.runs()) else {
+            return;
+        };
+        if self.config.replicas == 1 && self.moving.is_none() {
+            hosted.is_stale = false;
+            return;
+        }
+        let is_stale = std::mem::take(&mut hosted.is_stale);
+        self.quiescent = None;
+        if is_stale {
+            self.clock += 1;
+        }
+        self.with_node(now, now, node, |replica, ctx| {
+            if is_stale {
+                replica.restart(ctx, Restart::Resync);
+            } else {
+                replica.start_sync(ctx, false);
+            }
+        });
     }
 
     /// The messages in flight, in the order in which they will be delivered; then the held ones.
@@ -228,34 +256,18 @@ impl Cluster {
         self.network.in_flight()
     }
 
-    /// Records the messages that are delivered from now on.
-    pub fn start_trace(&mut self, now: Instant) {
-        self.set_versioned(now);
-        self.calm = None;
-        self.clients.trace = Some(Vec::new());
-    }
-
-    /// The messages that were delivered since [`Cluster::start_trace`].
-    pub fn end_trace(&mut self) -> Vec<Envelope<Message>> {
-        self.clients.trace.take().unwrap_or_default()
-    }
-
-    /// Notes in the log what the nemesis did.
-    pub fn tell_nemesis(&mut self, at: Instant, deed: &str) {
+    /// Notes in the log what the fault injector did.
+    pub fn log_nemesis(&mut self, at: Instant, action: &str) {
         self.log.record(|| Event {
             at,
-            node: NodeId(0),
-            kind: EventKind::Nemesis,
-            key: deed.as_bytes().into(),
-        });
-    }
-
-    pub(super) fn tell(&mut self, at: Instant, node: NodeId, kind: EventKind) {
-        self.log.record(|| Event {
-            at,
-            node,
-            kind,
+            node: None,
+            kind: EventKind::Nemesis(action.into()),
             key: Box::default(),
+            deadline: None,
         });
+    }
+
+    pub(super) fn log_node(&mut self, at: Instant, node: NodeId, kind: EventKind) {
+        self.log.record(|| Event::of_node(at, node, kind));
     }
 }

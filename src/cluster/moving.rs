@@ -1,31 +1,26 @@
-//! Moves: what happens to the keys when nodes join or leave, or the placement changes.
+//! Moves: what happens to the keys when nodes join or leave, or the placement or the number of
+//! replicas changes.
 //!
-//! A change puts the new placement in force at once, and leaves the keys where they are. From then
-//! on they are pulled to their new owners in steps, node by node and slot by slot. A deadline is absolute
-//! and goes along unchanged. A node that leaves does so when it is empty.
+//! A change puts the new layout in force at once, and leaves the keys where they are. Then they move
+//! in steps, node by node and slot by slot, in two passes (see `copies.rs`): first every key is
+//! copied to its new owners, and then former owners drop what they do not own any more. Until the
+//! first pass is over, requests need a quorum of the old owners and one of the new owners. A
+//! deadline is absolute and goes along unchanged. A node that leaves goes when it is empty.
 //!
-//! Keys without versions have one owner, and nothing is ever on its way to it. So a key that somebody
-//! asks for is pulled at once; it is stored at its new owner before it is dropped at the old one, and
-//! nothing happens in between. Every key can be read throughout, and is counted once. What is
-//! written after the change goes to the new owner, so one pass over the slots that there are is
-//! enough.
+//! During a move a node may exceed its capacity by what moves in: what it is about to drop still
+//! takes its place. So a key is evicted only if the node is over its capacity at the end. Under the
+//! policy `none` a change for which there is no room is refused before anything moves.
 //!
-//! Keys with versions move while nodes crash and messages are under way (see [`super::copies`]). Until all
-//! copies are at their new owners, what is asked or told needs a quorum of the owners that a key
-//! had and a quorum of those that it is to have. Then, in a second pass, nodes drop what they do
-//! not own any more.
-//!
-//! Caveat: an entry comes to its new owner as a new one for the eviction policy. A full owner makes
-//! room as its policy says; if it evicts nothing, the entry is lost, and the log and the cost say
-//! so.
+//! REBALANCE finishes a move that had to wait. If no keys move, it makes missing copies, as far as
+//! the nodes have room: it evicts nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Cluster;
-use crate::cache::Cache;
-use crate::config::{Config, ConfigError, MAX_NODES};
+use crate::config::{Capacity, Config, ConfigError, MAX_NODES};
+use crate::eviction::Eviction;
 use crate::id::NodeId;
-use crate::node::Node;
+use crate::node::Usage;
 use crate::placement::{MAX_WEIGHT, Member, Placement, PlacementKind};
 use crate::replica::Layout;
 use crate::time::Instant;
@@ -40,10 +35,14 @@ pub struct MoveCost {
     /// The least that any balanced placement could have moved: for a join the newcomer's fair
     /// part of the keys, for a leave the keys of the node that leaves, otherwise 0.
     pub optimum: u64,
-    /// Keys that found no room at their new owner.
+    /// Keys whose only copy was dropped.
     pub lost: u64,
-    /// Keys that cannot move yet, since a node that has them or is to have them is down or cut off.
+    /// Keys that cannot move yet, since an old or a new owner is down or cut off.
     pub waiting: u64,
+    /// Keys that the policy evicted at the end, since there was no room.
+    pub evicted: u64,
+    /// Copies that owners should have and lack at the end.
+    pub missing: u64,
 }
 
 /// How far a move has come.
@@ -83,6 +82,16 @@ pub enum MoveError {
     /// The weight is out of bounds.
     #[error("a weight lies between 1 and {MAX_WEIGHT}, not {0}")]
     Weight(u32),
+    /// A node would have to hold more than its capacity, and its policy evicts nothing.
+    #[error("{}", no_room(*.node, *.needed, *.capacity))]
+    NoRoom {
+        /// The node.
+        node: NodeId,
+        /// What it would hold: entries and bytes.
+        needed: (u64, u64),
+        /// The capacity of each node.
+        capacity: Capacity,
+    },
     /// The placement knows no weights.
     #[error("{0} placement knows no weights; {weighted} do", weighted = weighted())]
     Unweighted(PlacementKind),
@@ -96,6 +105,16 @@ pub enum MoveError {
     },
 }
 
+fn no_room(node: NodeId, (entries, bytes): (u64, u64), capacity: Capacity) -> String {
+    let (needed, most) = if let Some(most) = capacity.entries.filter(|&most| entries > most) {
+        (format!("{entries} entries"), most.to_string())
+    } else {
+        let most = capacity.bytes.unwrap_or(u64::MAX);
+        (format!("{bytes} bytes"), format!("{most} bytes"))
+    };
+    format!("there is no room: node {node} would hold {needed}, more than its capacity, {most}")
+}
+
 /// The names of the placements in which weights count.
 fn weighted() -> String {
     let kinds = PlacementKind::ALL.iter().filter(|kind| kind.is_weighted());
@@ -103,26 +122,28 @@ fn weighted() -> String {
     names.join(", ")
 }
 
-/// Keys on their way.
+/// A move that is not over.
 pub(super) struct Moving {
-    /// Where they were, unless only the number of owners changes.
+    /// How keys were placed before, unless only the number of owners changes.
     pub(super) from: Option<Box<dyn Placement>>,
-    /// How many owners each had.
+    /// How many owners each key had.
     pub(super) replicas: usize,
     leaving: Option<NodeId>,
-    /// Whether all keys are at their new owners, and what is left is to drop them elsewhere.
+    /// Whether it only makes missing copies.
+    pub(super) repairs: bool,
+    /// Whether all keys are at their new owners, and former owners drop them now.
     pub(super) copied: bool,
-    /// The node that is being looked through, and from which slot on.
+    /// The node whose slots are looked through, and the next slot.
     at: (NodeId, u32),
     /// How many entries of that node were looked at, and how many it had at first.
     seen: (u64, u64),
-    /// The hashes of the keys that were found to wait, since the look through the nodes began.
+    /// The hashes of the keys that wait, since the pass began.
     pub(super) waiting: BTreeSet<u64>,
     pub(super) cost: MoveCost,
 }
 
 impl Moving {
-    /// Who owned what before, as long as that counts; with what is in force now.
+    /// The layout before the change, as long as it counts.
     pub(super) fn before<'a>(&'a self, now: Layout<'a>) -> Option<Layout<'a>> {
         let before = Layout {
             placement: self.from.as_deref().unwrap_or(now.placement),
@@ -139,7 +160,7 @@ impl Cluster {
     /// # Errors
     /// [`MoveError`]; nothing has changed then.
     pub fn join(&mut self, now: Instant, weight: u32) -> Result<NodeId, MoveError> {
-        self.check_still()?;
+        self.check_not_moving()?;
         if !(1..=MAX_WEIGHT).contains(&weight) {
             return Err(MoveError::Weight(weight));
         }
@@ -152,8 +173,9 @@ impl Cluster {
         }
         self.tick(now);
         let node = self.nodes.next_id();
-        self.add_node(now);
         let placement = self.placement.with(Member { node, weight });
+        self.check_room(&*placement, self.config.replicas)?;
+        self.add_node(now);
         let total = u128::from(placement.members().total_weight());
         let copies = self.copies(now);
         let fair = (u128::from(copies) * u128::from(weight) + total / 2) / total;
@@ -167,7 +189,7 @@ impl Cluster {
     /// # Errors
     /// [`MoveError`]; nothing has changed then.
     pub fn leave(&mut self, now: Instant, node: NodeId) -> Result<(), MoveError> {
-        self.check_still()?;
+        self.check_not_moving()?;
         if self.nodes.get(node).is_none() {
             return Err(MoveError::NoSuchNode(node));
         }
@@ -180,7 +202,8 @@ impl Cluster {
         }
         self.tick(now);
         let placement = self.placement.without(node);
-        let optimum = self.nodes.seat(node).map_or(0, |seat| seat.stats().keys);
+        self.check_room(&*placement, replicas)?;
+        let optimum = self.nodes.get(node).map_or(0, |it| it.stats().keys);
         self.start(now, Some(placement), replicas, Some(node), optimum);
         Ok(())
     }
@@ -190,7 +213,7 @@ impl Cluster {
     /// # Errors
     /// [`MoveError`]; nothing has changed then.
     pub fn set_placement(&mut self, now: Instant, kind: PlacementKind) -> Result<(), MoveError> {
-        self.check_still()?;
+        self.check_not_moving()?;
         let members = self.placement.members().clone();
         let weighted = members.iter().find(|member| member.weight != 1);
         if let Some(&member) = weighted.filter(|_| !kind.is_weighted()) {
@@ -198,6 +221,7 @@ impl Cluster {
         }
         self.tick(now);
         let placement = kind.place(members);
+        self.check_room(&*placement, self.config.replicas)?;
         self.start(now, Some(placement), self.config.replicas, None, 0);
         Ok(())
     }
@@ -207,7 +231,7 @@ impl Cluster {
     /// # Errors
     /// [`MoveError`]; nothing has changed then.
     pub fn set_replicas(&mut self, now: Instant, replicas: usize) -> Result<(), MoveError> {
-        self.check_still()?;
+        self.check_not_moving()?;
         let nodes = u32::try_from(self.placement.members().len()).unwrap_or(u32::MAX);
         let config = Config {
             nodes,
@@ -215,8 +239,8 @@ impl Cluster {
             ..self.config
         };
         config.check()?;
-        self.set_versioned(now);
         self.tick(now);
+        self.check_room(&*self.placement, replicas)?;
         let more = replicas.saturating_sub(self.config.replicas) as u64;
         let optimum = self.size(now) * more;
         let before = std::mem::replace(&mut self.config.replicas, replicas);
@@ -226,8 +250,57 @@ impl Cluster {
 
     /// How many copies of keys there are.
     fn copies(&mut self, now: Instant) -> u64 {
-        let all = self.node_stats(now).into_iter();
-        all.map(|(_, stats)| stats.keys).sum()
+        self.tick(now);
+        self.nodes.iter().map(|it| it.stats().keys).sum()
+    }
+
+    /// Whether every node has room for the keys that a layout gives it, if its policy evicts nothing.
+    /// Cost: two look-ups for each copy.
+    ///
+    /// # Errors
+    /// [`MoveError::NoRoom`].
+    fn check_room(&self, placement: &dyn Placement, replicas: usize) -> Result<(), MoveError> {
+        let Config {
+            capacity, eviction, ..
+        } = self.config;
+        if !capacity.is_bounded() || eviction != Eviction::None {
+            return Ok(());
+        }
+        let layout = Layout {
+            placement,
+            replicas,
+        };
+        let mut usages: BTreeMap<NodeId, Usage> = BTreeMap::new();
+        self.for_each_key(|key, value, _| {
+            for owner in layout.owners(key) {
+                usages.entry(owner).or_default().add(key.len(), value.len());
+            }
+        });
+        let full = usages.into_iter().find(|(_, usage)| !usage.fits(capacity));
+        let Some((node, Usage { entries, bytes })) = full else {
+            return Ok(());
+        };
+        let needed = (entries, bytes);
+        Err(MoveError::NoRoom {
+            node,
+            needed,
+            capacity,
+        })
+    }
+
+    /// Finishes a move that had to wait, or else starts to make missing copies, if there are any.
+    pub fn rebalance(&mut self, now: Instant) {
+        self.tick(now);
+        if self.moving.is_some() {
+            return;
+        }
+        let missing = self.replicas_missing();
+        if missing > 0 {
+            self.start(now, None, self.config.replicas, None, missing);
+            if let Some(moving) = &mut self.moving {
+                moving.repairs = true;
+            }
+        }
     }
 
     /// Whether keys are on their way to new owners.
@@ -253,9 +326,10 @@ impl Cluster {
             let Some((node, slot)) = self.moving.as_ref().map(|moving| moving.at) else {
                 return Some(self.nothing_to_move(now));
             };
-            let found = self.nodes.get(node).and_then(|node| node.slot_from(slot));
+            let hosted = self.nodes.get(node);
+            let found = hosted.and_then(|it| it.replica.node.slot_from(slot));
             if let Some(found) = found {
-                self.move_on(now, node, found);
+                self.move_slot(now, node, found);
                 self.go_on_at(node, found.saturating_add(1));
                 continue;
             }
@@ -269,11 +343,11 @@ impl Cluster {
         None
     }
 
-    fn move_on(&mut self, now: Instant, node: NodeId, slot: u32) {
-        match &self.moving {
-            _ if !self.versioned => self.move_slot(now, node, slot),
-            Some(moving) if moving.copied => self.drop_copy(now, node, slot),
-            _ => self.move_copies(now, node, slot),
+    fn move_slot(&mut self, now: Instant, node: NodeId, slot: u32) {
+        if self.moving.as_ref().is_some_and(|moving| moving.copied) {
+            self.drop_copy(now, node, slot);
+        } else {
+            self.move_copies(now, node, slot);
         }
     }
 
@@ -281,7 +355,10 @@ impl Cluster {
         if let Some(moving) = &mut self.moving {
             moving.seen.0 += 1;
             if moving.at.0 != node {
-                moving.seen = (0, self.nodes.get(node).map_or(0, Node::len));
+                moving.seen = (
+                    0,
+                    self.nodes.get(node).map_or(0, |it| it.replica.node.len()),
+                );
             }
             moving.at = (node, slot);
         }
@@ -296,10 +373,10 @@ impl Cluster {
         let here = seen.min(all) as f64 / all.max(1) as f64;
         let pass = (passed + here) / self.node_ids().count() as f64;
         Some(MoveProgress {
-            part: match (self.versioned, moving.copied) {
-                (false, _) => pass,
-                (true, false) => pass / 2.0,
-                (true, true) => 0.5 + pass / 2.0,
+            part: if moving.copied {
+                0.5 + pass / 2.0
+            } else {
+                pass / 2.0
             },
             moved: moving.cost.moved,
         })
@@ -314,7 +391,7 @@ impl Cluster {
         }
     }
 
-    fn check_still(&self) -> Result<(), MoveError> {
+    fn check_not_moving(&self) -> Result<(), MoveError> {
         match self.moving {
             None => Ok(()),
             Some(_) => Err(MoveError::Moving),
@@ -334,10 +411,16 @@ impl Cluster {
             from: placement.map(|new| std::mem::replace(&mut self.placement, new)),
             replicas,
             leaving,
+            repairs: false,
             copied: false,
             waiting: BTreeSet::new(),
             at: (NodeId(0), 0),
-            seen: (0, self.nodes.get(NodeId(0)).map_or(0, Node::len)),
+            seen: (
+                0,
+                self.nodes
+                    .get(NodeId(0))
+                    .map_or(0, |it| it.replica.node.len()),
+            ),
             cost: MoveCost {
                 keys,
                 optimum,
@@ -354,77 +437,44 @@ impl Cluster {
         }
     }
 
-    /// All nodes were looked through: goes on with what comes next. Returns the cost if nothing does,
-    /// or nothing can for now.
+    /// A pass is over: starts the next one. Returns the cost if there is none, or keys wait.
     fn end_pass(&mut self, now: Instant) -> Option<MoveCost> {
         let moving = self.moving.as_mut()?;
         let mut cost = moving.cost;
         cost.waiting = std::mem::take(&mut moving.waiting).len() as u64;
-        let must_drop = self.versioned && !moving.copied;
-        if cost.waiting > 0 || must_drop {
+        if cost.waiting > 0 || !moving.copied {
             moving.copied = cost.waiting == 0;
             self.go_on_at(NodeId(0), 0);
-            // What waits is tried again by REBALANCE.
+            // REBALANCE tries again.
             if cost.waiting > 0 {
+                cost.missing = self.replicas_missing();
                 return Some(cost);
             }
             self.change_layout(now);
             return None;
         }
         self.finish(now);
+        for hosted in self.nodes.iter_mut().filter(|it| !it.crashed) {
+            cost.evicted += hosted.replica.node.end_move(now, &mut self.log);
+        }
+        cost.missing = self.replicas_missing();
         Some(cost)
     }
 
     fn finish(&mut self, now: Instant) {
+        self.quiescent = None;
         let Some(node) = self.moving.take().and_then(|moving| moving.leaving) else {
             return;
         };
         self.network.forget(node);
         self.deadlines.set(node, None);
+        self.timeouts.set(node, None);
         let gone = self.nodes.remove(node);
-        debug_assert!(gone.is_some_and(|node| node.is_empty()), "it leaves empty");
-        self.calm = None;
-        self.hang_up(now, node);
+        debug_assert!(
+            gone.is_some_and(|it| it.replica.node.is_empty()),
+            "it leaves empty"
+        );
+        self.disconnect(now, node);
         self.pump(now);
-    }
-
-    /// Brings a key that somebody asks for to its owner.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn pull(&mut self, now: Instant, key: &[u8]) {
-        let Some(moving) = &self.moving else {
-            return;
-        };
-        if self.versioned {
-            return;
-        }
-        let Some(from) = &moving.from else {
-            return;
-        };
-        let old = from.owner(from.hash(key));
-        if let Some(slot) = self.nodes.get(old).and_then(|node| node.slot_of(key)) {
-            self.move_slot(now, old, slot);
-        }
-    }
-
-    /// Brings the entry to its owner, if that is another node.
-    fn move_slot(&mut self, now: Instant, from: NodeId, slot: u32) {
-        let (key, _) = self.nodes[from].entry(slot);
-        let to = self.placement.owner(self.placement.hash(key));
-        if to == from {
-            return;
-        }
-        let (source, target) = self.nodes.pair(from, to);
-        let (key, entry) = source.entry(slot);
-        let deadline = entry.deadline;
-        let stored = target.pull_at(now, key, entry.value, deadline, &mut self.log);
-        source.give_up(now, slot, stored.is_ok(), &mut self.log);
-        self.expect(to, deadline);
-        if let Some(moving) = &mut self.moving {
-            match stored {
-                Ok(()) => moving.cost.moved += 1,
-                Err(_) => moving.cost.lost += 1,
-            }
-        }
     }
 }

@@ -1,22 +1,22 @@
-//! What a cluster promises with its settings, and the record by which that can be judged.
+//! What a cluster promises, and the record of requests by which that can be judged.
 
-use std::collections::BTreeMap;
-
-use super::Cluster;
-use crate::cache::Cache;
-use crate::checker::Promise;
-use crate::config::ConfigError;
-use crate::history::{Action, History, Outcome};
-use crate::network::Envelope;
-use crate::replica::{Message, unpack};
+use super::{Cluster, FIRST_VERSION};
+use crate::checker::{Promise, fold};
+use crate::config::{Config, ConfigError};
+use crate::history::{History, OpId, Outcome as Told};
+use crate::id::NodeId;
+use crate::operation::Outcome;
+use crate::replica::Restart;
 use crate::time::Instant;
 
-/// How many copies of keys that are there already a history starts with.
+use super::Request;
+
+/// How many keys a history that begins late starts with, each with its value.
 const MAX_KEYS_AT_START: u64 = 100_000;
 
 impl Cluster {
-    /// From now on a write is acknowledged when so many owners have it, and so many are asked by a
-    /// read. What is under way goes by the old numbers or the new ones.
+    /// From now on a write is acknowledged when `write` owners have it, and a read asks `read`
+    /// owners. Requests in flight use the old numbers or the new ones.
     ///
     /// # Errors
     /// [`ConfigError::Quorum`] if one is not between 1 and the number of replicas; nothing has
@@ -28,121 +28,167 @@ impl Cluster {
         read: usize,
     ) -> Result<(), ConfigError> {
         self.tick(now);
-        let config = crate::config::Config {
+        let config = Config {
             write_quorum: write,
             read_quorum: read,
             ..self.config
         };
-        let replicas = config.replicas;
-        for quorum in [write, read] {
-            if !(1..=replicas).contains(&quorum) {
-                return Err(ConfigError::Quorum { quorum, replicas });
-            }
+        config.check_quorums()?;
+        if self.clients.in_flight() > 0 {
+            self.weaken();
         }
         self.config = config;
         Ok(())
     }
 
-    /// What the settings promise of every key, as long as fewer than W of its owners lose their
-    /// memory between two heals, and none of them restarts cold or with hints only: what such a node
-    /// has forgotten counts in a quorum all the same.
+    /// The promise for every key, by which CHECK judges: the weakest that held at any time since
+    /// the history began.
     ///
     /// - With W + R > N, W > N / 2 and R > 1: a linearizable register with expiry.
-    /// - With W = N and R = 1: no stale read. A read sees every write that was acknowledged; but it
-    ///   asks one owner only, so a write that is unknown may be seen, and then not be seen.
-    /// - With one owner: a linearizable register that a crash makes forget.
-    /// - Everything else answers faster, and a cluster whose nodes evict what a quorum counts on may
-    ///   forget: no invented value. (There is no expired read either, if nobody changes deadlines: an
-    ///   old copy knows nothing of a new deadline.)
+    /// - With W = N and R = 1: no stale read. A read sees every acknowledged write; but it asks one
+    ///   owner only, so a write whose outcome is unknown may be seen, and then not be seen.
+    /// - With one owner: a linearizable register that may lose its value by a crash.
+    /// - Everything else answers faster, and promises no invented value. The same holds with copies
+    ///   on nodes with a capacity, since nodes evict what a quorum counts on; after W nodes have been
+    ///   without their memory at a time; and after a restart `cold`, `hints` or `stale`. (An expired
+    ///   read is possible there: an old copy knows nothing of a new deadline.)
+    /// - While a clock is wrong: at most no stale read, as a value may expire too early and be there
+    ///   again.
     #[must_use]
     pub fn promise(&self) -> Promise {
-        let (n, w, r) = (
-            self.config.replicas,
-            self.config.write_quorum,
-            self.config.read_quorum,
-        );
-        match (n, r) {
+        self.weakest.min(self.settings_promise())
+    }
+
+    /// The promise of the present settings.
+    fn settings_promise(&self) -> Promise {
+        let Config {
+            replicas: n,
+            write_quorum: w,
+            read_quorum: r,
+            ..
+        } = self.config;
+        let promise = match (n, r) {
             (1, _) => Promise::MayLose,
             _ if self.config.capacity.is_bounded() => Promise::NoInventedValue,
             (_, 1) if w == n => Promise::NoStaleRead,
             (_, 2..) if w + r > n && 2 * w > n => Promise::Linearizable,
             _ => Promise::NoInventedValue,
+        };
+        if self.skews().next().is_some() {
+            return promise.min(Promise::NoStaleRead);
+        }
+        promise
+    }
+
+    /// Notes that the settings matter: a request is carried out by them, or entries leave by them.
+    pub(super) fn weaken(&mut self) {
+        self.weakest = self.promise();
+    }
+
+    fn weaken_to(&mut self, most: Promise) {
+        self.weakest = self.weakest.min(most);
+    }
+
+    /// Notes a wrong clock.
+    pub(super) fn note_skew(&mut self, nanos: i64) {
+        if nanos != 0 {
+            self.weaken_to(Promise::NoStaleRead);
         }
     }
 
-    /// From now on requests go as messages, and up to so many operations are recorded, if that is
-    /// not so already. What is stored already is recorded first, as if client 0 had put it now.
-    /// Cost: a look at every key. `false` if there are more than 100,000 of them: then nothing is
-    /// recorded, as nothing could be said.
-    pub fn begin_history(&mut self, now: Instant, operations: usize) -> bool {
-        self.set_versioned(now);
+    /// Notes that a node loses its memory. If W nodes are without it, an acknowledged write may be
+    /// nowhere.
+    pub(super) fn note_crash(&mut self, node: NodeId) {
+        let lacks = |it: NodeId| it == node || self.lacks_memory(it);
+        let lacking = self.node_ids().filter(|&it| lacks(it)).count();
+        if self.config.replicas > 1 && lacking >= self.config.write_quorum {
+            self.weaken_to(Promise::NoInventedValue);
+        }
+    }
+
+    /// Notes how a node comes back. Only `resync` merges the records of the others before it serves.
+    pub(super) fn note_restart(&mut self, how: Restart) {
+        if how == Restart::Resync {
+            return;
+        }
+        let most = match (self.config.replicas, how) {
+            (1, Restart::Stale) => Promise::NoStaleRead,
+            (1, _) => Promise::MayLose,
+            _ => Promise::NoInventedValue,
+        };
+        self.weaken_to(most);
+    }
+
+    /// The history of requests, if one is kept.
+    #[must_use]
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// Starts to record requests, if that is off, and keeps the latest `calls` of them. Every key
+    /// starts with the value that is stored; if there are more than 100,000, with anything. Cost: a
+    /// look at every copy.
+    pub fn begin_history(&mut self, now: Instant, calls: usize) {
         if self.history.is_some() {
-            return true;
+            return;
         }
         self.tick(now);
-        let counts = self.nodes.seats().map(|seat| seat.stats().keys);
-        if counts.sum::<u64>() > MAX_KEYS_AT_START {
-            return false;
+        self.weakest = Promise::Linearizable;
+        if self.clients.in_flight() > 0 {
+            self.weaken();
         }
-        let mut stored = BTreeMap::new();
-        for seat in self.nodes.seats().filter(|seat| !seat.crashed) {
-            let node = &seat.replica.node;
-            let mut at = 0;
-            while let Some(slot) = node.slot_from(at) {
-                at = slot.saturating_add(1);
-                let (key, entry) = node.entry(slot);
-                let (version, value) = unpack(entry.value);
-                let copy = (version, value, entry.deadline);
-                let known = stored.entry(key).or_insert(copy);
-                *known = copy.max(*known);
-            }
+        let now = self.present;
+        let mut history = History::new(calls, fold);
+        if self.clock > FIRST_VERSION || self.rough_size() > 0 {
+            history.begin_late(now);
         }
-        let mut history = History::new(operations + stored.len());
-        for (key, (_, value, deadline)) in stored {
-            let id = history.invoke(now, 0, key, Action::put(value, deadline));
-            history.complete(id, now, Outcome::Done);
+        if self.rough_size() > MAX_KEYS_AT_START {
+            history.start_unknown();
+        } else {
+            self.for_each_key(|key, value, deadline| history.start_from(key, value, deadline));
         }
         self.history = Some(history);
-        true
     }
 
-    /// When the next key expires, at the earliest; `None` as long as no key has a deadline.
-    #[must_use]
-    pub fn next_expiry(&self) -> Option<Instant> {
-        self.deadlines.next()
+    /// Stops recording, and forgets what was recorded.
+    pub fn end_history(&mut self) {
+        self.history = None;
+        self.weakest = Promise::Linearizable;
     }
 
-    /// About how many different keys there are, without doing what is due: exactly as long as
-    /// there are few copies, and otherwise their number by the number of replicas. Cost: O(nodes),
-    /// and with replicas a sort of at most 10,000 keys.
-    #[must_use]
-    pub fn rough_size(&self) -> u64 {
-        const FEW: u64 = 10_000;
-        let seats = || self.nodes.seats().filter(|seat| !seat.crashed);
-        let copies: u64 = seats().map(|seat| seat.stats().keys).sum();
-        if self.config.replicas == 1 {
-            return copies;
+    pub(super) fn record_call(&mut self, now: Instant, request: &Request<'_>) -> Option<OpId> {
+        if request.is_look || self.history.is_none() {
+            return None;
         }
-        if copies > FEW {
-            return copies / self.config.replicas as u64;
+        self.weaken();
+        let history = self.history.as_mut()?;
+        Some(history.invoke(now, request.client, request.key, request.operation))
+    }
+
+    /// Records an outcome. Whether a delete found something is no promise: two deletes at once may
+    /// both find it.
+    pub(super) fn record_outcome(
+        &mut self,
+        now: Instant,
+        call: Option<OpId>,
+        is_delete: bool,
+        outcome: &Outcome,
+    ) {
+        if let (Some(call), Some(history)) = (call, &mut self.history) {
+            let number;
+            let told = match outcome {
+                Outcome::Done => Told::Done,
+                Outcome::Applied(_) if is_delete => Told::Done,
+                Outcome::Applied(applied) => Told::Applied(*applied),
+                Outcome::Value(found) => Told::Value(found.as_ref().map(|it| &*it.value)),
+                Outcome::Number(sum) => {
+                    number = sum.to_string();
+                    Told::value(number.as_bytes())
+                }
+                Outcome::Refused(_) => Told::Refused,
+                Outcome::Unknown(_) => Told::Unknown,
+            };
+            history.complete(call, now, told);
         }
-        let keys = seats().flat_map(|seat| seat.replica.node.stored_keys());
-        let mut keys: Vec<&[u8]> = keys.collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.len() as u64
-    }
-
-    /// Delivers the next message that is due at `at`, and nothing else. All that was due before
-    /// must have been done. What follows from it in the same instant is due then.
-    pub fn step(&mut self, at: Instant) -> Option<Envelope<Message>> {
-        let envelope = self.network.deliver(at)?;
-        self.deliver(at, envelope.clone());
-        Some(envelope)
-    }
-
-    /// The messages that wait at paused nodes, by node, in the order in which they came.
-    pub fn kept_waiting(&self) -> impl Iterator<Item = &Envelope<Message>> {
-        self.nodes.seats().flat_map(|seat| &seat.inbox)
     }
 }

@@ -1,520 +1,460 @@
-//! Requests as messages: how a cluster that replicates, or in which something is broken, carries out
-//! what clients ask.
+//! Requests of clients: submit and poll.
 //!
-//! A client asks one node, which coordinates: the first of the key's owners that takes the request.
-//! Messages pass through the simulated network in the order of (instant, sequence). Without faults
-//! or delays all of them pass in the instant of the request.
+//! A client submits an operation on one key and gets a ticket; nothing blocks. When the outcome is
+//! known, the ticket is in the queue of completions, from which [`Cluster::poll`] takes it. Whoever
+//! wants to wait lets time pass in between.
 //!
-//! A client that hears nothing asks the next owner. That is the same write, with the same version,
-//! so it does no harm if both carry it out; but a condition is checked only once. What a client
-//! was told is recorded in the history, if one is kept.
+//! The client sends the request to one node, which coordinates: the first owner of the key that is
+//! not down. Messages pass through the simulated network in the order of (instant, sequence). Where
+//! nothing is disturbed, the request takes the fast path instead (see `fast_path.rs`), with the same
+//! result.
+//!
+//! A client that gets no answer in time asks the next owner. That is the same write, with the same
+//! version, so it does no harm if both carry it out. A conditional operation is sent only once,
+//! unless the first node is certainly down.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use smallvec::SmallVec;
 
-use super::moving::Moving;
-use super::{Cluster, IncrError, Seat};
-use crate::cache::{Cache, PutError};
-use crate::config::{Config, Plant};
-use crate::history::{Action, OpId, Outcome};
+use super::Cluster;
+use crate::config::Config;
+use crate::history::OpId;
 use crate::id::NodeId;
-use crate::network::{Endpoint, Envelope};
-use crate::node::Entry;
-use crate::placement::Placement;
-use crate::replica::{
-    Answer, Bytes, Context, Layout, Message, Record, Refusal, Replica, Request, RequestId, Rules,
-    Shortfall, Version, unpack,
-};
+use crate::network::Endpoint;
+use crate::operation::{Bytes, Group, Operation, Outcome, PutError, Refusal, Shortfall};
+use crate::replica::{self, Message, RequestId, Timers};
 use crate::time::Instant;
 
 /// How many timeouts a client waits for a coordinator, which waits for owners twice at most.
 const PATIENCE: u32 = 3;
-/// How many messages a trace keeps.
-const MAX_TRACE: usize = 10_000;
+/// The most requests that have no outcome, or whose outcome was not polled.
+pub const MAX_REQUESTS: usize = 1 << 16;
 
-/// What clients have asked, and are to be told.
-#[derive(Default)]
-pub(super) struct Clients {
-    last: u64,
-    /// Answers that were there at once, until they are fetched.
-    ready: VecDeque<(RequestId, (NodeId, Answer))>,
-    asked: BTreeMap<RequestId, Asked>,
-    /// Messages that were delivered, while they are being recorded.
-    pub(super) trace: Option<Vec<Envelope<Message>>>,
-    /// How many messages were delivered, by the places of [`Message::KINDS`].
-    delivered: [u64; Message::KINDS.len()],
+/// An operation that a client submits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The client's number.
+    pub client: u32,
+    /// The node that coordinates; `None`: the first owner that is not down.
+    pub via: Option<NodeId>,
+    /// The key.
+    pub key: &'a [u8],
+    /// What to do with it.
+    pub operation: Operation<&'a [u8]>,
+    /// Whether it is a look: it counts as no hit or miss and no access, and no history records it.
+    pub is_look: bool,
 }
 
-struct Asked {
+impl<'a> Request<'a> {
+    /// A request of client 0 to the first owner.
+    #[must_use]
+    pub fn new(key: &'a [u8], operation: Operation<&'a [u8]>) -> Self {
+        Self {
+            client: 0,
+            via: None,
+            key,
+            operation,
+            is_look: false,
+        }
+    }
+
+    /// A read that counts as nothing.
+    #[must_use]
+    pub fn look(key: &'a [u8]) -> Self {
+        Self {
+            is_look: true,
+            ..Self::new(key, Operation::Get)
+        }
+    }
+
+    /// The same request of another client.
+    #[must_use]
+    pub fn of(self, client: u32) -> Self {
+        Self { client, ..self }
+    }
+
+    /// The same request to another coordinator.
+    #[must_use]
+    pub fn via(self, node: Option<NodeId>) -> Self {
+        Self { via: node, ..self }
+    }
+}
+
+/// The number of a submitted request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+impl Ticket {
+    const SLOT_BITS: u32 = MAX_REQUESTS.ilog2();
+
+    #[expect(clippy::cast_possible_truncation, reason = "the bits of the slot")]
+    fn slot(self) -> usize {
+        (self.0 & (MAX_REQUESTS as u64 - 1)) as usize
+    }
+
+    fn id(self) -> RequestId {
+        RequestId(self.0)
+    }
+}
+
+/// A request whose outcome is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Which request.
+    pub ticket: Ticket,
+    /// The client that submitted it.
+    pub client: u32,
+    /// The node that answered, or the last one that was asked.
+    pub node: NodeId,
+    /// The outcome.
+    pub outcome: Outcome,
+}
+
+/// There are as many requests in flight as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests in flight: at most {MAX_REQUESTS}")]
+pub struct TooManyRequests;
+
+/// The client side of the cluster: requests in flight and completions.
+#[derive(Default)]
+pub(super) struct Clients {
+    /// How many requests were ever submitted.
+    submitted: u64,
+    /// The requests in flight, by the slots of their tickets.
+    slots: Vec<Option<Box<InFlight>>>,
+    free: Vec<usize>,
+    timers: Timers<Ticket>,
+    completed: VecDeque<Completion>,
+}
+
+/// A request without an outcome.
+struct InFlight {
+    ticket: Ticket,
+    client: u32,
     key: Bytes,
-    request: Request,
-    /// Its number in the history, if that is kept.
-    op: Option<OpId>,
-    /// Whom it may ask, and who is being asked.
+    request: replica::Request,
+    /// Its number in the history, if one is kept.
+    call: Option<OpId>,
+    /// The nodes that it may ask, and which of them it asks now.
     coordinators: SmallVec<[NodeId; 4]>,
     at: usize,
     due: Instant,
-    /// Whether somebody may have carried it out without saying so.
-    maybe: bool,
-    answer: Option<(NodeId, Answer)>,
+    /// The coordinators that were asked and did not answer in time: each may have carried it out.
+    silent: SmallVec<[NodeId; 2]>,
+    /// The coordinators that were down.
+    down: SmallVec<[NodeId; 2]>,
+    via: bool,
 }
 
-impl Asked {
-    /// What is certain of an answer: that a write was refused is not, if another coordinator has
-    /// been silent and may yet carry it out.
-    fn sure(&self, answer: Answer) -> Answer {
-        let doubtful = self.maybe && !matches!(self.request.action, Action::Get);
-        match answer {
-            Answer::Refused(Refusal::Quorum(shortfall)) if doubtful => Answer::Unknown(shortfall),
-            Answer::Refused(_) if doubtful => Answer::Unknown(Shortfall::default()),
-            sure => sure,
+impl InFlight {
+    /// The certain part of an outcome. A refused write may still be carried out by a coordinator
+    /// that was silent.
+    fn certain(&self, outcome: Outcome) -> Outcome {
+        let doubtful = !self.silent.is_empty() && !self.request.operation.is_read();
+        match outcome {
+            Outcome::Refused(Refusal::Quorum(shortfall)) if doubtful => Outcome::Unknown(shortfall),
+            Outcome::Refused(_) if doubtful => Outcome::Unknown(self.shortfall()),
+            certain => certain,
+        }
+    }
+
+    /// Why no coordinator has carried it out.
+    fn shortfall(&self) -> Shortfall {
+        Shortfall {
+            needed: 1,
+            silent: self.silent.to_vec(),
+            down: self.down.to_vec(),
+            group: if self.via {
+                Group::Coordinators
+            } else {
+                Group::Owners
+            },
+            ..Shortfall::default()
         }
     }
 }
 
 impl Clients {
-    fn next_due(&self) -> Option<Instant> {
-        let waiting = self.asked.values().filter(|it| it.answer.is_none());
-        waiting.map(|it| it.due).min()
+    /// How many requests have no outcome.
+    pub fn in_flight(&self) -> usize {
+        self.slots.len() - self.free.len()
     }
 
-    /// How many requests have no answer yet.
-    pub(super) fn waiting(&self) -> usize {
-        let waiting = self.asked.values().filter(|it| it.answer.is_none());
-        waiting.count()
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.in_flight() + self.completed.len() >= MAX_REQUESTS
+    }
+
+    fn get(&self, ticket: Ticket) -> Option<&InFlight> {
+        let slot = self.slots.get(ticket.slot())?.as_deref();
+        slot.filter(|it| it.ticket == ticket)
+    }
+
+    fn get_mut(&mut self, ticket: Ticket) -> Option<&mut InFlight> {
+        let slot = self.slots.get_mut(ticket.slot())?.as_deref_mut();
+        slot.filter(|it| it.ticket == ticket)
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Option<Box<InFlight>> {
+        self.get(ticket)?;
+        self.free.push(ticket.slot());
+        self.slots[ticket.slot()].take()
+    }
+
+    /// The next ticket, for a request in this slot.
+    fn next_ticket(&mut self, slot: usize) -> Ticket {
+        self.submitted += 1;
+        Ticket(self.submitted << Ticket::SLOT_BITS | slot as u64)
+    }
+
+    fn complete(&mut self, ticket: Ticket, client: u32, node: NodeId, outcome: Outcome) {
+        self.completed.push_back(Completion {
+            ticket,
+            client,
+            node,
+            outcome,
+        });
+    }
+
+    fn insert(&mut self, make: impl FnOnce(Ticket) -> InFlight) -> Ticket {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        let ticket = self.next_ticket(slot);
+        self.slots[slot] = Some(Box::new(make(ticket)));
+        ticket
+    }
+
+    fn set_timer(&mut self, ticket: Ticket, due: Instant) {
+        let Self { slots, timers, .. } = self;
+        let is_live = |due, ticket: Ticket| {
+            let slot = slots.get(ticket.slot()).and_then(Option::as_deref);
+            slot.is_some_and(|it| it.ticket == ticket && it.due == due)
+        };
+        timers.push(due, ticket, slots.len(), is_live);
+    }
+
+    /// When the next request times out, and which.
+    pub fn first_due(&mut self) -> Option<(Instant, Ticket)> {
+        let slots = &self.slots;
+        self.timers.first(|due, ticket| {
+            let slot = slots.get(ticket.slot()).and_then(Option::as_deref);
+            slot.is_some_and(|it| it.ticket == ticket && it.due == due)
+        })
     }
 }
 
 impl Cluster {
-    /// Asks for something to be done with a key. Client numbers are for the history; `via` names
-    /// the node to ask, otherwise it is the first owner that is not down.
+    /// Submits an operation. Everything that can happen at `now` has happened when this returns:
+    /// [`Cluster::poll`] then has the outcome, unless messages are late or lost.
     ///
-    /// Whatever can happen at `now` has happened when this returns; [`Cluster::answer`] says
-    /// whether that was all.
-    pub fn ask(
+    /// # Errors
+    /// [`TooManyRequests`] if [`MAX_REQUESTS`] have no outcome, or were not polled.
+    pub fn submit(
         &mut self,
         now: Instant,
-        client: u32,
-        via: Option<NodeId>,
-        key: &[u8],
-        action: Action,
-    ) -> RequestId {
-        self.begin(now, Some(client), via, key, action)
-    }
-
-    /// Reads a key without counting that as a hit or a miss, and without recording it.
-    pub fn ask_quietly(&mut self, now: Instant, key: &[u8]) -> RequestId {
-        self.begin(now, None, None, key, Action::Get)
-    }
-
-    fn begin(
-        &mut self,
-        now: Instant,
-        client: Option<u32>,
-        via: Option<NodeId>,
-        key: &[u8],
-        action: Action,
-    ) -> RequestId {
-        self.set_versioned(now);
-        self.tick(now);
-        self.clients.last += 1;
-        let id = RequestId(self.clients.last);
-        let history = self.history.as_mut().zip(client);
-        let op = history.map(|(history, client)| history.invoke(now, client, key, action.clone()));
-        if via.is_none()
-            && client.is_some()
-            && let Some((node, answer)) = self.answer_directly(now, key, &action)
-        {
-            if let (Some(op), Some(history)) = (op, &mut self.history) {
-                history.complete(op, now, outcome(&action, &answer));
-            }
-            self.clients.ready.push_back((id, (node, answer)));
-            return id;
+        request: Request<'_>,
+    ) -> Result<Ticket, TooManyRequests> {
+        if self.clients.is_full() {
+            return Err(TooManyRequests);
         }
-        self.calm = None;
-        if !matches!(action, Action::Get) {
+        self.tick(now);
+        let now = self.present;
+        let call = self.record_call(now, &request);
+        if !request.operation.is_read() {
             self.clock += 1;
         }
-        let request = Request {
-            counts: client.is_some() && matches!(action, Action::Get),
-            action,
-            version: self.clock,
+        let completed = match check(&self.config, &request) {
+            Err(error) => Some((self.owner(request.key), Outcome::Refused(error.into()))),
+            Ok(()) => self.run_fast(now, &request),
         };
-        let coordinators = match via {
+        let Some((node, outcome)) = completed else {
+            return Ok(self.send_request(now, &request, call));
+        };
+        let is_delete = matches!(request.operation, Operation::Delete);
+        self.record_outcome(now, call, is_delete, &outcome);
+        let ticket = self.clients.next_ticket(0);
+        self.clients.complete(ticket, request.client, node, outcome);
+        Ok(ticket)
+    }
+
+    /// The next request whose outcome is known, in the order in which they became known. Each is
+    /// returned once.
+    #[inline]
+    pub fn poll(&mut self) -> Option<Completion> {
+        self.clients.completed.pop_front()
+    }
+
+    /// Takes the completion of one request out of the queue, if it is there. Cost: a look at all
+    /// completions.
+    pub fn take(&mut self, ticket: Ticket) -> Option<Completion> {
+        let completed = &mut self.clients.completed;
+        let index = completed.iter().rposition(|it| it.ticket == ticket)?;
+        completed.remove(index)
+    }
+
+    /// Submits an operation, and returns the outcome as far as it is known at `now`. A request that
+    /// has none is abandoned: [`Outcome::Unknown`].
+    pub fn call(&mut self, now: Instant, request: Request<'_>) -> (NodeId, Outcome) {
+        let unknown = || (NodeId(0), Outcome::Unknown(Shortfall::default()));
+        let Ok(ticket) = self.submit(now, request) else {
+            return unknown();
+        };
+        if let Some(completion) = self.take(ticket) {
+            (completion.node, completion.outcome)
+        } else {
+            self.abandon(now, ticket);
+            unknown()
+        }
+    }
+
+    /// Gives a request up: the operation may have been carried out, or not.
+    pub fn abandon(&mut self, now: Instant, ticket: Ticket) {
+        if let Some(in_flight) = self.clients.take(ticket) {
+            let unknown = Outcome::Unknown(Shortfall::default());
+            self.record_outcome(now, in_flight.call, false, &unknown);
+        }
+    }
+
+    fn send_request(&mut self, now: Instant, request: &Request<'_>, call: Option<OpId>) -> Ticket {
+        self.quiescent = None;
+        let coordinators = match request.via {
             Some(node) => SmallVec::from_slice(&[node]),
-            None => SmallVec::from_slice(&self.rules().owners(key)),
+            None => SmallVec::from_slice(&self.rules().owners(request.key)),
         };
-        let asked = Asked {
-            key: key.into(),
-            request,
-            op,
+        let (client, version) = (request.client, self.clock);
+        let ticket = self.clients.insert(|ticket| InFlight {
+            ticket,
+            client,
+            key: request.key.into(),
+            request: replica::Request {
+                operation: request.operation.map(Bytes::from),
+                counts: !request.is_look && request.operation.is_read(),
+                version,
+            },
+            call,
             coordinators,
             at: 0,
             due: now,
-            maybe: false,
-            answer: None,
-        };
-        self.clients.asked.insert(id, asked);
-        self.ask_next(now, id);
-        self.pump(now);
-        id
-    }
-
-    /// Asks, and waits for nothing: what is not answered in this instant is unknown.
-    pub(super) fn ask_now(&mut self, now: Instant, key: &[u8], action: Action) -> Answer {
-        let id = self.ask(now, 0, None, key, action);
-        self.answer_now(now, id).1
-    }
-
-    fn answer_now(&mut self, now: Instant, id: RequestId) -> (NodeId, Answer) {
-        if let Some(answer) = self.answer(id) {
-            return answer;
-        }
-        self.abandon(now, id);
-        (NodeId(0), Answer::Unknown(Shortfall::default()))
-    }
-
-    pub(super) fn put_by_message(
-        &mut self,
-        now: Instant,
-        key: &[u8],
-        value: &[u8],
-        deadline: Option<Instant>,
-    ) -> Result<(), PutError> {
-        self.tick(now);
-        let short = self.history.is_none() && self.is_calm();
-        if short && self.put_directly(now, key, value, deadline).is_some() {
-            return Ok(());
-        }
-        let answer = self.ask_now(now, key, Action::put(value, deadline));
-        applied(&answer).map(|_| ())
-    }
-
-    pub(super) fn get_by_message(&mut self, now: Instant, key: &[u8]) -> (NodeId, Option<&[u8]>) {
-        self.tick(now);
-        if self.history.is_none()
-            && self.is_calm()
-            && let Some((node, slot)) = self.get_directly(now, key)
-        {
-            let value = slot.map(|slot| unpack(self.nodes[node].entry(slot).1.value).1);
-            return (node, value);
-        }
-        let id = self.ask(now, 0, None, key, Action::Get);
-        let (node, answer) = self.answer_now(now, id);
-        self.found = found(answer);
-        let value = self.found.as_ref().and_then(|it| it.value.as_deref());
-        (node, value)
-    }
-
-    pub(super) fn peek_by_message(&mut self, now: Instant, key: &[u8]) -> Option<Entry<'_>> {
-        let id = self.ask_quietly(now, key);
-        self.found = found(self.answer_now(now, id).1);
-        let found = self.found.as_ref()?;
-        Some(Entry {
-            value: found.value.as_deref()?,
-            deadline: found.deadline,
-        })
-    }
-
-    /// The answer, and the node that gave it; `None` as long as there is none. An answer is given
-    /// once.
-    pub fn answer(&mut self, id: RequestId) -> Option<(NodeId, Answer)> {
-        let ready = self.clients.ready.iter().position(|(it, _)| *it == id);
-        if let Some(place) = ready {
-            return Some(self.clients.ready.remove(place)?.1);
-        }
-        self.clients.asked.get(&id)?.answer.as_ref()?;
-        self.clients.asked.remove(&id)?.answer
-    }
-
-    /// Gives up waiting for an answer: what is asked may have been done, or not.
-    pub fn abandon(&mut self, now: Instant, id: RequestId) {
-        if let Some(asked) = self.clients.asked.remove(&id) {
-            self.tell_history(now, &asked, &Answer::Unknown(Shortfall::default()));
-        }
-    }
-
-    fn tell_history(&mut self, now: Instant, asked: &Asked, answer: &Answer) {
-        if let (Some(op), Some(history)) = (asked.op, &mut self.history) {
-            history.complete(op, now, outcome(&asked.request.action, answer));
-        }
-    }
-
-    /// Sends a request to the coordinator whose turn it is, or says that there is none.
-    fn ask_next(&mut self, now: Instant, id: RequestId) {
-        let patience = self.config.timeout * PATIENCE;
-        let Some(asked) = self.clients.asked.get_mut(&id) else {
-            return;
-        };
-        if let Some(&node) = asked.coordinators.get(asked.at) {
-            asked.due = now.later(patience);
-            let (key, request) = (asked.key.clone(), asked.request.clone());
-            let message = Message::Request { id, key, request };
-            let to = Endpoint::Node(node);
-            return self.network.send(now, Endpoint::Client, to, message);
-        }
-        let shortfall = Shortfall {
-            needed: 1,
-            answered: Vec::new(),
-            missing: asked.coordinators.to_vec(),
-            before: false,
-        };
-        let answer = Answer::Refused(Refusal::Quorum(shortfall));
-        let node = asked.coordinators.first().copied();
-        self.note_answer(now, id, node.unwrap_or(NodeId(0)), answer);
-    }
-
-    fn note_answer(&mut self, now: Instant, id: RequestId, node: NodeId, answer: Answer) {
-        let Some(asked) = self.clients.asked.get_mut(&id) else {
-            return;
-        };
-        if asked.answer.is_none() {
-            let answer = asked.sure(answer);
-            if let (Some(op), Some(history)) = (asked.op, &mut self.history) {
-                history.complete(op, now, outcome(&asked.request.action, &answer));
-            }
-            asked.answer = Some((node, answer));
-        }
-    }
-
-    /// The coordinator is down, or silent (and then may yet carry it out).
-    fn try_next(&mut self, now: Instant, id: RequestId, silent: bool) {
-        let Some(asked) = self.clients.asked.get_mut(&id) else {
-            return;
-        };
-        if asked.answer.is_some() {
-            return;
-        }
-        asked.maybe |= silent;
-        let again = matches!(
-            asked.request.action,
-            Action::Get | Action::Put { .. } | Action::Delete
-        );
-        asked.at = if again || !silent {
-            asked.at + 1
-        } else {
-            asked.coordinators.len()
-        };
-        self.ask_next(now, id);
-    }
-
-    /// What a client that asked this node, which is no more, does.
-    pub(super) fn hang_up(&mut self, now: Instant, node: NodeId) {
-        let waiting = self.clients.asked.iter().filter(|(_, asked)| {
-            asked.answer.is_none() && asked.coordinators.get(asked.at) == Some(&node)
+            silent: SmallVec::new(),
+            down: SmallVec::new(),
+            via: request.via.is_some(),
         });
-        let waiting: Vec<RequestId> = waiting.map(|(id, _)| *id).collect();
-        for id in waiting {
-            self.try_next(now, id, true);
-        }
+        self.ask_coordinator(now, ticket);
+        self.pump(now);
+        self.is_quiescent();
+        ticket
     }
 
-    /// How many messages were delivered, by the places of [`Message::KINDS`].
-    #[must_use]
-    pub fn delivered(&self) -> [u64; Message::KINDS.len()] {
-        self.clients.delivered
-    }
-
-    /// Delivers all messages that are due.
-    pub(super) fn pump(&mut self, now: Instant) {
-        while let Some(envelope) = self.network.deliver(now) {
-            self.deliver(now, envelope);
-        }
-    }
-
-    pub(super) fn deliver(&mut self, now: Instant, envelope: Envelope<Message>) {
-        self.calm = None;
-        if let Some(trace) = &mut self.clients.trace
-            && trace.len() < MAX_TRACE
-        {
-            trace.push(envelope.clone());
-        }
-        self.clients.delivered[envelope.message.place()] += 1;
-        match envelope.to {
-            Endpoint::Client => self.tell_client(now, envelope),
-            Endpoint::Node(node) => self.give(now, node, envelope),
-        }
-    }
-
-    fn tell_client(&mut self, now: Instant, envelope: Envelope<Message>) {
-        let Endpoint::Node(node) = envelope.from else {
+    /// Sends a request to the coordinator whose turn it is, or completes it if there is none.
+    fn ask_coordinator(&mut self, now: Instant, ticket: Ticket) {
+        let due = now.saturating_add(self.config.timeout * PATIENCE);
+        let Some(in_flight) = self.clients.get_mut(ticket) else {
             return;
         };
-        match envelope.message {
-            Message::Answer { id, answer } => self.note_answer(now, id, node, answer),
-            Message::Unavailable { id, .. } => self.try_next(now, id, false),
+        let Some(&node) = in_flight.coordinators.get(in_flight.at) else {
+            let shortfall = in_flight.shortfall();
+            let node = in_flight.coordinators.first().copied();
+            let outcome = Outcome::Refused(Refusal::Quorum(shortfall));
+            return self.finish_request(now, ticket, node.unwrap_or(NodeId(0)), outcome);
+        };
+        in_flight.due = due;
+        let (key, request) = (in_flight.key.clone(), in_flight.request.clone());
+        let id = ticket.id();
+        self.clients.set_timer(ticket, due);
+        let message = Message::Request { id, key, request };
+        self.network
+            .send(now, Endpoint::Client, Endpoint::Node(node), message);
+    }
+
+    fn finish_request(&mut self, now: Instant, ticket: Ticket, node: NodeId, outcome: Outcome) {
+        let Some(in_flight) = self.clients.take(ticket) else {
+            return;
+        };
+        let outcome = in_flight.certain(outcome);
+        let is_delete = matches!(in_flight.request.operation, Operation::Delete);
+        self.record_outcome(now, in_flight.call, is_delete, &outcome);
+        self.clients
+            .complete(ticket, in_flight.client, node, outcome);
+    }
+
+    /// Handles a message to a client.
+    pub(super) fn deliver_to_client(&mut self, now: Instant, node: NodeId, message: Message) {
+        match message {
+            Message::Answer { id, outcome } => {
+                self.finish_request(now, Ticket(id.0), node, outcome);
+            }
+            Message::Unavailable { id, .. } => self.try_next(now, Ticket(id.0), node, true),
             _ => {}
         }
     }
 
-    fn give(&mut self, now: Instant, node: NodeId, envelope: Envelope<Message>) {
-        let Some(seat) = self.nodes.seat_mut(node) else {
-            return self.turn_away(now, &envelope);
-        };
-        if seat.crashed {
-            return self.turn_away(now, &envelope);
-        }
-        if seat.paused {
-            return seat.inbox.push(envelope);
-        }
-        let from = envelope.from;
-        self.with_node(now, envelope.sent, node, |replica, ctx| {
-            replica.handle(ctx, from, envelope.message);
-        });
-    }
-
-    /// A node that is down refuses the connection.
-    fn turn_away(&mut self, now: Instant, envelope: &Envelope<Message>) {
-        if let Some(message) = envelope.message.unavailable() {
-            self.network.send(now, envelope.to, envelope.from, message);
-        }
-    }
-
-    /// Lets a node act, and sends what it says.
-    pub(super) fn with_node(
-        &mut self,
-        now: Instant,
-        sent: Instant,
-        node: NodeId,
-        act: impl FnOnce(&mut Replica, &mut Context<'_>),
-    ) {
-        let mut out = std::mem::take(&mut self.outbox);
-        let Some(Seat { replica, due, .. }) = self.nodes.seat_mut(node) else {
+    /// The coordinator is down, or silent and may still carry the request out: asks the next one.
+    fn try_next(&mut self, now: Instant, ticket: Ticket, node: NodeId, is_down: bool) {
+        let Some(in_flight) = self.clients.get_mut(ticket) else {
             return;
         };
-        let rules = rules(
-            &self.config,
-            &*self.placement,
-            self.moving.as_ref(),
-            self.since,
-        );
-        let mut ctx = Context {
-            now,
-            sent,
-            clock: &mut self.clock,
-            rules: &rules,
-            log: &mut self.log,
-            out: &mut out,
+        if in_flight.coordinators.get(in_flight.at) != Some(&node) {
+            return;
+        }
+        if is_down {
+            in_flight.down.push(node);
+        } else {
+            in_flight.silent.push(node);
+        }
+        let may_repeat = is_down || !in_flight.request.operation.is_conditional();
+        in_flight.at = if may_repeat {
+            in_flight.at + 1
+        } else {
+            in_flight.coordinators.len()
         };
-        act(replica, &mut ctx);
-        *due = replica.next_timeout();
-        let expiry = replica.next_expiry();
-        self.expect(node, expiry);
-        for (to, message) in out.drain(..) {
-            self.network.send(now, Endpoint::Node(node), to, message);
+        self.ask_coordinator(now, ticket);
+    }
+
+    /// A node has crashed or left: its clients ask the next one.
+    pub(super) fn disconnect(&mut self, now: Instant, node: NodeId) {
+        let in_flight = self.clients.slots.iter().flatten();
+        let asking = in_flight.filter(|it| it.coordinators.get(it.at) == Some(&node));
+        let mut asking: Vec<Ticket> = asking.map(|it| it.ticket).collect();
+        asking.sort_unstable();
+        for ticket in asking {
+            self.try_next(now, ticket, node, false);
         }
-        self.outbox = out;
     }
 
-    /// When somebody next acts without a message: gives up waiting.
-    fn next_timeout(&self) -> Option<Instant> {
-        let running = self.nodes.seats().filter(|seat| seat.runs());
-        let nodes = running.filter_map(|seat| seat.due);
-        nodes.chain(self.clients.next_due()).min()
-    }
-
-    /// When the next message arrives, or somebody gives up waiting.
-    pub(super) fn next_step(&self) -> Option<Instant> {
-        let timeout = self.next_timeout();
-        self.network.next_at().into_iter().chain(timeout).min()
-    }
-
-    /// Delivers what is due at `at`, and lets those give up that have waited until then.
-    pub(super) fn step_at(&mut self, at: Instant) {
-        self.pump(at);
-        let late = |seat: &Seat| seat.due.is_some_and(|due| due <= at);
-        let running = self.nodes.seats().filter(|seat| seat.runs() && late(seat));
-        let nodes: Vec<NodeId> = running.map(|seat| seat.replica.id()).collect();
-        for node in nodes {
-            self.calm = None;
-            self.with_node(at, at, node, Replica::tick);
+    /// Handles the requests that have timed out at `now`.
+    pub(super) fn time_out_clients(&mut self, now: Instant) {
+        while let Some((due, ticket)) = self.clients.first_due()
+            && due <= now
+        {
+            let asked = self.clients.get(ticket);
+            let Some(&node) = asked.and_then(|it| it.coordinators.get(it.at)) else {
+                return;
+            };
+            self.try_next(now, ticket, node, false);
         }
-        let waiting = self.clients.asked.iter();
-        let late = waiting.filter(|(_, asked)| asked.answer.is_none() && asked.due <= at);
-        let late: Vec<RequestId> = late.map(|(id, _)| *id).collect();
-        for id in late {
-            self.try_next(at, id, true);
-        }
-        self.pump(at);
-    }
-
-    pub(super) fn rules(&self) -> Rules<'_> {
-        rules(
-            &self.config,
-            &*self.placement,
-            self.moving.as_ref(),
-            self.since,
-        )
     }
 }
 
-/// What nodes go by.
-pub(super) fn rules<'a>(
-    config: &Config,
-    placement: &'a dyn Placement,
-    moving: Option<&'a Moving>,
-    since: Version,
-) -> Rules<'a> {
-    let layout = Layout {
-        placement,
-        replicas: config.replicas,
+/// Whether the key and the values keep within the bounds of the config.
+///
+/// # Errors
+/// The bound that is broken.
+pub(super) fn check(config: &Config, request: &Request<'_>) -> Result<(), PutError> {
+    let (len, max) = (request.key.len(), config.max_key);
+    if len > max {
+        return Err(PutError::KeyTooLong { len, max });
+    }
+    let len = match request.operation {
+        Operation::Put { value, .. } | Operation::Add { value, .. } => value.len(),
+        Operation::Cas { new, .. } => new.len(),
+        _ => 0,
     };
-    Rules {
-        layout,
-        before: moving
-            .filter(|_| config.plant != Some(Plant::NewOwnersOnly))
-            .and_then(|moving| moving.before(layout)),
-        since,
-        write_quorum: config.write_quorum,
-        read_quorum: config.read_quorum,
-        timeout: config.timeout,
-        grace: config.grace,
-        plant: config.plant,
+    let max = config.max_value;
+    if len > max {
+        return Err(PutError::ValueTooLong { len, max });
     }
-}
-
-fn found(answer: Answer) -> Option<Record> {
-    match answer {
-        Answer::Value(record) => record,
-        _ => None,
-    }
-}
-
-/// Whether a write was done, for callers that ask no more.
-pub(super) fn applied(answer: &Answer) -> Result<bool, PutError> {
-    match answer {
-        Answer::Applied(applied) => Ok(*applied),
-        Answer::Refused(Refusal::Put(error)) => Err(*error),
-        Answer::Refused(_) => Err(PutError::TooFewOwners),
-        Answer::Unknown(_) => Err(PutError::Unknown),
-        Answer::Done | Answer::Value(_) | Answer::Number(_) => Ok(true),
-    }
-}
-
-/// What a counter has come to, for callers that ask no more.
-pub(super) fn incremented(answer: &Answer) -> Result<i64, IncrError> {
-    match answer {
-        Answer::Number(number) => Ok(*number),
-        Answer::Refused(Refusal::Count(error)) => Err((*error).into()),
-        Answer::Refused(Refusal::Put(error)) => Err((*error).into()),
-        Answer::Refused(_) => Err(PutError::TooFewOwners.into()),
-        _ => Err(PutError::Unknown.into()),
-    }
-}
-
-/// What the history says that a client was told.
-fn outcome(action: &Action, answer: &Answer) -> Outcome {
-    match answer {
-        Answer::Done => Outcome::Done,
-        Answer::Applied(_) if *action == Action::Delete => Outcome::Done,
-        Answer::Applied(applied) => Outcome::Applied(*applied),
-        Answer::Value(record) => {
-            let value = record.as_ref().and_then(|record| record.value.as_deref());
-            Outcome::Value(value.map(Into::into))
-        }
-        Answer::Number(number) => Outcome::value(number.to_string().as_bytes()),
-        Answer::Refused(_) => Outcome::Refused,
-        Answer::Unknown(_) => Outcome::Unknown,
-    }
+    Ok(())
 }

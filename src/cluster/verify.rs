@@ -10,11 +10,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Cluster, Seat};
-use crate::cache::Cache;
-use crate::history::{Action, Outcome};
+use super::Cluster;
+use super::hosted::HostedNode;
+use crate::history::Outcome;
 use crate::id::NodeId;
-use crate::replica::{Bytes, Record, Version};
+use crate::operation::Bytes;
+use crate::replica::{Record, Version};
 use crate::time::Instant;
 
 /// Something that is not as it should be with nodes at rest.
@@ -128,22 +129,20 @@ type Copies = BTreeMap<Bytes, Vec<(NodeId, Record)>>;
 impl Cluster {
     /// Whether nothing is on its way or waited for, and all nodes serve.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
+    pub fn is_at_rest(&self) -> bool {
         self.unfinished().is_none()
     }
 
     /// What is not as it should be at `now`, if all faults have been lifted and
-    /// [`Cluster::is_quiet`] holds; before that, what is still to come. Empty: all is well.
+    /// [`Cluster::is_at_rest`] holds; before that, what is still to come. Empty: all is well.
     pub fn verify(&mut self, now: Instant) -> Vec<Disorder> {
         self.tick(now);
         if let Some(what) = self.unfinished() {
             return vec![Disorder::Unfinished(what)];
         }
         let mut found = Vec::new();
-        if self.versioned {
-            for (key, copies) in &self.all_copies() {
-                self.verify_key(now, key, copies, &mut found);
-            }
+        for (key, copies) in &self.all_copies() {
+            self.verify_key(self.present, key, copies, &mut found);
         }
         self.verify_counts(&mut found);
         found
@@ -152,8 +151,8 @@ impl Cluster {
     /// Whether a node has crashed or does not serve yet: it may lack what was acknowledged.
     #[must_use]
     pub fn lacks_memory(&self, node: NodeId) -> bool {
-        let seat = self.nodes.seat(node);
-        seat.is_some_and(|seat| seat.crashed || !seat.replica.is_serving())
+        let hosted = self.nodes.get(node);
+        hosted.is_some_and(|it| it.crashed || !it.replica.is_serving())
     }
 
     /// The version of the latest write.
@@ -167,25 +166,25 @@ impl Cluster {
     /// it had or of those that it is to have, whichever are fewer.
     #[must_use]
     pub fn holders(&self, key: &[u8], version: Version) -> usize {
-        let has = |seat: &Seat| {
-            seat.crashed || !seat.replica.is_serving() || seat.replica.knows(key, version)
+        let has = |it: &HostedNode| {
+            it.crashed || !it.replica.is_serving() || it.replica.knows(key, version)
         };
         let owners = self.rules().owners(key);
-        owners.fewest(|node| self.nodes.seat(node).is_some_and(has))
+        owners.min_per_group(|node| self.nodes.get(node).is_some_and(has))
     }
 
     /// Whether a node knows a write to a key, or a later one, if it owns the key at all.
     #[must_use]
     pub fn knows_its_own(&self, node: NodeId, key: &[u8], version: Version) -> bool {
-        let seat = self.nodes.seat(node);
-        let knows = seat.is_some_and(|seat| seat.replica.knows(key, version));
+        let hosted = self.nodes.get(node);
+        let knows = hosted.is_some_and(|it| it.replica.knows(key, version));
         knows || !self.rules().owners(key).contains(&node)
     }
 
     /// How many tombstones all nodes keep.
     #[must_use]
     pub fn tombstones(&self) -> usize {
-        self.nodes.seats().map(|it| it.replica.tombstones()).sum()
+        self.nodes.iter().map(|it| it.replica.tombstones()).sum()
     }
 
     fn unfinished(&self) -> Option<String> {
@@ -197,14 +196,12 @@ impl Cluster {
             let are = if in_flight == 1 { " is" } else { "s are" };
             return Some(format!("{in_flight} message{are} on the way"));
         }
-        let waiting = self.clients.waiting();
+        let waiting = self.clients.in_flight();
         if waiting > 0 {
             let have = if waiting == 1 { " has" } else { "s have" };
             return Some(format!("{waiting} request{have} no answer"));
         }
-        let rests =
-            |seat: &&Seat| seat.runs() && seat.replica.is_serving() && seat.replica.is_idle();
-        let busy = self.nodes.seats().find(|seat| !rests(seat))?;
+        let busy = self.nodes.iter().find(|it| !it.rests())?;
         let node = busy.replica.id();
         Some(match self.status(node) {
             Some(status) if status != super::Status::Up => format!("node {node} is {status}"),
@@ -214,10 +211,10 @@ impl Cluster {
 
     fn all_copies(&self) -> Copies {
         let mut copies = Copies::new();
-        for seat in self.nodes.seats() {
-            for (key, record) in seat.replica.records() {
+        for hosted in self.nodes.iter() {
+            for (key, record) in hosted.replica.records() {
                 let all = copies.entry(key).or_default();
-                all.push((seat.replica.id(), record));
+                all.push((hosted.replica.id(), record));
             }
         }
         copies
@@ -253,8 +250,8 @@ impl Cluster {
     }
 
     fn verify_counts(&self, found: &mut Vec<Disorder>) {
-        for seat in self.nodes.seats() {
-            if let Some(what) = seat.replica.node.miscounted() {
+        for hosted in self.nodes.iter() {
+            if let Some(what) = hosted.replica.node.miscounted() {
                 found.push(Disorder::Miscounted(what));
             }
         }
@@ -263,11 +260,11 @@ impl Cluster {
             // One that has left has taken its counts along.
             return;
         }
-        let answered = history.operations().iter();
+        let answered = history.calls().iter();
         let answered = answered
-            .filter(|it| it.action == Action::Get && matches!(it.outcome, Outcome::Value(_)));
+            .filter(|it| it.operation.is_read() && matches!(it.outcome, Some(Outcome::Value(_))));
         let answered = answered.count() as u64;
-        let counts = self.nodes.iter().map(crate::node::Node::counts);
+        let counts = self.nodes.iter().map(HostedNode::stats);
         let counted: u64 = counts.map(|it| it.hits + it.misses).sum();
         if counted < answered {
             let what = format!("{answered} gets were answered, and {counted} are counted");

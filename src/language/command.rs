@@ -1,9 +1,11 @@
-//! What a line can ask for.
+//! Commands: the values that a parsed line becomes.
 
 use std::time::Duration;
 
-use super::catalog::{Group, Spec};
+use super::spec::Spec;
+use super::verb::Group;
 use super::word::Bytes;
+use crate::checker::Promise;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::nemesis::Nemesis;
@@ -12,30 +14,70 @@ use crate::placement::PlacementKind;
 use crate::replica::Restart;
 use crate::time::ClockKind;
 
-/// A line, understood.
-#[derive(Debug, PartialEq)]
+/// A parsed line.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input<'a> {
-    /// The command's row in the catalog.
+    /// The command's description in the catalog.
     pub spec: &'static Spec,
-    /// What it asks for.
+    /// The command with its words.
     pub action: Action<'a>,
 }
 
-/// Who carries a line out.
-#[derive(Debug, PartialEq)]
+/// A command, by the part of the program that runs it.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action<'a> {
-    /// The session answers.
+    /// The session answers it.
     Command(Command<'a>),
-    /// Whoever runs the script does: it takes time, reads a file, or runs other lines.
+    /// A client sends it, or a node coordinates it, that the line names.
+    Request(Request<'a>),
+    /// The script runner carries it out: it takes time, reads a file, or runs other lines.
     Script(Script<'a>),
 }
 
-/// What a session answers, at one instant.
+impl<'a> From<Command<'a>> for Action<'a> {
+    fn from(command: Command<'a>) -> Self {
+        Self::Command(command)
+    }
+}
+
+impl<'a> From<Request<'a>> for Action<'a> {
+    fn from(request: Request<'a>) -> Self {
+        Self::Request(request)
+    }
+}
+
+impl<'a> From<Script<'a>> for Action<'a> {
+    fn from(script: Script<'a>) -> Self {
+        Self::Script(script)
+    }
+}
+
+impl From<Change> for Action<'_> {
+    fn from(change: Change) -> Self {
+        Self::Script(Script::Move(change))
+    }
+}
+
+/// The command inside `VIA` and `CLIENT`, with what they say about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request<'a> {
+    /// The client that sends it, from 1, while the script goes on. `None`: the prompt sends it and
+    /// waits for the answer.
+    pub client: Option<u32>,
+    /// The node that coordinates it. `None`: the first owner of each key that can be reached.
+    pub via: Option<NodeId>,
+    /// The description of the command inside.
+    pub spec: &'static Spec,
+    /// The command inside. Its verb [is a request](super::catalog::Verb::is_request).
+    pub command: Command<'a>,
+}
+
+/// A command that the session answers.
 #[allow(
     missing_docs,
     reason = "the catalog documents each command and its words"
 )]
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command<'a> {
     Put {
         key: Bytes<'a>,
@@ -132,7 +174,7 @@ pub enum Command<'a> {
     Resume {
         node: NodeId,
     },
-    /// A time or a part of nothing lifts the fault.
+    /// A time of zero or 0 % removes the fault.
     Fault {
         fault: Fault,
     },
@@ -140,7 +182,7 @@ pub enum Command<'a> {
         link: Link,
     },
     Heal,
-    /// Nanoseconds ahead.
+    /// `nanos`: by how much the clock is ahead, in nanoseconds.
     Skew {
         node: NodeId,
         nanos: i64,
@@ -154,52 +196,41 @@ pub enum Command<'a> {
         count: u64,
     },
     History {
-        count: usize,
+        request: HistoryRequest,
     },
-    Check,
+    /// `promise`: the promise that must be kept. `None`: the promise of the settings.
+    Check {
+        promise: Option<Promise>,
+    },
     Echo {
-        text: &'a [u8],
+        text: Bytes<'a>,
     },
     Help {
         topic: Topic,
     },
 }
 
-/// What the runner of a script does.
+/// A command that the script runner carries out.
+///
+/// A command inside `REPEAT`, `WATCH` or `TRACE` is a line, which is parsed each time it runs. If
+/// the outer command came as a list of words, the line is those words [joined](super::word::join).
 #[allow(
     missing_docs,
     reason = "the catalog documents each command and its words"
 )]
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Script<'a> {
-    Sleep {
-        time: Duration,
-    },
-    Source {
-        path: Bytes<'a>,
-    },
-    /// The command is the rest of the line, as it stands.
-    Repeat {
-        times: u64,
-        command: &'a [u8],
-    },
-    /// The command is the rest of the line, as it stands.
-    Watch {
-        every: Duration,
-        command: &'a [u8],
-    },
-    Monitor {
-        on: bool,
-    },
-    /// The command is the rest of the line, as it stands.
-    Trace {
-        command: &'a [u8],
-    },
+    Sleep { time: Duration },
+    Source { path: Bytes<'a> },
+    Repeat { times: u64, command: Bytes<'a> },
+    Watch { every: Duration, command: Bytes<'a> },
+    Monitor { on: bool },
+    Trace { command: Bytes<'a> },
     Move(Change),
     Quit,
 }
 
-/// What makes keys move. It takes time.
+/// A change of the cluster that moves keys. It takes time.
 #[allow(
     missing_docs,
     reason = "the catalog documents each command and its words"
@@ -213,21 +244,32 @@ pub enum Change {
     Rebalance,
 }
 
-/// A bound that CAPACITY sets.
+/// A bound that `CAPACITY` sets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
-    /// So many entries on each node.
+    /// The most entries on each node.
     Entries(u64),
-    /// So many bytes on each node.
+    /// The most bytes on each node.
     Bytes(u64),
-    /// No bound any more.
+    /// Removes the bounds.
     None,
 }
 
-/// What HELP is asked about.
+/// A request of `HISTORY`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HistoryRequest {
+    /// Show the latest operations, at most this many.
+    Show(usize),
+    /// Record from now on, or stop recording.
+    Record(bool),
+    /// Forget the operations so far.
+    Clear,
+}
+
+/// A topic of `HELP`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Topic {
-    /// Everything.
+    /// All commands.
     All,
     /// A group of commands.
     Group(Group),

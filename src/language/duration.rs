@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use crate::time::MAX_DURATION;
 
-/// What is accepted, for error messages.
+/// The accepted forms, for error messages.
 pub const ACCEPTED: &str =
     r#"seconds as a whole number (3), or a time such as 3s, 1500ms or "1h 30m""#;
 
-/// Why a word is no time.
+/// The error of parsing a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// Not a time at all.
+    /// Not a time.
     #[error("is not a time: use {ACCEPTED}")]
     Malformed,
-    /// Nothing.
+    /// Zero.
     #[error("is not longer than zero: use {ACCEPTED}")]
     Zero,
     /// Beyond [`MAX_DURATION`].
@@ -22,7 +22,7 @@ pub enum DurationError {
     TooLong,
 }
 
-/// Reads a TTL or a time, longer than zero and at most [`MAX_DURATION`].
+/// Reads a TTL or a time: longer than zero and at most [`MAX_DURATION`].
 ///
 /// # Errors
 /// [`DurationError`].
@@ -33,7 +33,7 @@ pub fn parse(word: &[u8]) -> Result<Duration, DurationError> {
     }
 }
 
-/// Reads a time of a fault: at most [`MAX_DURATION`], and nothing (`0`) is one, too.
+/// Reads the time of a fault: from zero to [`MAX_DURATION`].
 ///
 /// # Errors
 /// [`DurationError`].
@@ -49,7 +49,7 @@ fn parse_any(word: &[u8]) -> Result<Duration, DurationError> {
     if text.is_empty() {
         return Err(DurationError::Malformed);
     }
-    // Nearly all that are ever typed: `3` and `3s`.
+    // The common forms first: `3` and `3s`.
     let seconds = text.strip_suffix('s').unwrap_or(text);
     if !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit()) {
         let seconds = seconds.parse().map_err(|_| DurationError::TooLong)?;
@@ -88,7 +88,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A duration as [`parse`] reads it back.
+/// Writes a duration in the form that [`parse`] reads.
 #[must_use]
 pub fn show(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_a_time_and_what_is_not() {
+    fn times_have_a_unit_or_are_whole_seconds() {
         use DurationError::{Malformed, TooLong, Zero};
         let seconds = |n| Ok(Duration::from_secs(n));
         let millis = |n| Ok(Duration::from_millis(n));
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(nanos in 1..3_155_760_000_000_000_000_u64) {
+        fn shown_durations_are_read_back(nanos in 1..3_155_760_000_000_000_000_u64) {
             let duration = Duration::from_nanos(nanos);
             prop_assert_eq!(parse(show(duration).as_bytes()), Ok(duration));
             let compact = Compact(duration).to_string();

@@ -1,92 +1,106 @@
-//! What is wrong with a line, for whoever typed it.
+//! The errors of a command: one line for the user, and a kind for programs.
 
 use std::fmt;
 use std::ops::Range;
 
-use super::catalog::Spec;
 use crate::id::NodeId;
 
-/// An error that is shown to the user: one line that says what to type.
+/// An error that is shown to the user. It says what to type instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// What kind of error, for programs.
+    /// The kind, for programs.
     pub kind: ErrorKind,
-    /// What is wrong and what would be right, for people.
+    /// The fault and its remedy, for people: one sentence without a full stop.
     pub message: String,
-    /// Which bytes of the line it is about.
+    /// The bytes of the line that the error is about. `None` if it is about the line as a whole,
+    /// or if the command did not come from a line.
     pub at: Option<Range<usize>>,
-    /// Which command it is about, if the line names one that is known.
-    pub command: Option<&'static Spec>,
-    /// Who answered and who did not, if that is why.
-    pub heard: Option<Box<Heard>>,
+    /// The canonical name of the command; `None` if the line names no known command.
+    pub command: Option<&'static str>,
+    /// The owners that answered and those that did not, if the error comes from that.
+    pub responses: Option<Box<Responses>>,
 }
 
-/// Which owners of a key answered a request, and which did not, in the order of the owners.
+/// The owners of a key that answered a request and those that did not, each in owner order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
-    /// Who did.
+pub struct Responses {
+    /// The owners that answered.
     pub answered: Vec<NodeId>,
-    /// Who did not.
+    /// The owners that did not answer.
     pub missing: Vec<NodeId>,
 }
 
 impl Error {
-    /// An error about the line as a whole.
+    /// An error about a line as a whole.
+    #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
             at: None,
             command: None,
-            heard: None,
+            responses: None,
         }
     }
 
-    /// The same error, because of who answered and who did not.
+    /// The error of a command for which the backend lacks the
+    /// [capability](super::catalog::Capability). `backend` is its name in the middle of a
+    /// sentence, such as "a cluster that was not launched here".
     #[must_use]
-    pub fn because_of(mut self, heard: Heard) -> Self {
-        self.heard = Some(Box::new(heard));
+    pub fn unsupported(command: &'static str, backend: &str) -> Self {
+        let message = format!("{command} is not available on {backend}");
+        Self::new(ErrorKind::Unsupported, message).of(command)
+    }
+
+    /// Adds the owners that answered and those that did not.
+    #[must_use]
+    pub fn with_responses(mut self, responses: Responses) -> Self {
+        self.responses = Some(Box::new(responses));
         self
     }
 
-    /// The same error, about this command.
+    /// Adds the canonical name of the command.
     #[must_use]
-    pub fn of(mut self, command: &'static Spec) -> Self {
+    pub fn of(mut self, command: &'static str) -> Self {
         self.command = Some(command);
         self
     }
 
-    /// The same error, about these bytes of the line.
+    /// Adds the bytes of the line that the error is about.
     #[must_use]
-    pub fn at(mut self, at: Range<usize>) -> Self {
-        self.at = Some(at);
+    pub fn at(mut self, at: impl Into<Option<Range<usize>>>) -> Self {
+        self.at = at.into();
         self
     }
 }
 
-/// Classes of errors by what the caller does next.
+/// The kinds of errors. They differ in what the caller does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The line does not split into words.
     Syntax,
-    /// There is no such command.
+    /// No command has this name.
     UnknownCommand,
-    /// Too few or too many words.
+    /// Too few words, too many, or a word in the wrong place.
     Usage,
-    /// A word is not what its place needs: a time, a number, a node.
+    /// A word is not a time, a number, a node or another value that its place needs.
     Invalid,
-    /// The cluster said no: a bound, a type, a state.
+    /// The backend cannot run this command. Nothing was done.
+    Unsupported,
+    /// The cluster rejects the command because of a bound, a type or a state. Nothing was done.
     Refused,
-    /// Nobody knows whether it was done: it may have been, or may yet be.
+    /// The outcome is unknown: the command may have taken effect, or may do so later.
     Unknown,
-    /// A check found that a promise was broken.
+    /// A check found a broken promise.
     Broken,
-    /// A file could not be read.
+    /// A check could not decide whether a promise was kept.
+    Undecided,
+    /// A file cannot be read.
     Io,
-    /// A command within this one failed, and has said why.
+    /// A command inside this one failed and has reported its own error.
     Nested,
-    /// Ctrl-C.
+    /// Ctrl-C ended the command.
     Interrupted,
 }
 
@@ -97,12 +111,27 @@ impl fmt::Display for ErrorKind {
             Self::UnknownCommand => "unknown_command",
             Self::Usage => "usage",
             Self::Invalid => "invalid",
+            Self::Unsupported => "unsupported",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
             Self::Broken => "broken",
+            Self::Undecided => "undecided",
             Self::Io => "io",
             Self::Nested => "nested",
             Self::Interrupted => "interrupted",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_capability_names_the_command_and_the_backend() {
+        let error = Error::unsupported("STEP", "a real cluster");
+        assert_eq!(error.message, "STEP is not available on a real cluster");
+        assert_eq!(error.kind.to_string(), "unsupported");
+        assert_eq!(error.command, Some("STEP"));
     }
 }

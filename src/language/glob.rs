@@ -1,11 +1,12 @@
-//! Patterns for keys, as Redis has them: `*`, `?`, `[abc]`, `[a-z]`, `[^a]`, and `\` before a
-//! character that is meant literally.
+//! Patterns for keys with the syntax of Redis: `*`, `?`, `[abc]`, `[a-z]`, `[^a]`, and `\` before a
+//! literal character.
 
 /// Whether the whole of `key` matches `pattern`. Cost: at most the product of the two lengths.
 #[must_use]
 pub fn matches(pattern: &[u8], key: &[u8]) -> bool {
     let (mut p, mut k) = (0, 0);
-    // Where to go on after a mismatch: behind the latest star, with one byte more for it to eat.
+    // The position to return to after a mismatch: behind the latest star, which then matches one
+    // byte more.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         let here = pattern.get(p..).unwrap_or_default();
@@ -27,17 +28,17 @@ pub fn matches(pattern: &[u8], key: &[u8]) -> bool {
             _ => {}
         }
         match retry {
-            Some((after_star, eaten)) if eaten < key.len() => {
-                retry = Some((after_star, eaten + 1));
-                (p, k) = (after_star, eaten + 1);
+            Some((after_star, matched)) if matched < key.len() => {
+                retry = Some((after_star, matched + 1));
+                (p, k) = (after_star, matched + 1);
             }
             _ => return false,
         }
     }
 }
 
-/// Matches one byte with the element at the start of `pattern`, which is not a star; tells
-/// whether it matched and how long the element is.
+/// Matches one byte with the element at the start of `pattern`, which is not a star. Returns
+/// whether they match, and the length of the element.
 fn matches_one(pattern: &[u8], byte: u8) -> (bool, usize) {
     match pattern {
         [b'?', ..] => (true, 1),

@@ -1,23 +1,26 @@
-//! The command language: text to [`Command`], values in, values out.
+//! The command language: text to [`Command`], values in and values out.
 //!
-//! - [`word`]: how a line is split into words, and how bytes are shown so that they can be typed;
-//! - [`duration`]: TTLs and times;
-//! - [`size`]: sizes of memory;
-//! - [`glob`]: patterns for keys;
-//! - [`catalog`]: the one table of all commands, from which arity errors, help, hints and
-//!   completion come;
-//! - [`parse`]: a line to an [`Input`].
+//! - [`word`]: splits a line into words, and shows bytes so that they can be typed again;
+//! - [`duration`], [`size`], [`glob`]: TTLs and times, sizes of memory, patterns for keys;
+//! - [`catalog`]: the table of all commands with their help, syntax and parsers;
+//! - [`parse`]: a line to an [`Input`]; [`parse_words`]: a list of words to an [`Input`];
+//! - [`Error`]: the reason a line is no command, or a command failed.
 
 pub mod catalog;
 mod command;
 pub mod duration;
 pub mod error;
-mod faults;
 pub mod glob;
+mod lookup;
+mod owned;
 mod parse;
+mod parsers;
 pub mod size;
+mod spec;
+mod verb;
 pub mod word;
+mod words;
 
-pub use command::{Action, Bound, Change, Command, Input, Script, Topic};
-pub use error::{Error, ErrorKind, Heard};
-pub use parse::parse;
+pub use command::{Action, Bound, Change, Command, HistoryRequest, Input, Request, Script, Topic};
+pub use error::{Error, ErrorKind, Responses};
+pub use parse::{parse, parse_words};

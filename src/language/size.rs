@@ -1,4 +1,4 @@
-//! Sizes of memory: a number of bytes, or one with a unit.
+//! Sizes of memory: a number of bytes, with or without a unit.
 
 use bytesize::ByteSize;
 
@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 #[error("not a size: use a number of bytes, or one with a unit such as 64MiB or 10kB")]
 pub struct NotASize;
 
-/// Reads a size in bytes: `1000`, `64MiB`, `1.5GB`.
+/// Reads a size in bytes: `1000`, `64MiB`, `1.5GB`. Beyond 64 bits it is `u64::MAX`.
 ///
 /// # Errors
 /// [`NotASize`].
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_size_and_what_is_not() {
+    fn sizes_start_with_a_digit() {
         assert_eq!(parse("1000"), Ok(1000));
         assert_eq!(parse("10kB"), Ok(10_000));
         assert_eq!(parse("64MiB"), Ok(64 << 20));

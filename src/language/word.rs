@@ -1,35 +1,50 @@
-//! Words: how a line is split, and how bytes are shown so that they can be typed again.
+//! Words: [`Scanner`] splits a line into words, [`show`] and [`join`] write words back.
 //!
 //! A word is bare, `"quoted"` with the escapes `\n \r \t \0 \\ \" \xHH`, or `'quoted'` with `\'`
-//! and `\\`. Words are bytes, not text. [`split`](Scanner) and [`show`] are inverses: whatever
-//! `show` writes is read back as exactly the bytes that went in, and has no byte in it that could
-//! upset a terminal.
+//! and `\\`. Words are bytes, not text. Splitting and showing are inverses: the scanner reads the
+//! output of `show` back as the same bytes. That output has no control character, no bidi
+//! character and no invalid UTF-8, so it is safe on a terminal.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use super::error::{Error, ErrorKind};
 
 /// A key, a value or another word of a line, borrowed from it where it has no escapes.
 pub type Bytes<'a> = Cow<'a, [u8]>;
 
-/// A word and where it stands in its line.
+/// A word and its position in the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word<'a> {
-    /// What the word means, quotes and escapes resolved.
+    /// The content, quotes and escapes resolved.
     pub bytes: Bytes<'a>,
     start: usize,
+    /// Equal to `start` if the word is not part of a line: in a line even `""` has two bytes.
     end: usize,
 }
 
-impl Word<'_> {
-    /// The bytes of the line that the word takes up, quotes included.
+impl<'a> Word<'a> {
+    /// A word that is not part of a line.
     #[must_use]
-    pub fn span(&self) -> std::ops::Range<usize> {
-        self.start..self.end
+    pub fn detached(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes: bytes.into(),
+            start: 0,
+            end: 0,
+        }
+    }
+}
+
+impl Word<'_> {
+    /// The bytes of the line that the word takes up, quotes included; `None` if it is not part of
+    /// a line.
+    #[must_use]
+    pub fn span(&self) -> Option<Range<usize>> {
+        (self.start < self.end).then_some(self.start..self.end)
     }
 
-    /// Whether the word is this option word, in whatever letter case.
+    /// Whether the word is this option word, in any letter case.
     #[must_use]
     pub fn is(&self, option: &str) -> bool {
         self.bytes.eq_ignore_ascii_case(option.as_bytes())
@@ -41,7 +56,7 @@ impl Word<'_> {
         std::str::from_utf8(&self.bytes).ok()
     }
 
-    /// A part of the word's bytes as a word of its own, at the same place.
+    /// A part of the word's bytes as a separate word at the same position.
     #[must_use]
     pub fn part<'p>(&self, bytes: &'p [u8]) -> Word<'p> {
         Word {
@@ -52,24 +67,25 @@ impl Word<'_> {
     }
 
     /// An error about this word.
+    #[must_use]
     pub fn error(&self, message: impl Into<String>) -> Error {
         Error::new(ErrorKind::Invalid, message).at(self.span())
     }
 }
 
-/// Reads a line word by word.
+/// Reads a line word by word. Cost: linear in the length of the line.
 #[derive(Clone, Debug)]
 pub struct Scanner<'a> {
     line: &'a [u8],
     at: usize,
 }
 
-/// What a byte is to the scanner: one look-up a byte is most of the cost of a line.
+/// The classes of bytes. The scanner looks each byte up once, which is most of a line's cost.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Space,
     Quote,
-    /// Printable ASCII: never to be escaped.
+    /// Printable ASCII, which never needs an escape.
     Graphic,
     Other,
 }
@@ -106,13 +122,13 @@ impl<'a> Scanner<'a> {
         Self { line, at: 0 }
     }
 
-    /// What is left of the line as it stands.
+    /// The rest of the line, unchanged.
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         self.line.get(self.at..).unwrap_or_default()
     }
 
-    /// Steps over white space.
+    /// Skips white space.
     pub fn skip_space(&mut self) {
         let space = self.rest().iter().take_while(|&&byte| is_space(byte));
         self.at += space.count();
@@ -121,7 +137,8 @@ impl<'a> Scanner<'a> {
     /// The next word; `None` at the end of the line.
     ///
     /// # Errors
-    /// A quote that touches another word, or is left open, or an unknown escape.
+    /// [`ErrorKind::Syntax`] for a quote that touches another word or is not closed, and for an
+    /// unknown escape.
     #[inline]
     pub fn next_word(&mut self) -> Result<Option<Word<'a>>, Error> {
         self.skip_space();
@@ -191,7 +208,7 @@ impl<'a> Scanner<'a> {
         let (byte, len) = match (quote, rest.get(1)) {
             (_, Some(b'\\')) => (b'\\', 2),
             (b'\'', Some(b'\'')) => (b'\'', 2),
-            // Single quotes know two escapes only: any other backslash is just that.
+            // Single quotes have only these two escapes; any other backslash is literal.
             (b'\'', _) => (b'\\', 1),
             (_, Some(b'"')) => (b'"', 2),
             (_, Some(b'n')) => (b'\n', 2),
@@ -223,19 +240,41 @@ fn syntax(message: &str, at: usize) -> Error {
     Error::new(ErrorKind::Syntax, message).at(at..at + 1)
 }
 
-/// Appends `bytes` as one word: bare where that is read back as the same bytes and cannot be taken
-/// for `null`, quoted otherwise.
+/// Appends `bytes` as one word: bare if the scanner reads that back as the same bytes and it is not
+/// `null`, otherwise quoted.
 pub fn show(bytes: &[u8], out: &mut Vec<u8>) {
     if is_bare(bytes) {
         out.extend_from_slice(bytes);
     } else {
-        out.push(b'"');
-        escape(bytes, out);
-        out.push(b'"');
+        quote(bytes, out);
     }
 }
 
-/// Appends `bytes` as text that cannot upset a terminal: escaped, but not quoted.
+fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape(bytes, out);
+    out.push(b'"');
+}
+
+/// Words as a line that splits into the same words, separated by single spaces. A word that starts
+/// with `#` is quoted, so that it does not open a comment.
+#[must_use]
+pub fn join<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Vec<u8> {
+    let mut line = Vec::new();
+    for (number, word) in words.into_iter().enumerate() {
+        if number > 0 {
+            line.push(b' ');
+        }
+        if word.starts_with(b"#") {
+            quote(word, &mut line);
+        } else {
+            show(word, &mut line);
+        }
+    }
+    line
+}
+
+/// Appends `bytes` as text that is safe on a terminal: escaped, but not quoted.
 pub fn show_text(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {
@@ -261,7 +300,7 @@ fn is_bare_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(bare))
 }
 
-/// Not a control, format, bidi, separator, private or unassigned character.
+/// Whether it is no control, format, bidi, separator, private or unassigned character.
 fn is_printable(char: char) -> bool {
     matches!(char, '"' | '\'' | '\\') || char.escape_debug().len() == 1
 }
@@ -293,7 +332,8 @@ fn escape_hex(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Bytes as [`show`] writes them, cut after 60 characters: for messages.
+/// Bytes as [`show`] writes them, for messages. Longer output is cut after 60 characters and ends
+/// in `...`.
 pub struct Shown<'a>(pub &'a [u8]);
 
 impl fmt::Display for Shown<'_> {
@@ -332,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_only_where_nothing_can_be_mistaken() {
+    fn only_unambiguous_words_are_bare() {
         for bare in ["red", "a\\b", "#1", "naïve", "日本", "-5", "nulls", "x->y"] {
             assert_eq!(shown(bare.as_bytes()), bare);
         }
@@ -347,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_touch_nothing() {
+    fn a_syntax_error_names_its_position() {
         let at = |line: &[u8]| {
             words(line)
                 .expect_err("an error")
@@ -365,7 +405,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(list in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..5)) {
+        fn shown_words_are_read_back(list in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..5)) {
             let mut line = Vec::new();
             for word in &list {
                 show(word, &mut line);
@@ -374,6 +414,13 @@ mod tests {
             prop_assert_eq!(words(&line), Ok(list));
             let text = std::str::from_utf8(&line).expect("UTF-8");
             prop_assert!(text.chars().all(|c| c == ' ' || is_printable(c)));
+        }
+
+        #[test]
+        fn joined_words_are_read_back(list in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..5)) {
+            let line = join(list.iter().map(Vec::as_slice));
+            prop_assert!(!line.starts_with(b"#"));
+            prop_assert_eq!(words(&line), Ok(list));
         }
 
         #[test]

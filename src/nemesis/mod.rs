@@ -148,7 +148,7 @@ impl Villain {
             next: if kinds.is_empty() {
                 Instant::MAX
             } else {
-                now.later(first)
+                now.saturating_add(first)
             },
             kinds,
             more: Vec::new(),
@@ -189,7 +189,7 @@ impl Villain {
         if self.next > now {
             return None;
         }
-        self.next = now.later(grains(pick(&mut self.rng, self.gaps)));
+        self.next = now.saturating_add(grains(pick(&mut self.rng, self.gaps)));
         let kind = pick(&mut self.rng, &self.kinds);
         let trouble = self.make(kind);
         if let Trouble::Network(fault) = &trouble
@@ -216,7 +216,7 @@ impl Villain {
             self.nodes.push(NodeId(joined));
         }
         if let Some(end) = self.end(trouble) {
-            self.ends.push((now.later(lasts), end));
+            self.ends.push((now.saturating_add(lasts), end));
         }
     }
 

@@ -128,9 +128,9 @@ impl Trouble {
             Self::Pause(node) => cluster.pause(now, *node).is_ok(),
             Self::Resume(node) => cluster.resume(now, *node).is_ok(),
             Self::Skew(node, nanos) => cluster.skew(now, *node, *nanos).is_ok(),
-            Self::Network(fault) => strike_network(cluster, now, fault),
+            Self::Network(fault) => strike_network(cluster, fault),
             Self::Release(link) => {
-                let released = cluster.network().release(now, link.low, link.high);
+                let released = cluster.release(now, *link);
                 released.is_ok()
             }
             Self::Heal => {
@@ -172,8 +172,7 @@ fn is_affordable(cluster: &Cluster, node: NodeId, budget: usize) -> bool {
     cluster.node_ids().filter(|&it| lacks(it)).count() <= budget
 }
 
-fn strike_network(cluster: &mut Cluster, now: Instant, fault: &Fault) -> bool {
-    cluster.set_versioned(now);
+fn strike_network(cluster: &mut Cluster, fault: &Fault) -> bool {
     let network = cluster.network();
     let struck = match fault {
         Fault::Partition {

@@ -120,14 +120,19 @@ impl<M: Clone> Network<M> {
     ///
     /// # Errors
     /// [`NetworkError::Itself`] if the nodes are one.
-    pub fn release(&mut self, now: Instant, a: NodeId, b: NodeId) -> Result<(), NetworkError> {
+    pub fn release(
+        &mut self,
+        now: Instant,
+        a: NodeId,
+        b: NodeId,
+    ) -> Result<Vec<NodeId>, NetworkError> {
         self.faults.change(a, b, |rules| rules.hold = false)?;
         let (released, held) = std::mem::take(&mut self.held)
             .into_iter()
             .partition(|envelope| envelope.concerns(a) && envelope.concerns(b));
         self.held = held;
         self.send_on(now, released);
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// Each message to the node takes `time` longer, the client's too. Zero lifts it.

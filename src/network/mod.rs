@@ -339,10 +339,10 @@ impl<M: Clone> Network<M> {
     /// Puts a message in flight that arrives after a delay, but not before those ahead of it.
     fn put_after(&mut self, now: Instant, delay: Delay, mut envelope: Envelope<M>) {
         let flow = self.flows.entry((envelope.from, envelope.to)).or_default();
-        let in_order = now.later(delay.in_order).max(flow.last);
+        let in_order = now.saturating_add(delay.in_order).max(flow.last);
         envelope.arrives = if let Some(extra) = delay.overtaken {
             self.counts.reordered += 1;
-            in_order.later(extra)
+            in_order.saturating_add(extra)
         } else {
             flow.last = in_order;
             self.settled = self.settled.max(in_order);

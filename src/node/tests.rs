@@ -2,8 +2,74 @@
 
 use proptest::prelude::*;
 
+use std::ops::{Deref, DerefMut};
+
 use super::*;
 use crate::eviction::{Eviction, Fifo, Lru};
+
+/// A node with a log of its own.
+struct Logged<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
+    node: Node<P>,
+    log: EventLog,
+}
+
+impl<P: EvictionPolicy> Deref for Logged<P> {
+    type Target = Node<P>;
+
+    fn deref(&self) -> &Node<P> {
+        &self.node
+    }
+}
+
+impl<P: EvictionPolicy> DerefMut for Logged<P> {
+    fn deref_mut(&mut self) -> &mut Node<P> {
+        &mut self.node
+    }
+}
+
+impl<P: EvictionPolicy> Logged<P> {
+    fn new() -> Self {
+        Self {
+            node: Node::new(NodeId(0)),
+            log: EventLog::new(1000),
+        }
+    }
+
+    fn bound(&mut self, capacity: Capacity, policy: P) {
+        self.node.bound(START, capacity, policy, &mut self.log);
+    }
+
+    fn resize(&mut self, capacity: Capacity) {
+        self.node.resize(START, capacity, &mut self.log);
+    }
+
+    fn put(
+        &mut self,
+        now: Instant,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<(), PutError> {
+        self.node.put(now, key, value, deadline, &mut self.log)
+    }
+
+    fn get(&mut self, now: Instant, key: &[u8]) -> Option<&[u8]> {
+        self.node.get(now, key, &mut self.log)
+    }
+
+    fn delete(&mut self, now: Instant, key: &[u8]) -> bool {
+        self.node.delete(now, key, &mut self.log)
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.node.tick(now, &mut self.log);
+    }
+
+    fn stats(&mut self, now: Instant) -> Stats {
+        self.tick(now);
+        self.node.stats()
+    }
+}
 
 const START: Instant = Instant::START;
 
@@ -21,27 +87,27 @@ fn bytes(bytes: u64) -> Capacity {
     }
 }
 
-fn lru(capacity: Capacity) -> Node<Lru> {
-    let mut node = Node::new(NodeId(0), 100);
+fn lru(capacity: Capacity) -> Logged<Lru> {
+    let mut node = Logged::new();
     node.bound(capacity, Lru::default());
     node
 }
 
-fn put<P: EvictionPolicy>(node: &mut Node<P>, keys: &str) {
+fn put<P: EvictionPolicy>(node: &mut Logged<P>, keys: &str) {
     for key in keys.bytes() {
         node.put(START, &[key], b"value", None).expect("room");
     }
 }
 
-fn keys<P: EvictionPolicy>(node: &mut Node<P>) -> String {
-    let mut keys: Vec<u8> = node.keys(START).map(|key| key[0]).collect();
+fn keys<P: EvictionPolicy>(node: &mut Logged<P>) -> String {
+    let mut keys: Vec<u8> = node.keys().map(|key| key[0]).collect();
     keys.sort_unstable();
     String::from_utf8(keys).expect("letters")
 }
 
-fn told<P: EvictionPolicy>(node: &Node<P>) -> String {
+fn told<P: EvictionPolicy>(node: &Logged<P>) -> String {
     let told = node
-        .events()
+        .log
         .iter()
         .map(|it| format!("{} {}", it.kind, it.key.escape_ascii()));
     told.collect::<Vec<_>>().join(", ")
@@ -59,7 +125,7 @@ fn a_capacity_of_nothing_refuses_every_write() {
 #[test]
 fn a_capacity_of_one_holds_the_latest() {
     for eviction in Eviction::ALL.iter().skip(1) {
-        let mut node: Node = Node::new(NodeId(0), 100);
+        let mut node: Logged = Logged::new();
         node.bound(entries(1), eviction.policy(7));
         put(&mut node, "abca");
         assert_eq!(keys(&mut node), "a", "{eviction}");
@@ -70,7 +136,7 @@ fn a_capacity_of_one_holds_the_latest() {
 
 #[test]
 fn a_full_node_that_evicts_nothing_refuses_and_keeps_what_it_has() {
-    let mut node: Node = Node::new(NodeId(0), 100);
+    let mut node: Logged = Logged::new();
     node.bound(entries(2), Eviction::None.policy(0));
     put(&mut node, "ab");
     assert_eq!(node.put(START, b"c", b"", None), Err(PutError::Full));
@@ -101,7 +167,7 @@ fn what_can_never_fit_is_refused_and_nothing_is_evicted_for_it() {
 
 #[test]
 fn an_entry_that_fits_exactly_fits() {
-    let cost = store::cost(1, 500) + Lru::default().bytes_per_entry();
+    let cost = store::cost(1, 500);
     let mut node = lru(bytes(cost as u64));
     node.put(START, b"a", &[0; 500], None)
         .expect("it fits exactly");
@@ -129,7 +195,8 @@ fn a_read_and_an_overwrite_are_accesses_and_a_peek_is_none() {
     put(&mut node, "abc");
     assert!(node.get(START, b"a").is_some());
     put(&mut node, "b");
-    assert!(node.peek(START, b"c").is_some());
+    let mut log = EventLog::new(0);
+    assert!(node.peek(START, b"c", &mut log).is_some());
     put(&mut node, "d");
     assert_eq!(keys(&mut node), "abd");
 }
@@ -140,7 +207,7 @@ fn an_overwrite_that_grows_makes_others_leave_and_may_come_in_anew() {
     put(&mut node, "abcd");
     node.put(START, b"b", &[0; 850], None).expect("room");
     assert_eq!(keys(&mut node), "bcd");
-    let mut node: Node<Fifo> = Node::new(NodeId(0), 100);
+    let mut node: Logged<Fifo> = Logged::new();
     node.bound(bytes(1000), Fifo::default());
     put(&mut node, "abcd");
     node.put(START, b"a", &[0; 850], None).expect("room");
@@ -150,7 +217,7 @@ fn an_overwrite_that_grows_makes_others_leave_and_may_come_in_anew() {
 
 #[test]
 fn a_smaller_capacity_evicts_at_once_and_a_new_policy_goes_on_from_the_old() {
-    let mut node: Node = Node::new(NodeId(0), 100);
+    let mut node: Logged = Logged::new();
     put(&mut node, "abcdef");
     node.bound(entries(4), Eviction::Lru.policy(0));
     assert_eq!(keys(&mut node), "cdef");
@@ -168,7 +235,7 @@ fn a_smaller_capacity_evicts_at_once_and_a_new_policy_goes_on_from_the_old() {
 
 #[test]
 fn a_policy_goes_on_when_the_capacity_changes() {
-    let mut node: Node = Node::new(NodeId(0), 100);
+    let mut node: Logged = Logged::new();
     node.bound(entries(3), Eviction::Lfu.policy(0));
     put(&mut node, "abc");
     for _ in 0..3 {
@@ -224,7 +291,7 @@ proptest! {
     /// stored and is still there is what was stored last.
     #[test]
     fn the_capacity_holds_at_every_instant(steps in prop::collection::vec(step(), 1..150)) {
-        let mut node: Node = Node::new(NodeId(0), 0);
+        let mut node: Logged = Logged::new();
         let mut now = 0;
         let mut lens = [None; 30];
         for step in steps {
@@ -249,7 +316,10 @@ proptest! {
                     lens[key as usize] = None;
                 }
                 Step::Expire(key, ttl) => {
-                    node.set_deadline(at, &[key], deadline(ttl));
+                    node.tick(at);
+                    if let Some(slot) = node.slot_of(&[key]) {
+                        node.set_deadline(slot, deadline(ttl));
+                    }
                 }
                 Step::Advance(by) => now += by,
                 Step::Resize(capacity) => {
@@ -265,7 +335,7 @@ proptest! {
                     }
                 }
                 Step::Clear => {
-                    node.clear(at);
+                    node.clear();
                     lens = [None; 30];
                 }
             }
@@ -290,7 +360,7 @@ fn many_expire_in_order_and_looking_ahead_changes_nothing() {
     node.validate();
     node.tick(Instant::from_nanos(2000));
     node.look_ahead(&keys);
-    let expired: Vec<_> = node.events().iter().map(|it| it.key.to_vec()).collect();
+    let expired: Vec<_> = node.log.iter().map(|it| it.key.to_vec()).collect();
     assert_eq!(expired, keys, "in the order of deadlines and writing");
     node.validate();
 }
@@ -325,7 +395,7 @@ fn a_policy_is_told_how_many_entries_fit() {
         }
         node.size_for_policy()
     };
-    let cost = store::cost(1, 100) + Lru::default().bytes_per_entry();
+    let cost = store::cost(1, 100);
     let room = 50 * cost as u64;
     assert_eq!(of(entries(7), &[]), 7);
     assert_eq!(of(bytes(12_800), &[]), 100, "as if each took 128 bytes");
@@ -343,7 +413,7 @@ fn a_policy_is_told_of_a_change_by_more_than_an_eighth() {
     // 8 entries of 128 bytes are what it starts from.
     let size_after = |each: usize| {
         let mut node = lru(bytes(1024));
-        let cost = |value: &usize| store::cost(1, *value) + Lru::default().bytes_per_entry();
+        let cost = |value: &usize| store::cost(1, *value);
         let value = (0..200).find(|value| cost(value) == each);
         let value = vec![0; value.expect("a size class")];
         for key in b'a'..b'i' {
@@ -357,14 +427,14 @@ fn a_policy_is_told_of_a_change_by_more_than_an_eighth() {
 
 #[test]
 fn an_entry_that_comes_in_anew_costs_what_it_costs() {
-    let cost = store::cost(1, 100) + Fifo::default().bytes_per_entry();
-    let mut node = Node::new(NodeId(0), 100);
+    let cost = store::cost(1, 100);
+    let mut node = Logged::new();
     node.bound(bytes(2 * cost as u64), Fifo::default());
     for key in [b"a", b"b"] {
         node.put(START, key, &[0; 100], None).expect("room");
     }
     node.put(START, b"a", &[0; 110], None).expect("alone");
     assert_eq!(keys(&mut node), "a");
-    let cost = store::cost(1, 110) + Fifo::default().bytes_per_entry();
+    let cost = store::cost(1, 110);
     assert_eq!(node.stats(START).bytes, cost as u64);
 }

@@ -1,11 +1,13 @@
 //! Anchor: a fixed set of buckets, some of them in use.
 //!
-//! A key is hashed onto all buckets. If it falls on one that is not in use, it is hashed again
-//! onto those that were in use just after that one went out, and so on: each time onto fewer,
-//! until one is in use. The set after a removal need not be stored. Of a list of the buckets in
-//! use, the last takes the removed one's place; so the set is the first so many places, and a
-//! bucket that went out earlier is followed to the one that took its place. A join puts the bucket
-//! to use that went out last.
+//! A key is hashed onto all buckets. If it falls on one that is not in use, it is hashed again onto
+//! the buckets that were in use just after that one was removed, and so on: each time onto fewer,
+//! until one is in use.
+//!
+//! The set of buckets after a removal need not be stored. The buckets in use are a list, and on a
+//! removal its last bucket replaces the removed one. So the set after a removal is a prefix of the
+//! list as it was then; where a bucket of that prefix has been removed since or before, a link leads
+//! to the one that replaced it. A join uses the bucket that was removed last.
 //!
 //! Mendelson, Vargaftik, Barabash, Lorenz, Keslassy and Orda, "`AnchorHash`: A Scalable Consistent
 //! Hash", IEEE/ACM Transactions on Networking 29(2), 2021. The paper's arrays A and K, which
@@ -14,15 +16,15 @@
 //! Measured with a million keys and n = 3/10/100/1000 nodes, at twice as many buckets (8 for 3): a
 //! look-up takes 9 ns at any n, about 1 + ln(buckets / n) steps; max/mean is 1.003/1.002/1.023/1.12,
 //! which is chance alone. A join moves .0907 of the keys at n = 10 (the optimum is .0909), a leave
-//! the leaver's share exactly, to everybody alike; with three copies a join moves 1.06 times the
+//! the leaver's share exactly, evenly to all others; with three copies a join moves 1.06 times the
 //! optimum. It takes 20 bytes a bucket.
 //!
-//! The paper's capacity is for ever. Here a join that finds all buckets in use makes twice as many
-//! of them and moves half of the keys, once: give [`Anchor::with_capacity`] what the cluster may
-//! grow to. Which bucket a node has depends on the order of joins and leaves, not on the members
-//! alone: a node gets its own keys back only if it is the last that left.
+//! The paper's capacity is fixed. Here a join that finds all buckets in use doubles them, which moves
+//! half of the keys, once: give [`Anchor::with_capacity`] the size to which the cluster may grow.
+//! Which bucket a node has depends on the order of joins and leaves, not on the members alone: a node
+//! gets its own keys back only if it is the last that left.
 
-use super::rehash::{place, remix, scatter};
+use super::rehash::{remix, scale, scatter};
 use super::{Location, Member, Members, Placement, PlacementKind};
 use crate::hash::rapidhash;
 use crate::id::NodeId;
@@ -36,25 +38,25 @@ const LEAST: u32 = 8;
 pub struct Anchor {
     members: Members,
     buckets: Vec<Bucket>,
-    /// The buckets in use, and behind them what was there when more were (W).
+    /// The buckets in use, then the tail of the list as it was when more were in use (W).
     used: Vec<u32>,
-    /// The place of each bucket in `used` (L).
-    places: Vec<u32>,
-    /// The buckets that are not in use, in the order in which they went out (R).
+    /// The index of each bucket in `used` (L).
+    indices: Vec<u32>,
+    /// The buckets that are not in use, in the order of their removal (R).
     out: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    /// How many were in use just after it went out; 0: it is in use (A).
+    /// How many were in use just after its removal; 0: it is in use (A).
     left: u32,
-    /// While it is in use, the number of its node; else the bucket that took its place (K).
+    /// While it is in use, the number of its node; else the bucket that replaced it (K).
     link: u32,
 }
 
 impl Anchor {
     /// A placement on these nodes, with room for as many again and at least 8 in all. Weights
-    /// count for nothing.
+    /// are ignored.
     #[must_use]
     pub fn new(members: Members) -> Self {
         let count = number(members.len());
@@ -76,15 +78,15 @@ impl Anchor {
         self.buckets.len()
     }
 
-    /// These nodes in every `stride`-th bucket, from the first on; the others have gone out, the
-    /// last bucket first.
+    /// These nodes in every `stride`-th bucket, from the first on; the others are removed, the last
+    /// bucket first.
     fn spread(members: Members, nodes: &[NodeId], capacity: u32, stride: usize) -> Self {
         let idle = Bucket { left: 0, link: 0 };
         let mut anchor = Self {
             members,
             buckets: vec![idle; capacity as usize],
             used: (0..capacity).collect(),
-            places: (0..capacity).collect(),
+            indices: (0..capacity).collect(),
             out: Vec::with_capacity(capacity as usize - nodes.len()),
         };
         for bucket in (0..capacity).rev() {
@@ -109,14 +111,14 @@ impl Anchor {
     /// The bucket in use that this hash ends on.
     #[inline]
     fn find(&self, mut hash: u64) -> usize {
-        let mut bucket = place(hash, self.buckets.len());
+        let mut bucket = scale(hash, self.buckets.len());
         loop {
             let left = self.buckets[bucket].left;
             if left == 0 {
                 return bucket;
             }
             hash = remix(hash);
-            bucket = place(hash, left as usize);
+            bucket = scale(hash, left as usize);
             while self.buckets[bucket].left >= left {
                 bucket = self.buckets[bucket].link as usize;
             }
@@ -127,24 +129,24 @@ impl Anchor {
     fn remove(&mut self, bucket: u32) {
         self.out.push(bucket);
         let left = self.buckets.len() - self.out.len();
-        let (last, place) = (self.used[left], self.places[bucket as usize]);
-        self.used[place as usize] = last;
-        self.places[last as usize] = place;
+        let (last, index) = (self.used[left], self.indices[bucket as usize]);
+        self.used[index as usize] = last;
+        self.indices[last as usize] = index;
         self.buckets[bucket as usize] = Bucket {
             left: number(left),
             link: last,
         };
     }
 
-    /// Gives a node the bucket that went out last.
+    /// Gives a node the bucket that was removed last.
     fn join(&mut self, node: NodeId) {
         if self.out.is_empty() {
             *self = self.grown();
         }
         let used = self.buckets.len() - self.out.len();
         let bucket = self.out.pop().expect("a bucket is free");
-        self.places[self.used[used] as usize] = number(used);
-        self.used[self.places[bucket as usize] as usize] = bucket;
+        self.indices[self.used[used] as usize] = number(used);
+        self.used[self.indices[bucket as usize] as usize] = bucket;
         self.buckets[bucket as usize] = Bucket {
             left: 0,
             link: node.0,
@@ -153,13 +155,13 @@ impl Anchor {
 
     fn leave(&mut self, node: NodeId) {
         let in_use = &self.used[..self.buckets.len() - self.out.len()];
-        let is_theirs = |bucket: &&u32| self.buckets[**bucket as usize].link == node.0;
-        let bucket = in_use.iter().find(is_theirs);
+        let has_node = |bucket: &&u32| self.buckets[**bucket as usize].link == node.0;
+        let bucket = in_use.iter().find(has_node);
         self.remove(*bucket.expect("the node is a member"));
     }
 }
 
-/// A count of buckets, which are no more than can be numbered in 32 bits.
+/// A count of buckets, which fits 32 bits.
 fn number(count: usize) -> u32 {
     u32::try_from(count).expect("buckets are numbered in 32 bits")
 }
@@ -191,7 +193,7 @@ impl Placement for Anchor {
     }
 
     fn bytes(&self) -> usize {
-        let numbers = self.used.capacity() + self.places.capacity() + self.out.capacity();
+        let numbers = self.used.capacity() + self.indices.capacity() + self.out.capacity();
         size_of_val(&self.members[..])
             + self.buckets.capacity() * size_of::<Bucket>()
             + numbers * size_of::<u32>()
@@ -254,7 +256,7 @@ mod tests {
             anchor.leave(NodeId(number(bucket)));
             sets.remove(bucket);
             for hash in changes::hashes(200) {
-                assert_eq!(anchor.find(hash), sets.find(place(hash, 64), hash));
+                assert_eq!(anchor.find(hash), sets.find(scale(hash, 64), hash));
             }
         }
     }

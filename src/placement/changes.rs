@@ -1,19 +1,19 @@
-//! What random histories of joins and leaves must keep, for the tests of placements.
+//! Checks of random joins and leaves, for the tests of placements.
 
 use proptest::prelude::*;
 
-use super::rehash::{place, remix};
+use super::rehash::{remix, scale};
 use super::{Member, Members, Placement};
 use crate::hash::rapidhash;
 use crate::id::NodeId;
 
-/// The hashes of so many keys.
+/// The hashes of `count` keys.
 pub(super) fn hashes(count: u32) -> impl Iterator<Item = u64> {
     (0..count).map(|key| rapidhash(&key.to_le_bytes()))
 }
 
-/// The buckets in use, and of each that has gone out those that were in use just after, in order:
-/// what anchor and memento look up without storing it.
+/// The buckets in use, and for each removed bucket those that were in use just after, in order: the
+/// sets that anchor and memento do not store.
 pub(super) struct Sets {
     used: Vec<usize>,
     after: Vec<Option<Vec<usize>>>,
@@ -27,10 +27,10 @@ impl Sets {
         }
     }
 
-    /// The last bucket takes the place of the one that goes out.
+    /// The last bucket replaces the removed one.
     pub(super) fn remove(&mut self, bucket: usize) {
-        let place = self.used.iter().position(|&it| it == bucket);
-        self.used.swap_remove(place.expect("it is in use"));
+        let index = self.used.iter().position(|&it| it == bucket);
+        self.used.swap_remove(index.expect("it is in use"));
         self.after[bucket] = Some(self.used.clone());
     }
 
@@ -38,13 +38,13 @@ impl Sets {
     pub(super) fn find(&self, mut bucket: usize, mut hash: u64) -> usize {
         while let Some(after) = &self.after[bucket] {
             hash = remix(hash);
-            bucket = after[place(hash, after.len())];
+            bucket = after[scale(hash, after.len())];
         }
         bucket
     }
 }
 
-/// So many different numbers below `count`, no multiple of 37, in no obvious order.
+/// `leave` different numbers below `count`, which must not be a multiple of 37, in mixed order.
 pub(super) fn leavers(count: usize, leave: usize) -> impl Iterator<Item = usize> {
     (1..=leave).map(move |n| n * 37 % count)
 }
@@ -61,9 +61,9 @@ pub(super) fn check_histories(place: impl Fn(Members) -> Box<dyn Placement>) {
     proptest!(config, |(count in 1_u32..20, history in history)| {
         let mut before = place(Members::first(count));
         for (change, next) in history.into_iter().zip(count..) {
-            let chosen = change.map(|place| {
+            let chosen = change.map(|number| {
                 let members = before.members();
-                members[usize::from(place) % members.len()].node
+                members[usize::from(number) % members.len()].node
             });
             let leaver = chosen.filter(|_| before.members().len() > 1);
             let after = match leaver {
@@ -82,7 +82,7 @@ pub(super) fn check_histories(place: impl Fn(Members) -> Box<dyn Placement>) {
     });
 }
 
-/// Of 100 nodes 90 leave, from both ends and the middle: those that are left share alike.
+/// Of 100 nodes 90 leave, from both ends and the middle: the others have equal parts.
 pub(super) fn check_balance_after_leaves(mut placement: Box<dyn Placement>) {
     for node in (0..100).map(|n| n * 37 % 100).filter(|n| n % 10 != 3) {
         placement = placement.without(NodeId(node));

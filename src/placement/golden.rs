@@ -1,5 +1,5 @@
-//! What is fixed for ever: the owners of some keys. A test that fails here has found a breaking
-//! change, whatever the reason.
+//! Owners of some keys that must never change. A test that fails here has found a breaking change,
+//! whatever the reason.
 
 use super::{Member, Members, Placement, PlacementKind};
 use crate::hash::rapidhash;
@@ -48,4 +48,14 @@ pub fn checksums(kind: PlacementKind) -> [u64; 2] {
     let ten = kind.place(Members::first(10));
     let changed = ten.with(Member::new(NodeId(10))).without(NodeId(4));
     [checksum(&*ten), checksum(&*changed)]
+}
+
+/// The checksum on ten nodes of ten weights.
+pub fn weighted_checksum(kind: PlacementKind) -> u64 {
+    let member = |node| Member {
+        node: NodeId(node),
+        weight: 1 + node * node,
+    };
+    let members = Members::new((0..10).map(member).collect());
+    checksum(&*kind.place(members))
 }

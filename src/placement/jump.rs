@@ -1,21 +1,21 @@
 //! Jump: a key's bucket is where it stops jumping.
 //!
-//! As buckets are added one at a time, a key ought to move into the n-th with probability 1/n, and
-//! never between old ones. So the next bucket that it moves into can be drawn at once, from a
-//! generator that the key seeds: the key jumps forward from one to the next, and stays in the last
-//! one that exists. Nothing is stored for that; here a table says which node has a bucket.
+//! As buckets are added one at a time, a key must move into the n-th with probability 1/n, and never
+//! between old ones. The next bucket that it moves into can be drawn directly, from a generator that
+//! the key seeds: the key jumps forward from one to the next, and stays in the last one that exists.
+//! That needs no memory; here a table maps buckets to nodes.
 //!
 //! Lamping and Veach, "A Fast, Minimal Memory, Consistent Hash Algorithm", arXiv 1406.2294, 2014.
 //!
 //! Measured with a million keys and n = 3/10/100/1000 nodes: a look-up takes 13/23/38/51 ns, which
-//! is about ln n jumps, each a guess for the processor. max/mean is 1.001/1.004/1.027/1.11, which is
+//! is about ln n jumps, each with a branch that the processor cannot predict. max/mean is 1.001/1.004/1.027/1.11, which is
 //! chance alone. A join moves .0906 of the keys at n = 10 (the optimum is .0909), and with three
 //! copies 1.05 times the optimum.
 //!
-//! Only the last bucket can be taken away. So when another's node leaves, the last bucket's node
-//! takes its place and gives up its own: that moves 1.89 times the leaver's share at n = 10, nearly
-//! twice at larger n, and all of the leaver's keys go to that one heir. The table depends on the
-//! order of joins and leaves, not on the members alone.
+//! Only the last bucket can be removed. When the node of another bucket leaves, the node of the last
+//! bucket takes over that bucket and gives up its own: that moves 1.89 times the leaver's share at
+//! n = 10, nearly twice at larger n, and all of the leaver's keys go to that one node. The table
+//! depends on the order of joins and leaves, not on the members alone.
 
 use super::rehash::scatter;
 use super::{Location, Member, Members, Placement, PlacementKind};
@@ -27,13 +27,13 @@ use crate::id::NodeId;
 #[derive(Clone, Debug)]
 pub struct Jump {
     members: Members,
-    /// Whose each bucket is.
+    /// The node of each bucket.
     nodes: Vec<NodeId>,
 }
 
-/// The bucket of this hash when there are so many, at least 1. Cost: about ln(`buckets`) jumps.
+/// The bucket of this hash among `buckets`, at least 1. Cost: about ln(`buckets`) jumps.
 ///
-/// The product is taken in floating point, as in the paper, and rounds as it does there.
+/// The product is computed in floating point, as in the paper, and rounds as it does there.
 #[inline]
 pub(super) fn jump(mut hash: u64, buckets: usize) -> usize {
     let end = buckets as f64;
@@ -52,7 +52,7 @@ pub(super) fn jump(mut hash: u64, buckets: usize) -> usize {
 }
 
 impl Jump {
-    /// A placement on these nodes, with buckets by ascending number. Weights count for nothing.
+    /// A placement on these nodes, with buckets by ascending number. Weights are ignored.
     #[must_use]
     pub fn new(members: Members) -> Self {
         let nodes = members.iter().map(|member| member.node).collect();
@@ -125,8 +125,8 @@ mod tests {
         let edges = [0, 1, u64::MAX, 1 << 33, (1 << 33) - 1];
         for hash in edges.into_iter().chain((0..20_000).map(|_| rng.next_u64())) {
             for buckets in [1, 2, 3, 10, 100, 1000, 65_537, u32::MAX] {
-                let theirs = jumpch::hash(hash, buckets);
-                assert_eq!(jump(hash, buckets as usize), theirs as usize);
+                let published = jumpch::hash(hash, buckets);
+                assert_eq!(jump(hash, buckets as usize), published as usize);
             }
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! A node has 160 points: the MD5 digest of `name-0`, `name-1` and so on to `name-39` gives four
 //! each, its bytes taken as little-endian numbers of 32 bits. A key's hash is the first such number
-//! of its own digest, and the first point at or after it owns the key. So every client that knows
-//! the same names finds a key on the same node, whatever it is written in.
+//! of its own digest, and the first point at or after it owns the key. All clients that know the
+//! same names find a key on the same node.
 //!
 //! These are the points of libmemcached with `KETAMA_WEIGHTED`, which pylibmc calls
 //! `ketama_weighted` and PHP `OPT_LIBKETAMA_COMPATIBLE`. There a node's name is
@@ -19,19 +19,19 @@
 //! optimum is 9.09 %).
 //!
 //! Caveats: agreement is checked against libmemcached 1.1.4 for all of 1 to 100 equal nodes and 200
-//! random clusters with weights; it takes no more than 100 nodes, so beyond that nothing is there
-//! to agree with. It reckons in single precision, by which all of 25, 47, 50, 55, 71, 94 or 100 equal
+//! random clusters with weights; it takes no more than 100 nodes. It computes in single precision,
+//! by which all of 25, 47, 50, 55, 71, 94 or 100 equal
 //! nodes have 39 digests, where libketama's formula gives 40: around these sizes a join or leave
 //! moves more (from 100 to 101 nodes, 3.6 times the optimum). With unequal weights a join or leave
-//! may change everybody's points, and a node of less than 1/40 of the mean weight has none and no
-//! keys.
+//! may change the points of all nodes, and a node of less than 1/40 of the mean weight has no points
+//! and no keys.
 
 use super::points::Points;
 use super::{Location, Member, Members, Placement, PlacementKind};
 use crate::hash::md5;
 use crate::id::NodeId;
 
-/// Digests a node has, in the mean; each gives four points.
+/// The mean number of digests of a node; each gives four points.
 const DIGESTS: f32 = 40.0;
 
 /// MD5 of the key, on a ring of 2^32 positions. The replicas are the next distinct nodes clockwise.
@@ -39,7 +39,7 @@ const DIGESTS: f32 = 40.0;
 #[derive(Clone, Debug)]
 pub struct Ketama {
     members: Members,
-    /// One a member, in their order.
+    /// One for each member, in their order.
     names: Vec<String>,
     points: Points,
 }
@@ -53,9 +53,9 @@ impl Ketama {
         Self::with_names(members, names)
     }
 
-    /// A ring of nodes with these names, one a member, in the order of their numbers. A name is
-    /// taken as it is: `host` or `host:port`, whichever the other clients hash. Of two nodes with
-    /// one name, the higher number has no keys.
+    /// A ring of nodes with these names, one for each member, in the order of their numbers. A name
+    /// is hashed as it is: `host` or `host:port`, whichever the other clients use. Of two nodes with
+    /// the same name, the one with the higher number has no keys.
     ///
     /// # Panics
     /// If there are more or fewer names than members.
@@ -70,12 +70,12 @@ impl Ketama {
         }
     }
 
-    /// This ring after a node of this name has joined, whose number is not among the members'.
+    /// This ring after a node of this name has joined. The node must not be a member yet.
     #[must_use]
     pub fn with_named(&self, member: Member, name: String) -> Self {
         let members = self.members.with(member);
         let mut names = self.names.clone();
-        names.insert(members.place(member.node), name);
+        names.insert(members.index_of(member.node), name);
         Self::with_names(members, names)
     }
 
@@ -105,8 +105,8 @@ fn points(members: &Members, names: &[String]) -> Points {
     Points::new(points)
 }
 
-/// How many digests a node of this weight has. libmemcached reckons in single precision, and so
-/// must we: it gives every one of 25 equal nodes 39.
+/// How many digests a node of this weight has. libmemcached computes in single precision, and
+/// so does this: each of 25 equal nodes has 39.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -171,7 +171,7 @@ impl Placement for Ketama {
 
     fn without(&self, node: NodeId) -> Box<dyn Placement> {
         let mut names = self.names.clone();
-        names.remove(self.members.place(node));
+        names.remove(self.members.index_of(node));
         Box::new(Self::with_names(self.members.without(node), names))
     }
 }

@@ -1,16 +1,16 @@
-//! Maglev: a table of 65,537 entries that the nodes fill by turns, each in an order of its own.
+//! Maglev: a table of 65,537 entries that the nodes fill in turn, each in its own order.
 //!
-//! Each node goes through all entries, from a first one and by a step that its number gives, and by
-//! turns each takes the next entry that is still free. So all get the same number of entries, give
-//! or take one, and a node takes mostly the same ones whoever else is there. Source: Eisenbud et
-//! al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, section 3.4. Nodes
-//! of less weight miss turns.
+//! Each node visits all entries, from a first one and by a step that depend on its number, and in
+//! turn each takes the next entry that is still free. So the numbers of entries differ by at most
+//! one, and a node takes mostly the same entries with any other nodes. Source: Eisenbud et al.,
+//! "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, section 3.4. Nodes of
+//! less weight miss turns.
 //!
-//! The table has one size for any number of nodes, though the paper wants a hundred entries a node:
-//! with 1000 nodes each has 65 or 66, and that is less than chance does with a thousand keys a
-//! node. A size that grew with the nodes would move nearly all keys whenever it did.
+//! The table has one size for any number of nodes, though the paper asks for a hundred entries a
+//! node. With 1000 nodes each has 65 or 66: that imbalance is smaller than the one of a thousand
+//! random keys a node. A size that grew with the nodes would move nearly all keys at each step.
 //!
-//! What a change moves is not the least possible: some entries pass between nodes that stayed.
+//! A change moves more than the minimum: some entries pass between nodes that stay.
 
 use super::{Location, Member, Members, Placement, PlacementKind};
 use crate::hash::rapidhash;
@@ -20,7 +20,7 @@ use crate::rng::Rng;
 /// Entries of the table. A prime, so that any step goes through all.
 const ENTRIES: u32 = 65_537;
 
-/// So many entries are searched for replicas, of which the first few mostly do.
+/// How many entries are searched for replicas; mostly the first few are enough.
 const WALK: usize = 4096;
 
 /// An entry that is not taken yet.
@@ -33,12 +33,11 @@ const FREE: u16 = u16::MAX;
 /// .7 ns for any number, three 10 to 12 ns. The most loaded node has 1.002/1.006/1.029/1.086 of the
 /// mean, where chance alone gives 1.002/1.006/1.025/1.10. An eleventh node moves .0930 of the keys
 /// (optimum .0909) and copies for three owners 1.08 of the optimum; a node of ten that leaves moves
-/// 1.02 of its keys, and its first heir gets 1.04 of a fair part. Memory: 131 kB and 8 bytes a
-/// node. A change makes a new table: .4/.8/1.3/1.0 ms.
+/// 1.02 of its keys. Memory: 131 kB and 8 bytes a node. A change makes a new table: .4/.8/1.3/1.0 ms.
 #[derive(Clone, Debug)]
 pub struct Maglev {
     members: Members,
-    /// The place among the members of each entry's node.
+    /// For each entry, the index of its node among the members.
     table: Box<[u16]>,
 }
 
@@ -62,26 +61,26 @@ impl Maglev {
     /// How many entries each member has.
     fn entries(&self) -> Vec<u32> {
         let mut entries = vec![0; self.members.len()];
-        for &place in &self.table {
-            entries[usize::from(place)] += 1;
+        for &index in &self.table {
+            entries[usize::from(index)] += 1;
         }
         entries
     }
 
     #[inline]
-    fn place(&self, entry: usize) -> usize {
+    fn index(&self, entry: usize) -> usize {
         self.table[entry].into()
     }
 }
 
-/// A node's way through the entries.
+/// The order in which a node visits the entries.
 struct Walk {
     /// The next entry.
     next: u32,
-    /// How far it is from one entry to the next, modulo their number.
+    /// The distance from one entry to the next, modulo their number.
     step: u32,
     weight: u32,
-    /// Its weight times the rounds so far, less what its turns have cost.
+    /// Its weight times the rounds so far, minus the cost of its turns: the heaviest weight each.
     credit: u32,
 }
 
@@ -97,7 +96,7 @@ impl Walk {
         }
     }
 
-    /// Whether it has a turn in this round; the heaviest always has.
+    /// Whether it has a turn in this round. The heaviest node has one in every round.
     fn has_turn(&mut self, heaviest: u32) -> bool {
         self.credit += self.weight;
         let has = self.credit >= heaviest;
@@ -107,14 +106,14 @@ impl Walk {
         has
     }
 
-    /// Takes the next free entry, of which there is one, for the member at a place.
-    fn take(&mut self, table: &mut [u16], place: u16) {
+    /// Takes the next free entry for the member with this index. There must be one.
+    fn take(&mut self, table: &mut [u16], index: u16) {
         loop {
             let entry = self.next as usize;
             let next = self.next + self.step;
             self.next = if next < ENTRIES { next } else { next - ENTRIES };
             if table[entry] == FREE {
-                table[entry] = place;
+                table[entry] = index;
                 return;
             }
         }
@@ -135,9 +134,9 @@ fn filled(members: &Members) -> Box<[u16]> {
         .unwrap_or(1);
     let mut free = ENTRIES;
     loop {
-        for (place, walk) in (0..).zip(&mut walks) {
+        for (index, walk) in (0..).zip(&mut walks) {
             if walk.has_turn(heaviest) {
-                walk.take(&mut table, place);
+                walk.take(&mut table, index);
                 free -= 1;
             }
             if free == 0 {
@@ -162,16 +161,16 @@ impl Placement for Maglev {
 
     #[inline]
     fn owner(&self, hash: u64) -> NodeId {
-        self.members[self.place(Self::entry(hash))].node
+        self.members[self.index(Self::entry(hash))].node
     }
 
     fn owners(&self, hash: u64, count: usize, owners: &mut Vec<NodeId>) {
         let count = count.min(self.members.len());
         let first = Self::entry(hash);
         let walk = (first..self.table.len()).chain(0..first).take(WALK);
-        let by_number = (0..self.members.len()).cycle().skip(self.place(first));
-        let places = walk.map(|entry| self.place(entry)).chain(by_number);
-        let mut nodes = places.map(|place| self.members[place].node);
+        let by_number = (0..self.members.len()).cycle().skip(self.index(first));
+        let indices = walk.map(|entry| self.index(entry)).chain(by_number);
+        let mut nodes = indices.map(|index| self.members[index].node);
         owners.clear();
         while owners.len() < count {
             let fresh = nodes.find(|node| !owners.contains(node));
@@ -282,7 +281,7 @@ mod tests {
 
     /// A node that has next to no entries is an owner all the same.
     #[test]
-    fn who_is_not_on_the_way_is_found_by_number() {
+    fn a_node_beyond_the_searched_entries_is_found_by_number() {
         let member = |node| Member {
             node: NodeId(node),
             weight: if node == 5 { 1 } else { 100 },

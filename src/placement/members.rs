@@ -7,7 +7,7 @@ use crate::id::NodeId;
 pub struct Member {
     /// Its number.
     pub node: NodeId,
-    /// Its part of the keys, relative to the others: 1 to [`MAX_WEIGHT`], where 1 is usual.
+    /// Its part of the keys, relative to the others: 1 to [`MAX_WEIGHT`]. The usual weight is 1.
     pub weight: u32,
 }
 
@@ -27,10 +27,10 @@ impl Member {
 pub struct Members(Vec<Member>);
 
 impl Members {
-    /// These members, in whatever order they come.
+    /// These members, in any order.
     ///
     /// # Panics
-    /// If there are none, if a number is there twice, or if a weight is out of bounds.
+    /// If there are none, if two have the same number, or if a weight is out of bounds.
     #[must_use]
     pub fn new(mut members: Vec<Member>) -> Self {
         assert!(!members.is_empty(), "a placement needs a node");
@@ -58,19 +58,19 @@ impl Members {
         Self::new(members.collect())
     }
 
-    /// These without one, which need not be among them.
+    /// These without one; all of them if the node is not a member.
     #[must_use]
     pub fn without(&self, node: NodeId) -> Self {
         let members = self.0.iter().filter(|member| member.node != node);
         Self::new(members.copied().collect())
     }
 
-    /// Where a member stands among these.
+    /// The index of a member. Cost: O(log n).
     ///
     /// # Panics
-    /// If it is not among them.
+    /// If the node is not a member.
     #[must_use]
-    pub fn place(&self, node: NodeId) -> usize {
+    pub fn index_of(&self, node: NodeId) -> usize {
         let found = self.0.binary_search_by_key(&node, |member| member.node);
         found.expect("a member")
     }
@@ -81,7 +81,7 @@ impl Members {
         self.0.iter().map(|member| u64::from(member.weight)).sum()
     }
 
-    /// The part that each member should have, by its weight; all together 1.
+    /// The part of the keys that each member should have by its weight; the sum is 1.
     pub fn fair_shares(&self) -> impl Iterator<Item = f64> + '_ {
         let total = self.total_weight() as f64;
         self.0

@@ -1,11 +1,11 @@
-//! Memento: jump, and a memory of who is gone.
+//! Memento: jump that remembers which nodes have left.
 //!
-//! A key's bucket is that of [jump](super::jump). If the node there has left, the key is hashed
-//! again onto as many buckets as were left then, and so on until it meets one in use. Each gap
-//! remembers that count; it is also the place whose bucket stands in for the gap from then on, so
-//! that a later look-up over the remaining ones can follow from gap to substitute. A join fills
-//! the last gap, or adds a bucket if there is none. So any node can leave, at the cost of memory
-//! for the gaps alone: here they are remembered in the table of nodes, in the leavers' places.
+//! A key's bucket is that of [jump](super::jump). If the node there has left, the bucket is a gap,
+//! and the key is hashed again onto as many buckets as remained after that leave, and so on until it
+//! meets a bucket in use. Each gap stores that count. The count is also the index of the bucket that
+//! substitutes the gap from then on, so that a later look-up over the remaining buckets can go from
+//! a gap to its substitute. A join fills the last gap, or adds a bucket if there is none. So any node
+//! can leave, and only gaps need memory: here they are stored in the table of nodes.
 //!
 //! Coluzzi, Brocco, Antonucci and Leidi, "`MementoHash`: A Stateful, Minimal Memory, Best Performing
 //! Consistent Hash Algorithm", arXiv 2306.09783, 2023; IEEE/ACM Transactions on Networking 32(4),
@@ -13,7 +13,7 @@
 //!
 //! Measured with a million keys and n = 3/10/100/1000 nodes: a look-up takes 13/23/39/51 ns;
 //! max/mean is 1.001/1.004/1.027/1.11, which is chance alone. A join moves .0906 of the keys at
-//! n = 10 (the optimum is .0909), a leave the leaver's share exactly, to everybody alike; with
+//! n = 10 (the optimum is .0909), a leave the leaver's share exactly, evenly to all others; with
 //! three copies a join moves 1.05 times the optimum.
 //!
 //! The buckets depend on the order of joins and leaves, not on the members alone: a node gets its
@@ -22,7 +22,7 @@
 //! a gap.
 
 use super::jump::jump;
-use super::rehash::{place, remix, scatter};
+use super::rehash::{remix, scale, scatter};
 use super::{Location, Member, Members, Placement, PlacementKind};
 use crate::hash::rapidhash;
 use crate::id::NodeId;
@@ -40,15 +40,15 @@ pub struct Memento {
 
 #[derive(Clone, Copy, Debug)]
 enum Bucket {
-    /// Whose it is.
+    /// In use by this node.
     Node(NodeId),
-    /// How many buckets were left when its node left, at least 1; and the place, counted from 0,
-    /// whose bucket stands in for it since.
+    /// How many buckets remained when its node left, at least 1; also the index of the bucket that
+    /// substitutes it since.
     Gap(u32),
 }
 
 impl Memento {
-    /// A placement on these nodes, with buckets by ascending number. Weights count for nothing.
+    /// A placement on these nodes, with buckets by ascending number. Weights are ignored.
     #[must_use]
     pub fn new(members: Members) -> Self {
         let buckets = members.iter().map(|member| Bucket::Node(member.node));
@@ -59,7 +59,7 @@ impl Memento {
         }
     }
 
-    /// The bucket of this hash, and whose it is.
+    /// The bucket of this hash, and its node.
     #[inline]
     fn find(&self, mut hash: u64) -> (usize, NodeId) {
         let mut bucket = jump(hash, self.buckets.len());
@@ -68,14 +68,14 @@ impl Memento {
                 Bucket::Node(node) => return (bucket, node),
                 Bucket::Gap(left) => {
                     hash = remix(hash);
-                    bucket = self.stand_in(place(hash, left as usize), left);
+                    bucket = self.substitute(scale(hash, left as usize), left);
                 }
             }
         }
     }
 
-    /// What was in this place when so many buckets were left.
-    fn stand_in(&self, mut bucket: usize, left: u32) -> usize {
+    /// The bucket at this index when `left` buckets remained.
+    fn substitute(&self, mut bucket: usize, left: u32) -> usize {
         while let Bucket::Gap(earlier) = self.buckets[bucket]
             && earlier >= left
         {
@@ -92,8 +92,8 @@ impl Memento {
     }
 
     fn leave(&mut self, node: NodeId) {
-        let is_theirs = |bucket: &Bucket| matches!(bucket, Bucket::Node(it) if *it == node);
-        let bucket = self.buckets.iter().position(is_theirs);
+        let has_node = |bucket: &Bucket| matches!(bucket, Bucket::Node(it) if *it == node);
+        let bucket = self.buckets.iter().position(has_node);
         let bucket = bucket.expect("the node is a member");
         if self.gaps.is_empty() && bucket + 1 == self.buckets.len() {
             self.buckets.pop();

@@ -1,7 +1,7 @@
 //! Modulo: the hash, modulo the number of nodes.
 //!
-//! Perfectly balanced and as cheap as can be; but when a node joins n others, all but 1 of n + 1
-//! keys change their owner.
+//! The best balance at the lowest cost; but when a node joins n others, all but one in n + 1 keys
+//! change their owner.
 
 use super::{Location, Member, Members, Placement, PlacementKind};
 use crate::hash::fnv1a_32;
@@ -15,16 +15,16 @@ pub struct Modulo {
 }
 
 impl Modulo {
-    /// A placement on these nodes. Weights count for nothing.
+    /// A placement on these nodes. Weights are ignored.
     #[must_use]
     pub fn new(members: Members) -> Self {
         Self { members }
     }
 
     #[inline]
-    fn place(&self, hash: u64) -> usize {
-        let place = hash % self.members.len() as u64;
-        usize::try_from(place).unwrap_or(0)
+    fn index(&self, hash: u64) -> usize {
+        let index = hash % self.members.len() as u64;
+        usize::try_from(index).unwrap_or(0)
     }
 }
 
@@ -43,18 +43,18 @@ impl Placement for Modulo {
 
     #[inline]
     fn owner(&self, hash: u64) -> NodeId {
-        self.members[self.place(hash)].node
+        self.members[self.index(hash)].node
     }
 
     fn owners(&self, hash: u64, count: usize, owners: &mut Vec<NodeId>) {
-        let following = self.members.iter().cycle().skip(self.place(hash));
+        let following = self.members.iter().cycle().skip(self.index(hash));
         let following = following.take(count.min(self.members.len()));
         owners.clear();
         owners.extend(following.map(|member| member.node));
     }
 
     fn locate(&self, hash: u64) -> Location {
-        Location::Bucket(self.place(hash) as u64)
+        Location::Bucket(self.index(hash) as u64)
     }
 
     fn bytes(&self) -> usize {

@@ -1,44 +1,44 @@
-//! Points on a ring, and the way from a hash to the first point at or after it.
+//! Points on a ring, and the search for the first point at or after a hash.
 //!
-//! The points lie in one sorted array. As hashes are even, the upper bits of a hash nearly say
-//! where in it to look: a table, with 2 to 4 entries a point, holds for each value of these bits
-//! the first point at or after them. From there, two comparisons without a branch find the point;
-//! few look-ups go on, by single steps. After the last point stand copies of the first, as high as
-//! can be: so nothing needs to wrap.
+//! The points lie in one sorted array. Hashes are uniform, so the upper bits of a hash nearly give
+//! its position in the array: a table with 2 to 4 entries a point holds, for each value of these
+//! bits, the first point at or after them. From there, two comparisons without a branch find the
+//! point; few look-ups need more, in single steps. The array ends with copies of the first point at
+//! the highest position, so that a search never wraps around.
 //!
-//! A look-up costs two or three accesses to memory, however many points there are; a binary search
-//! (measured: 9/10/18/45 ns at 480/1,600/16,000/160,000 points, where this takes 2 to 6) pays for
-//! a branch in two that the processor guesses wrong. Points cost 12 bytes each and the table 8 to
-//! 16.
+//! A look-up costs two or three accesses to memory for any number of points. A binary search
+//! (measured: 9/10/18/45 ns at 480/1,600/16,000/160,000 points, where this takes 2 to 6) is slower
+//! because the processor mispredicts every second branch. Points cost 12 bytes each and the table 8
+//! to 16.
 //!
 //! Source of the idea: a radix table over a sorted array, as in Kipf et al., "`RadixSpline`: a
-//! Single-Pass Learned Index", aiDM 2020, with nothing learned.
+//! Single-Pass Learned Index", aiDM 2020, without the learned part.
 //!
-//! Caveat: points that are crowded into a corner of the ring make the steps many. These come from
-//! hashes, and do not.
+//! Caveat: points that are crowded into a corner of the ring need many steps. The points here are
+//! uniform hashes.
 
 use super::Members;
 use crate::id::NodeId;
 
-/// How many points after the last stand for the first: as many as a look-up compares at once.
+/// How many copies of the first point follow the last: as many as a look-up compares at once.
 const COPIES: usize = 2;
 
 /// Points of nodes on a ring of 2^64 positions.
 #[derive(Clone, Debug)]
 pub struct Points {
-    /// Ascending, and the copies.
+    /// Ascending, then the copies.
     positions: Vec<u64>,
     /// The node of each position.
     nodes: Vec<NodeId>,
-    /// For each value of a hash's upper bits, the place of the first point at or after them.
+    /// For each value of a hash's upper bits, the index of the first point at or after them.
     starts: Vec<u32>,
-    /// How far a hash is shifted to leave these bits.
+    /// By how many bits a hash is shifted to leave these bits.
     shift: u32,
 }
 
 impl Points {
-    /// These points, at least one and fewer than 2^32, in whatever order they come. Where two are
-    /// at one position, the node with the lower number is the owner.
+    /// These points, at least one and fewer than 2^32, in any order. Where two are at one position,
+    /// the node with the lower number is the owner.
     pub fn new(mut points: Vec<(u64, NodeId)>) -> Self {
         points.sort_unstable();
         let (_, first) = points[0];
@@ -55,38 +55,39 @@ impl Points {
         }
     }
 
-    /// The place of the first point at or after this hash: its copy if the hash is past the last.
+    /// The index of the first point at or after this hash: that of its copy if the hash is past the
+    /// last.
     #[inline]
-    fn place(&self, hash: u64) -> usize {
+    pub fn index(&self, hash: u64) -> usize {
         let slot = usize::try_from(hash >> self.shift).unwrap_or(0);
         let start = self.starts[slot] as usize;
         let next = &self.positions[start..start + COPIES];
         let before = usize::from(next[0] < hash) + usize::from(next[1] < hash);
-        let mut place = start + before;
+        let mut index = start + before;
         if before == COPIES {
-            while self.positions[place] < hash {
-                place += 1;
+            while self.positions[index] < hash {
+                index += 1;
             }
         }
-        place
+        index
     }
 
     /// The node of the first point at or after this hash.
     #[inline]
     pub fn owner(&self, hash: u64) -> NodeId {
-        self.nodes[self.place(hash)]
+        self.nodes[self.index(hash)]
     }
 
     /// The position of the first point at or after this hash.
     pub fn position(&self, hash: u64) -> u64 {
-        let place = self.place(hash);
-        self.positions[if place == self.len() { 0 } else { place }]
+        let index = self.index(hash);
+        self.positions[if index == self.len() { 0 } else { index }]
     }
 
     /// The nodes of all points, once around from the first at or after this hash.
     pub fn clockwise(&self, hash: u64) -> impl Iterator<Item = NodeId> {
         let nodes = &self.nodes[..self.len()];
-        let (before, after) = nodes.split_at(self.place(hash));
+        let (before, after) = nodes.split_at(self.index(hash));
         after.iter().chain(before).copied()
     }
 
@@ -111,7 +112,7 @@ impl Points {
         let mut from = u128::from(self.positions[self.len() - 1]);
         for (&position, &node) in self.positions.iter().zip(&self.nodes[..self.len()]) {
             let to = RING + u128::from(position);
-            arcs[members.place(node)] += to - from;
+            arcs[members.index_of(node)] += to - from;
             from = to;
         }
         arcs.iter().map(|&arc| arc as f64 / RING as f64).collect()
@@ -129,14 +130,14 @@ impl Points {
     }
 }
 
-/// For each slot, the place of the first of the sorted points that is at or after its first hash.
+/// For each slot, the index of the first of the sorted points at or after its first hash.
 fn starts(points: &[(u64, NodeId)], slots: usize, shift: u32) -> Vec<u32> {
-    let mut place = 0;
+    let mut index = 0;
     let mut start = |slot: u64| {
-        while points.get(place).is_some_and(|it| it.0 >> shift < slot) {
-            place += 1;
+        while points.get(index).is_some_and(|it| it.0 >> shift < slot) {
+            index += 1;
         }
-        u32::try_from(place).expect("fewer than 2^32 points")
+        u32::try_from(index).expect("fewer than 2^32 points")
     };
     (0..slots as u64).map(&mut start).collect()
 }
@@ -215,8 +216,8 @@ mod tests {
             let sorted = &points.positions[..count];
             for &at in sorted {
                 for hash in [at.saturating_sub(1), at, at.saturating_add(1), at ^ 1 << 63] {
-                    let place = sorted.partition_point(|&position| position < hash);
-                    assert_eq!(points.place(hash), place, "{count} points, {hash}");
+                    let index = sorted.partition_point(|&position| position < hash);
+                    assert_eq!(points.index(hash), index, "{count} points, {hash}");
                 }
             }
         }

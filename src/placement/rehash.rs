@@ -7,7 +7,7 @@ use super::Members;
 use crate::id::NodeId;
 use crate::rng::Rng;
 
-/// How many look-ups in a row may find owners that are known, until the members are walked.
+/// How many look-ups in a row may find known owners before the members are searched.
 const TRIES: u32 = 64;
 
 /// The next hash of a chain that starts with a key's: the two halves of a product of 128 bits,
@@ -19,21 +19,21 @@ pub(super) fn remix(hash: u64) -> u64 {
     low ^ high
 }
 
-/// A place from 0 to `count` - 1: the upper half of a product (Lemire, "Fast Random Integer
+/// A hash scaled down to 0 to `count` - 1: the upper half of a product (Lemire, "Fast Random Integer
 /// Generation in an Interval", ACM TOMACS 29(1), 2019).
 #[inline]
-pub(super) fn place(hash: u64, count: usize) -> usize {
-    let place = hash.carrying_mul(count as u64, 0).1;
-    usize::try_from(place).unwrap_or(0)
+pub(super) fn scale(hash: u64, count: usize) -> usize {
+    let scaled = hash.carrying_mul(count as u64, 0).1;
+    usize::try_from(scaled).unwrap_or(0)
 }
 
 /// Fills `owners` with the first `count` distinct owners of the hash itself and of the numbers of
 /// the generator that it seeds, which are its mixtures with 1, 2, 3, ...
 ///
-/// A copy moves when one of its hashes moves, so `owner` decides how little that is. Where
-/// [`TRIES`] look-ups in a row find nobody new, the next owner is the first new one among the
-/// members, from a place that the generator chooses: so it ends whatever `owner` does. Cost: with
-/// n members about n / (n - i) look-ups for owner i, counted from 0.
+/// A copy moves only when one of these hashes moves, so copies move as little as `owner` lets
+/// primaries move. Where [`TRIES`] look-ups in a row find no new owner, the next owner is the first
+/// new one among the members, from an index that the generator chooses: so the search always ends.
+/// Cost: with n members about n / (n - i) look-ups for owner i, counted from 0.
 pub(super) fn scatter(
     members: &Members,
     hash: u64,
@@ -54,9 +54,9 @@ pub(super) fn scatter(
     }
 }
 
-/// The first member from a random place on that is not among the owners.
+/// The first member from a random index on that is not among the owners.
 fn walk(members: &Members, rng: &mut Rng, owners: &[NodeId]) -> NodeId {
-    let start = place(rng.next_u64(), members.len());
+    let start = scale(rng.next_u64(), members.len());
     let mut nodes = members.iter().cycle().skip(start).map(|member| member.node);
     nodes
         .find(|node| !owners.contains(node))
@@ -79,10 +79,10 @@ mod tests {
     }
 
     #[test]
-    fn places_are_within_bounds() {
+    fn scaled_hashes_are_within_bounds() {
         for count in [1, 2, 3, 1000, usize::MAX] {
-            assert_eq!(place(0, count), 0);
-            assert_eq!(place(u64::MAX, count), count - 1);
+            assert_eq!(scale(0, count), 0);
+            assert_eq!(scale(u64::MAX, count), count - 1);
         }
     }
 

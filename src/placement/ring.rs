@@ -1,8 +1,8 @@
 //! The ring: consistent hashing with virtual nodes.
 //!
-//! Every node has many points on a ring of 2^64 positions, and a key belongs to the node whose
-//! point is the first at or after the key's hash. A node that joins takes its part from all others
-//! alike and nothing else moves; when it leaves, its arcs fall to whoever comes next.
+//! Every node has many points on a ring of 2^64 positions, and the first point at or after a key's
+//! hash owns the key. A node that joins takes its part from all others alike and nothing else moves;
+//! when it leaves, each of its arcs goes to the node of the next point.
 //!
 //! Source: Karger et al., "Consistent Hashing and Random Trees", STOC 1997; virtual nodes as in
 //! Stoica et al., "Chord", SIGCOMM 2001.
@@ -12,10 +12,10 @@
 //! 20 to 28 bytes a point; building takes 0.03/0.1/0.9/13 ms. When an eleventh node joins, 9.08 % of
 //! the keys move (the optimum is 9.09 %); when a node leaves, its own and no others.
 //!
-//! Caveats: where points lie is chance. The mixer was chosen among nine because it suits nodes
-//! numbered from 0; other numbers have ordinary luck, some 8 % of standard deviation a node. The
-//! keys of a node that is lost do not spread evenly: of 10 nodes, one heir gets 1.6 times its part,
-//! of 100 nodes 5 times. All owners of a large ring cost a look through many points.
+//! Caveats: points lie at random. The mixer was chosen among nine because it gives a good balance
+//! for nodes numbered from 0; for other numbers the standard deviation is about 8 % a node. The keys
+//! of a lost node do not spread evenly: of 10 nodes, one gets 1.6 times its part, of 100 nodes 5
+//! times. All owners of a large ring cost a scan of many points.
 
 use super::points::Points;
 use super::{Location, Member, Members, Placement, PlacementKind};
@@ -23,7 +23,7 @@ use crate::hash::rapidhash;
 use crate::id::NodeId;
 use crate::rng::Rng;
 
-/// Points a node has for each unit of its weight, unless told otherwise.
+/// Points a node has for each unit of its weight, by default.
 pub const DEFAULT_POINTS: u32 = 160;
 
 /// The most points that a node can have for each unit of its weight.
@@ -72,8 +72,8 @@ pub(super) fn points(members: &Members, points_each: u32) -> Points {
     Points::new(members.iter().flat_map(of_member).collect())
 }
 
-/// Where a node's point is: its number and the point's, mixed. Nothing else counts, so a node that
-/// returns has its old points.
+/// The position of a node's point: a mix of its number and the point's. It depends on nothing else,
+/// so a node that returns has its old points.
 fn position(node: NodeId, index: u32) -> u64 {
     let mixed = |number| Rng::new(number).next_u64();
     mixed(mixed(node.0.into()) ^ u64::from(index))

@@ -1,20 +1,29 @@
-//! Scores of nodes for a hash, of which the highest win: what rendezvous hashing goes by, and the
-//! replicas of slots.
+//! Scores of nodes for a hash: the owners are the nodes with the highest scores. Rendezvous hashing
+//! uses them, and `slots` for its replicas.
 //!
 //! A node's draw for a hash is the product of the hash, made odd, and the node's seed, modulo 2^64.
-//! The hash must be even over all 2^64; then so is each draw, and the draws of different nodes are
-//! independent as far as anybody could count (two of them are tied only by a relation with
+//! The hash must be uniform over all 64 bits; then each draw is uniform, and the draws of different
+//! nodes are independent for all practical purposes (two of them are tied only by a relation with
 //! coefficients of about 2^32). An odd number has an inverse, so no two draws for a hash are equal.
 //!
-//! With weights, the score is weight / -ln(draw / 2^64). What is compared is its inverse, in
-//! integers, and where two are equal, the draw; so equal weights give what the draws alone do.
+//! With weights, the score is weight / -ln(draw / 2^64). What is compared is its inverse, the cost,
+//! and where two costs are equal, the draw; so equal weights give the same order as no weights.
+//!
+//! Owners must be the same on every machine. `f64::ln` may differ in its last bits from one
+//! platform's library to the next, so the logarithm is that of the `libm` crate, without its code
+//! for single processors: it uses only operations that IEEE 754 defines to the bit.
 
-use super::log::{high, neg_ln_of_rest};
 use super::{Member, Members};
 use crate::id::NodeId;
 use crate::rng::Rng;
 
-/// Up to so many owners are kept sorted in a row while the nodes are gone through.
+/// How many different draws there are.
+const DRAWS: f64 = 18_446_744_073_709_551_616.0;
+
+/// A little less than 1: more than the rounding errors of a cost.
+const MARGIN: f64 = 1.0 - 1e-15;
+
+/// Up to this many owners are kept sorted in an array while the nodes are scanned.
 const ROW: usize = 8;
 
 /// The nodes' seeds and weights.
@@ -22,14 +31,14 @@ const ROW: usize = 8;
 pub(super) struct Scores {
     /// One for each member.
     seeds: Box<[u64]>,
-    /// 2^64 / weight for each member, rounded down; none if all weights are equal.
-    inverses: Box<[u64]>,
+    /// 1 / weight for each member; empty if all weights are equal.
+    inverses: Box<[f64]>,
 }
 
 impl Scores {
     pub(super) fn new(members: &Members) -> Self {
         let seed = |member: &Member| Rng::new(member.node.0.into()).next_u64();
-        let inverse = |member: &Member| u64::MAX / u64::from(member.weight);
+        let inverse = |member: &Member| 1.0 / f64::from(member.weight);
         let equal = members.iter().all(|it| it.weight == members[0].weight);
         let weighted = if equal { &[][..] } else { &members[..] };
         Self {
@@ -38,7 +47,7 @@ impl Scores {
         }
     }
 
-    /// The member with the highest score, by its place.
+    /// The index of the member with the highest score.
     #[inline]
     pub(super) fn best(&self, hash: u64) -> usize {
         if self.inverses.is_empty() {
@@ -47,14 +56,14 @@ impl Scores {
         let mut row = [(HIGHEST, 0)];
         keep_lowest(
             self.inverses.len(),
-            |place, limit| self.cost(hash, place, limit),
+            |index, limit| self.cost(hash, index, limit),
             &mut row,
         );
         row[0].1
     }
 
-    /// Fills `owners` with the `count` members of the highest scores, the highest first; all
-    /// members if there are no more.
+    /// Fills `owners` with the `count` members of the highest scores, the highest first; with all
+    /// members if there are fewer.
     pub(super) fn rank(
         &self,
         hash: u64,
@@ -70,23 +79,15 @@ impl Scores {
         }
         let mut row = [(HIGHEST, 0); ROW];
         let row = &mut row[..count];
-        if self.inverses.is_empty() {
-            let cost = |place, limit: Cost| {
-                let rest = self.rest(hash, place);
-                (rest < limit.1).then_some((0, rest))
-            };
-            keep_lowest(members.len(), cost, row);
-        } else {
-            let cost = |place, limit| self.cost(hash, place, limit);
-            keep_lowest(members.len(), cost, row);
-        }
-        owners.extend(row.iter().map(|&(_, place)| members[place].node));
+        let cost = |index, limit| self.cost(hash, index, limit);
+        keep_lowest(members.len(), cost, row);
+        owners.extend(row.iter().map(|&(_, index)| members[index].node));
     }
 
-    /// The same for many: all members, cut at the last that counts, and sorted. `owners` holds
-    /// their places for as long.
+    /// [`rank`](Self::rank) for more than [`ROW`] owners: selects them among all members, then
+    /// sorts. Until the end, `owners` holds indices of members in place of their numbers.
     fn rank_many(&self, hash: u64, count: usize, members: &Members, owners: &mut Vec<NodeId>) {
-        let cost = |place: &NodeId| self.cost(hash, place.0 as usize, HIGHEST);
+        let cost = |index: &NodeId| self.cost(hash, index.0 as usize, HIGHEST);
         owners.extend((0..).map(NodeId).take(members.len()));
         if count < owners.len() {
             owners.select_nth_unstable_by_key(count, cost);
@@ -98,23 +99,26 @@ impl Scores {
         }
     }
 
-    /// What is left of 2^64 above a member's draw.
+    /// How far a member's draw is below the highest, 2^64 - 1.
     #[inline]
-    fn rest(&self, hash: u64, place: usize) -> u64 {
-        !(hash | 1).wrapping_mul(self.seeds[place])
+    fn rest(&self, hash: u64, index: usize) -> u64 {
+        !(hash | 1).wrapping_mul(self.seeds[index])
     }
 
-    /// The inverse of a member's score, if it is below a limit. -ln(1 - c) is at least c, so most
-    /// are known not to be before any logarithm is taken.
+    /// A member's cost, if it is below a limit. -ln(1 - c) is at least c, so most costs are known to
+    /// be too high before a logarithm is taken.
     #[inline]
-    fn cost(&self, hash: u64, place: usize, limit: Cost) -> Option<Cost> {
-        let rest = self.rest(hash, place);
-        let cost = match self.inverses.get(place) {
-            None => (0, rest),
-            Some(&inverse) if high(rest >> 6, inverse) > limit.0 => return None,
-            Some(&inverse) => (high(neg_ln_of_rest(rest), inverse), rest),
+    fn cost(&self, hash: u64, index: usize, limit: Cost) -> Option<Cost> {
+        let rest = self.rest(hash, index);
+        let Some(inverse) = self.inverses.get(index) else {
+            return (rest < limit.1).then_some((0, rest));
         };
-        (cost < limit).then_some(cost)
+        let part = rest as f64 / DRAWS;
+        if (part * inverse * MARGIN).to_bits() > limit.0 {
+            return None;
+        }
+        let cost = (-libm::log1p(-part) * inverse).to_bits();
+        Some((cost, rest)).filter(|cost| *cost < limit)
     }
 
     /// Bytes of memory beyond the fields.
@@ -123,14 +127,15 @@ impl Scores {
     }
 }
 
-/// The inverse of a score, and what is left above the draw, which decides between equal ones.
+/// The inverse of a score, as the bits of a float (those of floats that are not negative compare as
+/// the floats do); and [`Scores::rest`], which decides between equal ones.
 type Cost = (u64, u64);
 
 /// Above the cost of any member.
 const HIGHEST: Cost = (u64::MAX, u64::MAX);
 
-/// The place of the seed whose product with an odd hash is the highest. Two at a time, so that the
-/// comparisons of the one do not wait for those of the other.
+/// The index of the seed whose product with an odd hash is the highest. Even and odd indices are
+/// compared apart, so that the processor can do both at once.
 #[inline]
 fn highest_draw(seeds: &[u64], hash: u64) -> usize {
     let (pairs, last) = seeds.as_chunks::<2>();
@@ -156,8 +161,8 @@ fn higher(best: (u64, usize), next: (u64, usize)) -> (u64, usize) {
     )
 }
 
-/// Fills `row` with the lowest costs and their places, the lowest first. `cost` is told what is too
-/// much.
+/// Fills `row` with the lowest costs and their indices, the lowest first. `cost` gets the limit: it
+/// need not compute a cost that is not below.
 #[inline]
 fn keep_lowest(
     count: usize,
@@ -167,14 +172,14 @@ fn keep_lowest(
     let Some(last) = row.len().checked_sub(1) else {
         return;
     };
-    for place in 0..count {
-        if let Some(cost) = cost(place, row[last].0) {
+    for index in 0..count {
+        if let Some(cost) = cost(index, row[last].0) {
             let mut at = last;
             while at > 0 && cost < row[at - 1].0 {
                 row[at] = row[at - 1];
                 at -= 1;
             }
-            row[at] = (cost, place);
+            row[at] = (cost, index);
         }
     }
 }
@@ -204,7 +209,7 @@ mod tests {
             let members = weighing(|_| weight, 50);
             let plain = Scores::new(&members);
             assert!(plain.inverses.is_empty());
-            let inverses = vec![u64::MAX / u64::from(weight); 50].into();
+            let inverses = vec![1.0 / f64::from(weight); 50].into();
             let weighted = Scores {
                 inverses,
                 ..plain.clone()

@@ -1,40 +1,37 @@
-//! Slots, as in Redis Cluster: 16,384 of them, dealt out to the nodes in a table.
+//! Slots, as in Redis Cluster: 16,384 of them, and a table of the node that has each.
 //!
-//! A key's slot is a CRC of it, or of its hash tag: `{user1000}.following` and
-//! `{user1000}.followers` are in one slot, because `{user1000}` says so. Which node has which slot
-//! is not computed but remembered, so a change of members moves what somebody chose to move.
-//! Source: Redis Cluster Specification, redis.io, "Key distribution model" and "Hash tags".
+//! A key's slot is a CRC of the key, or of its hash tag: `{user1000}.following` and
+//! `{user1000}.followers` are in one slot, because only `user1000` is hashed. Source: Redis Cluster
+//! Specification, redis.io, "Key distribution model" and "Hash tags".
 //!
-//! At the start each node has one range, as `redis-cli --cluster create` deals them: the nodes by
-//! number, the ends rounded. The size of a node's range in such a fresh deal of the present members
-//! is its due, and the node is the home of the slots in it. Changes go by that, in the manner of
-//! `redis-cli --cluster rebalance` with `--cluster-use-empty-masters` and `--cluster-weight`, though
-//! that leaves an imbalance of 2 % alone, and always takes the lowest slots:
+//! A fresh table gives each node one range, as `redis-cli --cluster create` does: the nodes by
+//! number, the ends rounded. The fresh table of the present members also guides later changes: the
+//! size of a node's range in it is the node's quota, and the node is the home of the slots in its
+//! range. The rules are those of `redis-cli --cluster rebalance` with `--cluster-use-empty-masters`
+//! and `--cluster-weight`, except that Redis accepts an imbalance of 2 % and always takes the lowest
+//! slots:
 //!
-//! - A newcomer takes its due, slot after slot, each from whoever has most beyond its own due, of
-//!   several the one with the lowest number; so it takes from each in proportion.
-//! - Of a node that leaves, each slot goes to whoever lacks most of its due, likewise.
-//! - Which slots go: those that come home by it first, then the others, from the lowest.
+//! - A node that joins takes its quota, one slot after another, each from the node that is most
+//!   above its own quota; of several, from the one with the lowest number. So each node gives in
+//!   proportion to what it has.
+//! - Each slot of a node that leaves goes to the node that is most below its quota, likewise.
+//! - Slots go to their homes first, then the others go, from the lowest.
 //!
-//! No slot moves between two nodes that stay, and up to 128 nodes of one weight, each has its due
-//! after any changes. A node that leaves a fresh deal gets the same slots back on its return.
+//! No slot moves between two nodes that stay. With up to 128 nodes of one weight, each node has its
+//! quota after any changes. A node that leaves a fresh table and comes back gets the same slots.
 //!
-//! Replicas are not in the table (Redis has them attached to a primary, all slots alike): they are
-//! the nodes of the highest scores for the slot, as in rendezvous hashing, so a lost node's slots
-//! have their replicas on all others.
+//! The table has primaries only (Redis attaches a replica to one primary, for all of its slots). The
+//! replicas are the nodes with the highest scores for the slot, as in rendezvous hashing, so the
+//! replicas of a lost node's slots are spread over all other nodes.
 //!
-//! Slots are coarse: 1000 nodes have 16 or 17 each, and the weights of a heavy and a light node can
-//! be told apart only while the light one has many.
+//! Slots are coarse: 1000 nodes have 16 or 17 each, and small differences of weight get lost.
 
-use super::deal::{self, Table};
+use super::deal::{self, SLOTS, Table};
 use super::scores::Scores;
 use super::{Location, Member, Members, Placement, PlacementKind};
 use crate::hash::crc16_xmodem;
 use crate::id::NodeId;
 use crate::rng::Rng;
-
-/// How many slots there are.
-pub(super) const SLOTS: usize = 16_384;
 
 /// CRC-16 of the key or its hash tag, modulo 16,384: that is the hash, and the slot. Larger hashes
 /// are taken modulo 16,384.
@@ -43,8 +40,7 @@ pub(super) const SLOTS: usize = 16_384;
 /// bytes): an owner costs .5 ns for any number, three 23/35/220/1050 ns. The most loaded node has
 /// 1.000/1.000/1.005/1.067 of the mean with keys numbered through, which a CRC spreads better than
 /// chance. An eleventh node moves .0909 of the keys (the optimum) and copies for three owners 1.01
-/// of the optimum; a node that leaves moves its own keys, and of ten, its first heir gets 1.00 of a
-/// fair part. Memory: 33 kB and 16 bytes a node, with unequal weights 24. A change costs .1 ms.
+/// of the optimum; a node that leaves moves its own keys only. Memory: 33 kB and 16 bytes a node, with unequal weights 24. A change costs .1 ms.
 #[derive(Clone, Debug)]
 pub struct Slots {
     members: Members,
@@ -54,17 +50,17 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// A fresh deal to these nodes, by weight.
+    /// A fresh table for these nodes, by weight.
     ///
     /// # Panics
     /// If there are more than 65,535.
     #[must_use]
     pub fn new(members: Members) -> Self {
         let table = deal::fresh(&members);
-        Self::dealt(members, table)
+        Self::with_table(members, table)
     }
 
-    fn dealt(members: Members, table: Table) -> Self {
+    fn with_table(members: Members, table: Table) -> Self {
         let scores = Scores::new(&members);
         Self {
             members,
@@ -80,13 +76,13 @@ impl Slots {
 
     #[inline]
     fn primary(&self, slot: u16) -> NodeId {
-        let place = self.table[usize::from(slot) % SLOTS];
-        self.members[usize::from(place)].node
+        let index = self.table[usize::from(slot) % SLOTS];
+        self.members[usize::from(index)].node
     }
 }
 
-/// What counts of a key: what is between its first `{` and the first `}` after that, if there is
-/// anything; else all of it.
+/// The part of a key that is hashed: the bytes between its first `{` and the first `}` after that;
+/// the whole key if there are none.
 fn hash_tag(key: &[u8]) -> &[u8] {
     let tag = memchr::memchr(b'{', key).and_then(|open| {
         let rest = &key[open + 1..];
@@ -95,11 +91,9 @@ fn hash_tag(key: &[u8]) -> &[u8] {
     tag.filter(|tag| !tag.is_empty()).unwrap_or(key)
 }
 
-/// The place of a node among the members, of which it is one.
-fn place(members: &Members, node: NodeId) -> u16 {
-    let place = members.binary_search_by_key(&node, |member| member.node);
-    let place = place.ok().and_then(|place| u16::try_from(place).ok());
-    place.expect("only a member leaves, and there are 65,535 at most")
+/// The index of a node among the members, of which it is one.
+fn index_of(members: &Members, node: NodeId) -> u16 {
+    u16::try_from(members.index_of(node)).expect("65,535 members at most")
 }
 
 impl Placement for Slots {
@@ -123,7 +117,7 @@ impl Placement for Slots {
     fn owners(&self, hash: u64, count: usize, owners: &mut Vec<NodeId>) {
         let slot = Self::slot(hash);
         let primary = self.primary(slot);
-        // One more than wanted is not needed: either the primary is among them, or the last goes.
+        // No need to rank one more: either the primary is among them, or the last is cut off.
         let replicas = if count > 1 { count } else { 0 };
         let mixed = Rng::new(slot.into()).next_u64();
         self.scores.rank(mixed, replicas, &self.members, owners);
@@ -152,16 +146,16 @@ impl Placement for Slots {
 
     fn with(&self, member: Member) -> Box<dyn Placement> {
         let members = self.members.with(member);
-        let newcomer = place(&members, member.node);
+        let newcomer = index_of(&members, member.node);
         let table = deal::joined(&self.table, &members, newcomer);
-        Box::new(Self::dealt(members, table))
+        Box::new(Self::with_table(members, table))
     }
 
     fn without(&self, node: NodeId) -> Box<dyn Placement> {
-        let leaver = place(&self.members, node);
+        let leaver = index_of(&self.members, node);
         let members = self.members.without(node);
         let table = deal::left(&self.table, &members, leaver);
-        Box::new(Self::dealt(members, table))
+        Box::new(Self::with_table(members, table))
     }
 }
 
@@ -230,7 +224,7 @@ mod tests {
         let members = placement.members();
         let mut sizes = vec![0; members.len()];
         for node in primaries(placement) {
-            sizes[usize::from(place(members, node))] += 1;
+            sizes[usize::from(index_of(members, node))] += 1;
         }
         sizes
     }
@@ -277,6 +271,7 @@ mod tests {
             golden::checksums(kind),
             [0x8228_2480_5543_4fce, 0x35bd_7f92_0bd3_97ba]
         );
+        assert_eq!(golden::weighted_checksum(kind), 0xde9d_85fa_8bc2_0790);
     }
 
     #[test]
@@ -304,7 +299,7 @@ mod tests {
         assert_eq!(primaries(&*more), primaries(&slots));
     }
 
-    /// A newcomer takes its due and no more, from each in proportion to its weight.
+    /// A newcomer takes its quota and no more, from each in proportion to its weight.
     #[test]
     fn a_newcomer_takes_from_each_in_proportion() {
         let before = Slots::new(Members::new(vec![node(0, 1), node(2, 2), node(7, 5)]));
@@ -320,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn who_returns_gets_the_same_slots_back() {
+    fn a_node_that_returns_gets_the_same_slots_back() {
         for count in 2..40 {
             let before = Slots::new(Members::first(count));
             let joined = before.with(node(count, 1));
@@ -337,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn all_have_their_due_after_any_changes() {
+    fn all_have_their_quota_after_any_changes() {
         let mut rng = Rng::new(11);
         let mut slots: Box<dyn Placement> = Box::new(Slots::new(Members::first(100)));
         for next in 100..300 {

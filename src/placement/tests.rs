@@ -87,7 +87,7 @@ fn every_hash_has_an_owner() {
     }
 }
 
-/// How far the most and the least loaded of 10 nodes may be from the mean: what FACTS measured,
+/// How far the most and the least loaded of 10 nodes may be from the mean: the measured bounds,
 /// and a little more for 10 times fewer keys.
 fn balance(kind: PlacementKind) -> (f64, f64) {
     match kind.to_string().as_str() {

@@ -1,11 +1,13 @@
-//! HELP, out of the catalog.
+//! `HELP`, from the catalog.
+
+use std::fmt::Display;
 
 use serde_json::{Value, json};
 
 use super::style::{Paint, Style};
 use crate::eviction::Eviction;
 use crate::language::Topic;
-use crate::language::catalog::{COMMANDS, Group, Spec, Verb};
+use crate::language::catalog::{Group, Spec, Verb, commands};
 use crate::placement::PlacementKind;
 use crate::replica::Restart;
 
@@ -27,11 +29,11 @@ pub fn topic(style: Style, topic: Topic, out: &mut Vec<u8>) {
 }
 
 fn group_text(style: Style, group: Group) -> String {
-    let width = COMMANDS.iter().map(|spec| spec.usage().len()).max();
+    let width = commands().map(|spec| spec.usage().len()).max();
     let width = width.unwrap_or(0) + 2;
     let mut text = style.painted(Paint::Heading, &format!("@{group}"));
     text.push('\n');
-    for spec in group.commands() {
+    for spec in commands().filter(|spec| spec.group == group) {
         let space = " ".repeat(width - spec.usage().len());
         text += &format!("  {}{space}{}\n", usage(style, spec), spec.summary);
     }
@@ -43,23 +45,7 @@ fn command_text(style: Style, spec: &Spec) -> String {
     if !spec.aliases.is_empty() {
         text += &format!("  Also: {}\n", spec.aliases.join(", "));
     }
-    if spec.verb == Verb::Eviction {
-        text += &choices(
-            Eviction::ALL
-                .iter()
-                .map(|it| (it.to_string(), it.summary())),
-        );
-    }
-    if spec.verb == Verb::Placement {
-        text += &choices(
-            PlacementKind::ALL
-                .iter()
-                .map(|it| (it.to_string(), it.summary())),
-        );
-    }
-    if spec.verb == Verb::Restart {
-        text += &choices(Restart::ALL.iter().map(|it| (it.to_string(), it.summary())));
-    }
+    text += &choices(spec.verb);
     for line in notes(spec.verb) {
         text += &format!("  {line}\n");
     }
@@ -75,7 +61,7 @@ fn command_text(style: Style, spec: &Spec) -> String {
     text
 }
 
-/// What one line cannot say.
+/// More lines about a command.
 fn notes(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Quorum => &[
@@ -112,9 +98,22 @@ fn notes(verb: Verb) -> &'static [&'static str] {
     }
 }
 
-fn choices(choices: impl Iterator<Item = (String, &'static str)>) -> String {
-    let line = |(name, summary): (String, &str)| format!("    {name:14}{summary}\n");
-    choices.map(line).collect()
+/// The names that the command takes, a line for each.
+fn choices(verb: Verb) -> String {
+    match verb {
+        Verb::Eviction => choice_lines(Eviction::ALL, |it| it.summary()),
+        Verb::Placement => choice_lines(PlacementKind::ALL, |it| it.summary()),
+        Verb::Restart => choice_lines(&Restart::ALL, |it| it.summary()),
+        _ => String::new(),
+    }
+}
+
+fn choice_lines<T: Display>(all: &[T], summary: impl Fn(&T) -> &'static str) -> String {
+    let line = |it| {
+        let (name, summary) = (format!("{it}"), summary(it));
+        format!("    {name:14}{summary}\n")
+    };
+    all.iter().map(line).collect()
 }
 
 fn usage(style: Style, spec: &Spec) -> String {
@@ -122,34 +121,33 @@ fn usage(style: Style, spec: &Spec) -> String {
     format!("{name} {}", spec.syntax).trim_end().into()
 }
 
-pub fn json(topic: Topic) -> Value {
+pub fn objects(topic: Topic) -> Value {
     let wanted = |spec: &&Spec| match topic {
         Topic::All => true,
         Topic::Group(group) => spec.group == group,
         Topic::Command(one) => *spec == one,
     };
-    let object = |spec: &Spec| {
-        let example = spec
-            .example
-            .iter()
-            .map(|(line, output)| json!({ "line": line, "output": output }));
-        json!({
-            "name": spec.name,
-            "aliases": spec.aliases,
-            "group": spec.group.to_string(),
-            "syntax": spec.syntax,
-            "summary": spec.summary,
-            "example": example.collect::<Vec<_>>(),
-        })
-    };
-    COMMANDS.iter().filter(wanted).map(object).collect()
+    commands().filter(wanted).map(object).collect()
+}
+
+fn object(spec: &Spec) -> Value {
+    let example = spec.example.iter();
+    let example = example.map(|(line, output)| json!({ "line": line, "output": output }));
+    json!({
+        "name": spec.name,
+        "aliases": spec.aliases,
+        "group": spec.group.to_string(),
+        "syntax": spec.syntax,
+        "summary": spec.summary,
+        "example": example.collect::<Value>(),
+    })
 }
 
 /// The table of all commands as Markdown, for the README.
 #[must_use]
 pub fn command_table() -> String {
     let mut text = String::from("| group | command | what it does |\n| --- | --- | --- |\n");
-    for spec in COMMANDS {
+    for spec in commands() {
         let also = if spec.aliases.is_empty() {
             String::new()
         } else {

@@ -1,100 +1,127 @@
-//! Messages on their way, and the path of a command.
+//! Messages between nodes and clients, and the faults that disturb them.
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::json::{Object, results};
-use super::plain::{line, time_since_start};
+use super::grid::Grid;
 use super::style::{Paint, Style};
-use super::table::Grid;
+use super::text::{acknowledge, line, since_start};
 use crate::network::Endpoint;
-use crate::reply::{Fate, Passage};
+use crate::reply::{Delivery, TracedMessage};
 use crate::time::Instant;
 
-/// Messages in flight.
-pub fn grid(messages: &[Passage]) -> Grid {
-    let rows = messages.iter().map(|it| {
-        let arrives = match it.fate {
-            Fate::Travels(at) | Fate::Delivered(at) => since_start(at),
-            Fate::Held => "held".into(),
-            Fate::Waits(_) => "paused".into(),
-            Fate::Lost(_) => "lost".into(),
-        };
-        let (from, to) = (it.from.to_string(), it.to.to_string());
-        vec![from, to, it.text.clone(), since_start(it.sent), arrives]
-    });
-    Grid::new(
-        &["from", "to", "message", "sent", "arrives"],
-        rows.collect(),
-    )
+pub fn faults(style: Style, faults: &[String], out: &mut Vec<u8>) {
+    for fault in faults {
+        line(fault, out);
+    }
+    if faults.is_empty() {
+        acknowledge(style, "no faults", out);
+    }
 }
 
-/// What STEP has delivered: `20ms 2 -> 0: write apple v1`.
-pub fn delivered(style: Style, messages: &[Passage], out: &mut Vec<u8>) {
+/// Messages in flight.
+pub fn grid(messages: &[TracedMessage]) -> Grid {
+    let rows = messages.iter().map(|it| {
+        let (from, to) = (it.from.to_string(), it.to.to_string());
+        let (sent, arrives) = (since_start(it.sent), arrival(it.delivery));
+        vec![from, to, it.text.clone(), sent, arrives]
+    });
+    Grid::new(&["from", "to", "message", "sent", "arrives"], rows)
+}
+
+fn arrival(delivery: Delivery) -> String {
+    match delivery {
+        Delivery::Travels(at) | Delivery::Delivered(at) => since_start(at),
+        Delivery::Held => "held".into(),
+        Delivery::Waits(_) => "paused".into(),
+        Delivery::Lost(_) => "lost".into(),
+    }
+}
+
+pub fn in_flight(style: Style, messages: &[TracedMessage], out: &mut Vec<u8>) {
+    if messages.is_empty() {
+        return acknowledge(style, NONE_IN_FLIGHT, out);
+    }
+    grid(messages).columns(style, "", out);
+}
+
+/// The messages that `STEP` has delivered: `20ms 2 -> 0: write apple v1`.
+pub fn delivered(style: Style, messages: &[TracedMessage], out: &mut Vec<u8>) {
+    if messages.is_empty() {
+        return acknowledge(style, NONE_IN_FLIGHT, out);
+    }
     for it in messages {
         let at = style.painted(Paint::Faint, &since_start(it.at()));
-        line(&format!("{at} {}", passage(it)), out);
+        line(&format!("{at} {}", sentence(it)), out);
     }
 }
 
-/// What TRACE has seen: `+20ms 2 -> 0: write apple v1 (sent +0ms)`.
-pub fn path(style: Style, start: Instant, messages: &[Passage], out: &mut Vec<u8>) {
+const NONE_IN_FLIGHT: &str = "no messages in flight";
+
+/// The messages of `TRACE`: `+20ms 2 -> 0: write apple v1 (sent +0ms)`.
+pub fn path(
+    style: Style,
+    start: Instant,
+    messages: &[TracedMessage],
+    omitted: u64,
+    out: &mut Vec<u8>,
+) {
     for it in messages {
-        let after = |at: Instant| format!("+{}", millis(at.since(start)));
-        let at = style.painted(Paint::Faint, &after(it.at()));
-        let note = match it.fate {
-            Fate::Delivered(arrived) if arrived == it.sent => String::new(),
-            Fate::Delivered(_) => format!(" (sent {})", after(it.sent)),
-            Fate::Travels(arrives) => format!(" (arrives {})", after(arrives)),
-            Fate::Held => " (held)".into(),
-            Fate::Waits(_) => format!(" (server {} is paused)", it.to),
-            Fate::Lost(_) => " (lost)".into(),
-        };
-        let note = style.painted(Paint::Notice, &note);
-        line(&format!("{at} {}{note}", passage(it)), out);
+        let at = style.painted(Paint::Faint, &after(start, it.at()));
+        let note = style.painted(Paint::Notice, &note(start, it));
+        line(&format!("{at} {}{note}", sentence(it)), out);
+    }
+    if omitted > 0 {
+        line(&format!("{omitted} more messages were not recorded"), out);
     }
 }
 
-fn passage(it: &Passage) -> String {
+fn note(start: Instant, it: &TracedMessage) -> String {
+    match it.delivery {
+        Delivery::Delivered(arrived) if arrived == it.sent => String::new(),
+        Delivery::Delivered(_) => format!(" (sent {})", after(start, it.sent)),
+        Delivery::Travels(arrives) => format!(" (arrives {})", after(start, arrives)),
+        Delivery::Held => " (held)".into(),
+        Delivery::Waits(_) => format!(" (server {} is paused)", it.to),
+        Delivery::Lost(_) => " (lost)".into(),
+    }
+}
+
+fn sentence(it: &TracedMessage) -> String {
     format!("{} -> {}: {}", it.from, it.to, it.text)
 }
 
-fn since_start(at: Instant) -> String {
-    time_since_start(at.since(Instant::START))
-}
-
-/// Milliseconds, with as many decimals as it takes to tell microseconds.
-fn millis(time: Duration) -> String {
-    let micros = time.as_micros();
+/// The time since `start` in milliseconds, with up to three decimals.
+fn after(start: Instant, at: Instant) -> String {
+    let micros = Duration::as_micros(&at.since(start));
     let text = format!("{}.{:03}", micros / 1000, micros % 1000);
-    format!("{}ms", text.trim_end_matches('0').trim_end_matches('.'))
+    format!("+{}ms", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-pub fn json(messages: &[Passage]) -> Value {
-    results(messages.iter().map(object))
+pub fn objects(messages: &[TracedMessage]) -> Value {
+    messages.iter().map(object).collect()
 }
 
-fn object(it: &Passage) -> Object {
-    let endpoint = |end: Endpoint| match end {
+fn object(it: &TracedMessage) -> Value {
+    let end = |end: Endpoint| match end {
         Endpoint::Client => Value::from("client"),
         Endpoint::Node(node) => node.0.into(),
     };
-    let (state, arrives) = match it.fate {
-        Fate::Delivered(at) => ("delivered", Some(at)),
-        Fate::Travels(at) => ("in_flight", Some(at)),
-        Fate::Held => ("held", None),
-        Fate::Waits(at) => ("paused", Some(at)),
-        Fate::Lost(_) => ("lost", None),
+    let (state, arrives) = match it.delivery {
+        Delivery::Delivered(at) => ("delivered", Some(at)),
+        Delivery::Travels(at) => ("in_flight", Some(at)),
+        Delivery::Held => ("held", None),
+        Delivery::Waits(at) => ("paused", Some(at)),
+        Delivery::Lost(_) => ("lost", None),
     };
-    let mut object = Object::new();
-    object.insert("from".into(), endpoint(it.from));
-    object.insert("to".into(), endpoint(it.to));
-    object.insert("kind".into(), it.kind.into());
-    object.insert("message".into(), it.text.clone().into());
-    object.insert("sent_ms".into(), it.sent.as_millis().into());
-    let arrives = arrives.map(Instant::as_millis);
-    object.insert("arrives_ms".into(), arrives.into());
-    object.insert("state".into(), state.into());
-    object
+    json!({
+        "from": end(it.from),
+        "to": end(it.to),
+        "kind": it.kind,
+        "message": it.text,
+        "sent_ms": it.sent.as_millis(),
+        "arrives_ms": arrives.map(Instant::as_millis),
+        "state": state,
+    })
 }

@@ -1,35 +1,45 @@
-//! How replies, events and errors look: values in, bytes out.
+//! Rendering of replies, events and errors: values in, bytes out.
 //!
-//! One [`Reply`] has three renderings: plain lines for people and scripts, boxed tables, and JSON,
-//! one object a line.
+//! One [`Reply`] has three renderings: plain lines for people and scripts, boxed tables, and JSON
+//! with one object a line. `plain`, `table` and `json` each match a reply to a function of its
+//! family. The families (`data`, `nodes`, `placing`, `events`, `messages`, `history`, `checks`,
+//! `help`) have a function or a struct for each rendering. They are built on the leaves `text`,
+//! `grid`, `object` and `style`.
 
 mod checks;
+mod data;
+mod events;
+mod grid;
 mod help;
+mod history;
 mod json;
 mod messages;
+mod nodes;
+mod object;
+mod placing;
 mod plain;
 mod style;
 mod table;
+mod text;
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::event::Event;
 use crate::language::Error;
-use crate::language::catalog::Spec;
 use crate::language::word;
 use crate::reply::Reply;
 
 pub use help::command_table;
 pub use style::{Paint, Style};
 
-/// The rendering.
+/// The renderings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// Lines of text.
     #[default]
     Plain,
-    /// Lines of text, and boxes around whatever has columns.
+    /// Lines of text, and boxes around columns.
     Table,
     /// One JSON object a line.
     Json,
@@ -65,39 +75,79 @@ impl FromStr for Format {
     }
 }
 
-/// What is answered, and to which line.
+/// The outcome of one line.
 #[derive(Clone, Copy)]
-pub struct Answer<'a> {
-    /// The command; `None` if the line has none that is known.
-    pub spec: Option<&'static Spec>,
-    /// The line's number in its file.
+pub struct LineOutcome<'a> {
+    /// The canonical name of the command; `None` if the line names no known command.
+    pub command: Option<&'static str>,
+    /// The number of the line in its file, from 1.
     pub line: u64,
     /// The reply or the error.
-    pub outcome: Result<&'a Reply<'a>, &'a Error>,
+    pub result: Result<&'a Reply<'a>, &'a Error>,
 }
 
-/// Appends a reply to `out`, or in JSON an error. Errors in other formats are for another stream.
+/// Appends a reply to `out`, and in JSON also an error. In the other formats an error appends
+/// nothing: it belongs on another stream, see [`error`].
 #[inline]
-pub fn answer(format: Format, style: Style, answer: Answer<'_>, out: &mut Vec<u8>) {
-    match (format, answer.outcome) {
-        (Format::Json, _) => json::answer(answer, out),
+pub fn outcome(format: Format, style: Style, outcome: LineOutcome<'_>, out: &mut Vec<u8>) {
+    match (format, outcome.result) {
+        (Format::Json, _) => json::outcome(None, outcome, out),
         (Format::Plain, Ok(reply)) => plain::reply(style, reply, out),
         (Format::Table, Ok(reply)) => table::reply(style, reply, out),
         (_, Err(_)) => {}
     }
 }
 
-/// Appends an event to `out`.
+/// Appends an event to `out`, in one line.
 pub fn event(format: Format, style: Style, event: &Event, out: &mut Vec<u8>) {
     if format == Format::Json {
         return json::event(event, out);
     }
-    style.paint(Paint::Notice, out, |out| plain::event(event, out));
+    style.paint(Paint::Notice, out, |out| events::sentence(event, out));
     out.push(b'\n');
 }
 
-/// Appends an error message for people to `out`, behind the place in a script that it is about
-/// (line 0: the whole file).
+/// Appends a notice that events were dropped before they could be printed.
+pub fn missed(format: Format, style: Style, count: u64, out: &mut Vec<u8>) {
+    if format == Format::Json {
+        return json::missed(count, out);
+    }
+    let events = if count == 1 {
+        "event was"
+    } else {
+        "events were"
+    };
+    let text = format!("{count} {events} dropped: too many at once");
+    style.paint(Paint::Notice, out, |out| {
+        out.extend_from_slice(text.as_bytes());
+    });
+    out.push(b'\n');
+}
+
+/// Appends the outcome of a line that another client has sent, also in the other formats an error.
+pub fn client_outcome(
+    format: Format,
+    style: Style,
+    client: u32,
+    line: LineOutcome<'_>,
+    out: &mut Vec<u8>,
+) {
+    if format == Format::Json {
+        return json::outcome(Some(client), line, out);
+    }
+    out.extend_from_slice(format!("client {client}: ").as_bytes());
+    let start = out.len();
+    match line.result {
+        Ok(_) => outcome(format, style, line, out),
+        Err(failure) => error(style, None, failure, out),
+    }
+    if out.len() == start {
+        out.extend_from_slice(b"OK\n");
+    }
+}
+
+/// Appends an error message for people to `out`. A position in a script, the file's name and the
+/// line's number, comes first; line 0 stands for the whole file.
 pub fn error(style: Style, place: Option<(&str, u64)>, error: &Error, out: &mut Vec<u8>) {
     if let Some((file, line)) = place {
         word::show_text(file.as_bytes(), out);

@@ -1,19 +1,19 @@
-//! Colour, where it is wanted.
+//! Colours of text on one stream.
 
 use colored::{Color, Colorize, Styles};
 
-/// How text is to look on one stream.
+/// The style of text on one stream.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
     /// With colours.
     pub color: bool,
-    /// For a person at a prompt: silent commands say OK, tables have bars.
+    /// For a person at a prompt: silent commands print OK, tables have bars.
     pub interactive: bool,
-    /// Bars and boxes may be drawn with characters outside of ASCII.
+    /// Bars and boxes may use characters outside of ASCII.
     pub unicode: bool,
 }
 
-/// What a piece of text is.
+/// The role of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
     /// A command's name.
@@ -22,9 +22,9 @@ pub enum Paint {
     Value,
     /// An absent value, an acknowledgement, an arrow, a hint.
     Faint,
-    /// Something that happened.
+    /// An event.
     Notice,
-    /// Something that is wrong.
+    /// An error.
     Error,
     /// A heading.
     Heading,
@@ -35,7 +35,7 @@ pub enum Paint {
 }
 
 impl Style {
-    /// Appends what `write` writes, in the colour of `paint`.
+    /// Appends the output of `write` in the colour of `paint`.
     #[inline]
     pub fn paint(self, paint: Paint, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.color {
@@ -64,8 +64,7 @@ impl Style {
             Paint::Quoted => (Some(Color::Magenta), None),
             Paint::Number => (Some(Color::Blue), None),
         };
-        // Whether there is colour at all is decided per stream, above; the crate would look at
-        // standard output only.
+        // The style of the stream decides about colour; the crate looks at standard output only.
         colored::control::set_override(true);
         let text = color.map_or_else(|| text.normal(), |color| text.color(color));
         match style {

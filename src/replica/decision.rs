@@ -1,85 +1,99 @@
-//! What a request comes to when it is known what is there.
+//! What a read-modify-write does, once it is known what is stored.
+//!
+//! Every conditional command is one primitive: read the latest write, decide, and write on the
+//! condition that no later version has come in between.
 
-use super::message::{Answer, Base, Bytes, Record, Refusal, Request, Version};
-use crate::cache;
-use crate::history::Action;
+use std::borrow::Cow;
+
+use super::message::Version;
+use crate::operation::{self, Found, Operation, Outcome, Refusal};
 use crate::time::Instant;
 
+/// The value of a key that can be read.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    pub value: &'a [u8],
+    pub deadline: Option<Instant>,
+    pub version: Version,
+}
+
 /// What is to be done.
-pub enum Decision {
-    Tell(Then),
-    /// Write this if nothing later has come in between, and then tell.
-    Write(Record, Option<Base>, Answer),
+pub enum Decision<'a> {
+    /// Answer.
+    Answer(Outcome),
+    /// Write `value` (`None`: a tombstone), then answer.
+    Write {
+        value: Option<Cow<'a, [u8]>>,
+        deadline: Option<Instant>,
+        /// Whether the write depends on what was read.
+        conditional: bool,
+        outcome: Outcome,
+    },
 }
 
-/// What is to be told, and until when it is true: until what was read expires.
-pub struct Then {
-    pub answer: Answer,
-    pub until: Option<Instant>,
-}
-
-impl From<Answer> for Then {
-    /// True for ever.
-    fn from(answer: Answer) -> Self {
-        Self {
-            answer,
-            until: None,
-        }
-    }
-}
-
-/// What a request comes to when `live` can be read and `version` is the latest write known.
-pub fn decide(request: &Request, live: Option<Record>, version: Version) -> Decision {
-    let record = |value: Option<&[u8]>, deadline| Record {
-        version: request.version,
-        value: value.map(Bytes::from),
+/// Decides what an operation does to what is stored.
+pub fn decide<'a>(operation: &Operation<&'a [u8]>, live: Option<Live<'a>>) -> Decision<'a> {
+    let write = |value: &'a [u8], deadline, outcome| Decision::Write {
+        value: Some(Cow::Borrowed(value)),
         deadline,
+        conditional: true,
+        outcome,
     };
-    let until = live.as_ref().and_then(|live| live.deadline);
-    let unless = Some(Base { version, until });
-    let tell = |answer| Decision::Tell(Then { answer, until });
-    match (&request.action, live) {
-        (Action::Get | Action::Put { .. }, live) => tell(Answer::Value(live)),
-        (Action::Delete, live) => {
-            let found = Answer::Applied(live.is_some());
-            Decision::Write(record(None, None), None, found)
+    let applied = |applied| Decision::Answer(Outcome::Applied(applied));
+    match (*operation, live) {
+        (Operation::Get | Operation::Put { .. }, live) => {
+            Decision::Answer(Outcome::Value(live.map(Live::found)))
         }
-        (Action::Add { .. }, Some(_)) | (Action::Cas { .. } | Action::SetDeadline { .. }, None) => {
-            tell(Answer::Applied(false))
+        (Operation::Delete, live) => Decision::Write {
+            value: None,
+            deadline: None,
+            conditional: false,
+            outcome: Outcome::Applied(live.is_some()),
+        },
+        (Operation::Add { .. }, Some(_))
+        | (Operation::Cas { .. } | Operation::SetDeadline { .. }, None) => applied(false),
+        (Operation::Add { value, deadline }, None) => {
+            write(value, deadline, Outcome::Applied(true))
         }
-        (Action::Add { value, deadline }, None) => Decision::Write(
-            record(Some(value), *deadline),
-            unless,
-            Answer::Applied(true),
-        ),
         (
-            Action::Cas {
+            Operation::Cas {
                 expected,
                 new,
                 deadline,
             },
             Some(live),
         ) => {
-            if live.value.as_deref() == Some(&**expected) {
-                Decision::Write(record(Some(new), *deadline), unless, Answer::Applied(true))
+            if live.value == expected {
+                write(new, deadline, Outcome::Applied(true))
             } else {
-                tell(Answer::Applied(false))
+                applied(false)
             }
         }
-        (Action::SetDeadline { deadline }, Some(live)) => {
-            let record = record(live.value.as_deref(), *deadline);
-            Decision::Write(record, unless, Answer::Applied(true))
+        (Operation::SetDeadline { deadline }, Some(live)) => {
+            write(live.value, deadline, Outcome::Applied(true))
         }
-        (Action::Incr { delta }, live) => {
-            let deadline = live.as_ref().and_then(|live| live.deadline);
-            let old = live.as_ref().and_then(|live| live.value.as_deref());
-            match cache::sum(old, *delta) {
-                Ok(sum) => {
-                    let record = record(Some(sum.to_string().as_bytes()), deadline);
-                    Decision::Write(record, unless, Answer::Number(sum))
-                }
-                Err(error) => tell(Answer::Refused(Refusal::Count(error))),
-            }
+        (Operation::Incr { delta }, live) => increment(delta, live),
+    }
+}
+
+fn increment(delta: i64, live: Option<Live<'_>>) -> Decision<'_> {
+    match operation::sum(live.map(|live| live.value), delta) {
+        Ok(sum) => Decision::Write {
+            value: Some(Cow::Owned(sum.to_string().into_bytes())),
+            deadline: live.and_then(|live| live.deadline),
+            conditional: true,
+            outcome: Outcome::Number(sum),
+        },
+        Err(error) => Decision::Answer(Outcome::Refused(Refusal::Count(error))),
+    }
+}
+
+impl Live<'_> {
+    fn found(self) -> Found {
+        Found {
+            value: self.value.into(),
+            deadline: self.deadline,
+            version: self.version,
         }
     }
 }

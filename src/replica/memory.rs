@@ -1,65 +1,78 @@
-//! What a replica knows: the entries that it stores and the tombstones that it remembers, and how
-//! what it hears changes that.
-//!
-//! An entry's bytes in the store are 8 bytes of version and one of flags, and then the value.
+//! What a replica knows: its entries and its tombstones, and how writes change them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::Replica;
-use super::message::{Base, Bytes, Record, Version, Written};
+use super::message::{Base, Record, Version, Written};
 use super::rules::{Context, Rules};
-use crate::cache::{Cache, PutError};
-use crate::config::Plant;
+use crate::config::InjectedBug;
 use crate::event::EventLog;
-use crate::node::Entry;
+use crate::node::{Cause, Origin};
+use crate::operation::{Bytes, PutError};
 use crate::time::Instant;
 
-/// How many bytes stand before the value of an entry.
-pub const HEADER: usize = 9;
-
-/// The version and the value in an entry's bytes.
-///
-/// # Panics
-/// If there are fewer than [`HEADER`] bytes.
-#[must_use]
-pub fn unpack(bytes: &[u8]) -> (Version, &[u8]) {
-    let (header, value) = bytes.split_at(HEADER);
-    let version: [u8; 8] = header[..8]
-        .try_into()
-        .expect("a header has 8 bytes of version");
-    (Version::from_le_bytes(version), value)
+/// The latest write to a key that a replica knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// None.
+    Nothing,
+    /// The entry in this slot.
+    Entry(Version, u32),
+    /// The key is deleted or has expired.
+    Tombstone(Version),
 }
 
-fn pack(buffer: &mut Vec<u8>, version: Version, settled: bool, value: &[u8]) {
-    buffer.clear();
-    buffer.extend_from_slice(&version.to_le_bytes());
-    buffer.push(u8::from(settled));
-    buffer.extend_from_slice(value);
+impl Known {
+    /// The version of the write; 0 if there is none.
+    pub fn version(self) -> Version {
+        match self {
+            Self::Nothing => 0,
+            Self::Entry(version, _) | Self::Tombstone(version) => version,
+        }
+    }
+
+    /// Where the entry is.
+    pub fn slot(self) -> Option<u32> {
+        match self {
+            Self::Entry(_, slot) => Some(slot),
+            Self::Nothing | Self::Tombstone(_) => None,
+        }
+    }
 }
 
 impl Replica {
-    /// Expires the entry that [`Replica::next_due`] announced.
+    /// Expires the entry that [`Replica::next_due`] announced. A tombstone remains, unless the
+    /// replica is the only owner and no message is in flight (`alone`). An entry that has moved
+    /// (`moved`) expires at its new owners, and is not logged here.
     pub(crate) fn expire_next(
         &mut self,
+        present: Instant,
         clock: &mut Version,
         rules: &Rules<'_>,
+        (alone, moved): (bool, bool),
         log: &mut EventLog,
     ) {
-        if let Some((deadline, key, value)) = self.node.peek_due() {
-            let (version, _) = unpack(value);
-            let is_settled = value[HEADER - 1] == 1 || rules.has_no_copies();
+        let Some((deadline, slot)) = self.node.peek_due() else {
+            return;
+        };
+        let at = self.global(deadline).max(present);
+        if !alone {
+            let version = self.node.version(slot);
+            let is_settled = self.node.is_settled(slot) || rules.has_no_copies();
             let settled = is_settled.then_some(*clock);
             *clock += u64::from(settled.is_some());
-            let key: Bytes = key.into();
-            let at = deadline.as_nanos().saturating_add_signed(-self.skew);
-            let write = (version, Some(deadline));
-            self.dig(Instant::from_nanos(at), rules, &key, write, settled);
+            let key: Bytes = self.node.entry(slot).0.into();
+            self.bury(at, rules, &key, (version, Some(deadline)), settled);
         }
-        self.node.expire_next(log);
+        if moved {
+            self.node.drop_next();
+        } else {
+            self.node.expire_next(at, log);
+        }
     }
 
-    fn dig(
+    /// Makes a tombstone.
+    fn bury(
         &mut self,
         now: Instant,
         rules: &Rules<'_>,
@@ -67,41 +80,54 @@ impl Replica {
         write: (Version, Option<Instant>),
         settled: Option<Version>,
     ) {
-        if rules.plant != Some(Plant::NoTombstones) {
-            let until = now.later(rules.grace);
-            self.graves.dig(key, write, settled, until);
+        if rules.bug != Some(InjectedBug::NoTombstones) {
+            let until = now.saturating_add(rules.grace);
+            let forgotten = self.tombstones.insert(key, write, settled, until);
+            self.forget_up_to(forgotten.unwrap_or(0));
             self.collect(now, rules);
         }
     }
 
-    /// Forgets what may be forgotten of keys that are gone.
+    /// Collects the tombstones that are not needed any more.
     pub(super) fn collect(&mut self, now: Instant, rules: &Rules<'_>) {
-        if let Some(floor) = self.graves.collect(now, now.later(rules.grace)) {
-            self.floor = self.floor.max(floor);
+        let again = now.saturating_add(rules.grace);
+        if let Some(forgotten) = self.tombstones.collect(now, again) {
+            self.forget_up_to(forgotten);
         }
     }
 
-    /// The version of the latest write to `key` that is known; 0 if none is.
-    fn version(&self, key: &[u8]) -> Version {
-        self.locate(key).0
+    pub(super) fn forget_up_to(&mut self, forgotten: Version) {
+        self.forgotten_up_to = self.forgotten_up_to.max(forgotten);
     }
 
-    /// The version of the latest write to `key` that is known, 0 if none is; and where what it
-    /// stored is.
-    pub(crate) fn locate(&self, key: &[u8]) -> (Version, Option<u32>) {
+    /// The latest write to `key` that is known here.
+    #[inline]
+    pub(crate) fn locate(&self, key: &[u8]) -> Known {
         match self.node.slot_of(key) {
-            Some(slot) => (unpack(self.node.entry(slot).1.value).0, Some(slot)),
-            None => (self.graves.version(key).unwrap_or(0), None),
+            Some(slot) => Known::Entry(self.node.version(slot), slot),
+            None => match self.tombstones.version(key) {
+                Some(version) => Known::Tombstone(version),
+                None => Known::Nothing,
+            },
         }
     }
 
-    /// Whether it has a write to `key` or a later one, or had and has forgotten it since.
+    /// Whether the write to `key` or a later one is known here, or was and is forgotten.
     #[must_use]
     pub fn knows(&self, key: &[u8], version: Version) -> bool {
-        self.version(key) >= version || self.floor >= version
+        self.locate(key).version() >= version || self.forgotten_up_to >= version
     }
 
-    /// What is known of `key`; all that is due must have expired.
+    /// Whether what a write left is here: its value while it is live at `now`, or at least
+    /// knowledge of the write. A tombstone of a value that is still live was made by a clock that is
+    /// ahead, and is not what the write left.
+    pub(crate) fn has(&self, key: &[u8], record: &Record, now: Instant) -> bool {
+        let known = self.locate(key);
+        known.version() > record.version
+            || known.version() == record.version && (known.slot().is_some() || !record.is_live(now))
+    }
+
+    /// The record of `key`; everything due must have expired.
     pub(crate) fn record(
         &mut self,
         ctx: &mut Context<'_>,
@@ -109,80 +135,92 @@ impl Replica {
         touch: bool,
     ) -> Option<Record> {
         let Some(slot) = self.node.slot_of(key) else {
-            return self.graves.record(key);
+            return self.tombstones.record(key);
         };
-        let record = record_of(self.node.entry(slot).1);
+        let record = self.slot(slot).1;
         if touch {
             self.node.touch(ctx.now, slot, ctx.log);
         }
         Some(record)
     }
 
-    /// Stores a write, unless a later one is known.
+    /// Applies a write, unless a later one is known.
     pub(super) fn merge(
         &mut self,
         ctx: &mut Context<'_>,
         key: &Bytes,
         record: &Record,
         base: Option<Base>,
-        stamp: Version,
+        based_on: Version,
+        origin: Origin,
     ) -> Written {
-        if stamp < ctx.rules.since && !ctx.rules.owners(key).contains(&self.id()) {
+        if based_on < ctx.rules.layout_version && !ctx.rules.owners(key).contains(&self.id()) {
             return Written::TooLate;
         }
-        let known = self.version(key);
-        if known == record.version {
-            return self.revive(ctx, key, record);
+        let known = self.locate(key);
+        if known.version() == record.version {
+            return self.revive(ctx, key, record, origin);
         }
-        if known > record.version
-            || base.is_some_and(|base| known > base.version || base.is_over(ctx.now))
+        if known.version() > record.version
+            || base.is_some_and(|base| known.version() > base.version || base.is_over(ctx.now))
         {
             return match base {
                 Some(_) => Written::Conflict,
                 None => Written::Applied,
             };
         }
-        let is_absent = self.node.slot_of(key).is_none();
-        if is_absent && record.value.is_some() && stamp <= self.floor {
+        let is_absent = known.slot().is_none();
+        if is_absent && record.value.is_some() && based_on <= self.forgotten_up_to {
             return Written::TooLate;
         }
-        self.store(ctx, key, record)
+        self.apply(ctx, key, record, origin)
     }
 
-    /// Notes a write that is known. If it seemed to have expired because a clock was ahead, and
-    /// has not, it is there again.
-    fn revive(&mut self, ctx: &mut Context<'_>, key: &Bytes, record: &Record) -> Written {
+    /// Applies a write that is known. If its value has expired here because a clock was ahead, and
+    /// is live, it is stored again.
+    fn revive(
+        &mut self,
+        ctx: &mut Context<'_>,
+        key: &Bytes,
+        record: &Record,
+        origin: Origin,
+    ) -> Written {
         if self.node.slot_of(key).is_some() || !self.is_live(ctx, record) {
             return Written::Applied;
         }
-        self.store(ctx, key, record)
+        self.apply(ctx, key, record, origin)
     }
 
-    fn store(&mut self, ctx: &mut Context<'_>, key: &Bytes, record: &Record) -> Written {
-        let now = self.local(ctx.now);
+    fn apply(
+        &mut self,
+        ctx: &mut Context<'_>,
+        key: &Bytes,
+        record: &Record,
+        origin: Origin,
+    ) -> Written {
         let Some(value) = record.value.as_ref().filter(|_| self.is_live(ctx, record)) else {
-            self.node.delete(now, key);
+            self.take_out(ctx.now, key, Cause::Deleted, ctx.log);
             let write = (record.version, record.deadline);
-            let settled = ctx.rules.has_no_copies().then(|| ctx.stamp());
-            self.dig(ctx.now, ctx.rules, key, write, settled);
+            let settled = ctx.rules.has_no_copies().then(|| ctx.next_clock());
+            self.bury(ctx.now, ctx.rules, key, write, settled);
             return Written::Applied;
         };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        pack(&mut buffer, record.version, false, value);
         let stored = self
             .node
-            .put_at(now, key, &buffer, record.deadline, ctx.log);
-        self.buffer = buffer;
+            .store(ctx.now, key, value, record.deadline, origin, ctx.log);
         match stored {
-            Ok(()) => {
-                self.graves.remove(key);
+            Ok(slot) => {
+                self.node.set_version(slot, record.version);
+                self.tombstones.remove(key);
                 Written::Applied
             }
-            Err(error) => {
-                // What is there now is out of date.
-                self.node.delete(now, key);
-                Written::Refused(error)
-            }
+            Err(error) => Written::Refused(error),
+        }
+    }
+
+    fn take_out(&mut self, at: Instant, key: &[u8], cause: Cause, log: &mut EventLog) {
+        if let Some(slot) = self.node.slot_of(key) {
+            self.node.remove(at, slot, cause, log);
         }
     }
 
@@ -191,139 +229,122 @@ impl Replica {
     }
 
     /// Notes that every owner has this write.
-    pub(crate) fn settle(
+    pub(crate) fn settle(&mut self, key: &[u8], version: Version, clock: Version) {
+        match self.locate(key) {
+            Known::Entry(known, slot) if known == version => self.node.settle(slot),
+            _ => self.tombstones.settle(key, version, clock),
+        }
+    }
+
+    /// Others have a write for which this node has no room: an older value is out of date.
+    pub(crate) fn supersede(
         &mut self,
-        ctx: &mut Context<'_>,
+        at: Instant,
         key: &[u8],
         version: Version,
-        stamp: Version,
+        log: &mut EventLog,
     ) {
-        self.graves.settle(key, version, stamp);
-        let Some(slot) = self.node.slot_of(key) else {
-            return;
-        };
-        let entry = self.node.entry(slot).1;
-        let (known, value) = unpack(entry.value);
-        if known == version {
-            let (deadline, value) = (entry.deadline, value.to_vec());
-            let mut buffer = std::mem::take(&mut self.buffer);
-            pack(&mut buffer, version, true, &value);
-            let now = self.local(ctx.now);
-            // The same size: there is room.
-            let _ = self.node.pull_at(now, key, &buffer, deadline, ctx.log);
-            self.buffer = buffer;
+        if let Known::Entry(known, slot) = self.locate(key)
+            && known < version
+        {
+            self.node.remove(at, slot, Cause::Replaced, log);
         }
     }
 
-    /// Gives every entry that has none a version, before the first message is sent.
-    pub(crate) fn adopt(&mut self, now: Instant, version: Version, log: &mut EventLog) -> u64 {
-        let mut refused = 0;
-        let mut at = 0;
-        while let Some(slot) = self.node.slot_from(at) {
-            at = slot.saturating_add(1);
-            let (key, entry) = self.node.entry(slot);
-            let (key, deadline) = (key.to_vec(), entry.deadline);
-            let mut buffer = std::mem::take(&mut self.buffer);
-            pack(&mut buffer, version, true, entry.value);
-            if self.node.pull_at(now, &key, &buffer, deadline, log) == Err(PutError::Full) {
-                refused += 1;
-                self.node.delete(now, &key);
-            }
-            self.buffer = buffer;
-        }
-        refused
-    }
-
-    /// All that it knows, by key: the entries that can be read and the tombstones.
+    /// All records, by key.
     pub(crate) fn records(&self) -> BTreeMap<Bytes, Record> {
         self.records_if(|_| true)
     }
 
-    /// The same for the keys that are wanted.
+    /// The records of the keys that are wanted.
     pub(super) fn records_if(&self, wanted: impl Fn(&[u8]) -> bool) -> BTreeMap<Bytes, Record> {
-        let mut records = BTreeMap::new();
-        let mut at = 0;
-        while let Some(slot) = self.node.slot_from(at) {
-            at = slot.saturating_add(1);
-            let (key, entry) = self.node.entry(slot);
-            if wanted(key) {
-                records.insert(Bytes::from(key), record_of(entry));
-            }
-        }
-        let graves = self.graves.records().filter(|(key, _)| wanted(key));
-        records.extend(graves.map(|(key, record)| (key.clone(), record)));
+        let slots = self.node.slots();
+        let slots = slots.filter(|&slot| wanted(self.node.entry(slot).0));
+        let mut records: BTreeMap<_, _> = slots.map(|slot| self.slot(slot)).collect();
+        let tombstones = self.tombstones.records().filter(|(key, _)| wanted(key));
+        records.extend(tombstones.map(|(key, record)| (key.clone(), record)));
         records
     }
 
-    /// The key and the write in an occupied slot.
+    /// The key and the record in an occupied slot.
     pub(crate) fn slot(&self, slot: u32) -> (Bytes, Record) {
         let (key, entry) = self.node.entry(slot);
-        (key.into(), record_of(entry))
+        let record = Record {
+            version: self.node.version(slot),
+            value: Some(entry.value.into()),
+            deadline: entry.deadline,
+        };
+        (key.into(), record)
     }
 
-    /// What it remembers of keys that are gone, by key.
+    /// The tombstones as records, by key.
     pub(crate) fn tombstone_records(&self) -> BTreeMap<Bytes, Record> {
-        let graves = self.graves.records();
-        graves.map(|(key, record)| (key.clone(), record)).collect()
+        let tombstones = self.tombstones.records();
+        tombstones
+            .map(|(key, record)| (key.clone(), record))
+            .collect()
     }
 
-    /// Takes a copy of a write, unless it or a later one is known: then `None`.
+    /// Takes a copy that a move brings, unless what the write left is here: then `None`.
     pub(crate) fn take_copy(
         &mut self,
         ctx: &mut Context<'_>,
         key: &Bytes,
         record: &Record,
     ) -> Option<Written> {
-        let known = self.version(key);
-        (known < record.version).then(|| self.store(ctx, key, record))
+        let is_known = self.locate(key).version() == record.version;
+        if self.has(key, record, ctx.now) || is_known && !self.is_live(ctx, record) {
+            return None;
+        }
+        Some(self.apply(ctx, key, record, Origin::Move))
     }
 
-    /// Stores the latest of all writes; `None` if there is no room. All that is due must have
-    /// expired.
-    pub(crate) fn put_directly(
+    /// Stores the latest of all writes, for the fast path. Everything due must have expired.
+    #[inline]
+    pub(crate) fn put_latest(
         &mut self,
-        now: Instant,
+        at: Instant,
         key: &[u8],
         value: &[u8],
         deadline: Option<Instant>,
-        (version, settled): (Version, bool),
+        version: Option<Version>,
         log: &mut EventLog,
-    ) -> Option<()> {
-        pack(&mut self.buffer, version, settled, value);
-        let stored = self.node.put_at(now, key, &self.buffer, deadline, log);
-        self.graves.remove(key);
-        stored.ok()
+    ) -> Result<(), PutError> {
+        let slot = self
+            .node
+            .store(at, key, value, deadline, Origin::Client, log)?;
+        if let Some(version) = version {
+            self.node.set_version(slot, version);
+        }
+        self.tombstones.remove(key);
+        Ok(())
     }
 
     /// Deletes a key with the latest of all writes, which every owner gets.
-    pub(crate) fn delete_directly(
+    pub(crate) fn delete_latest(
         &mut self,
-        now: Instant,
+        at: Instant,
         rules: &Rules<'_>,
         key: &Bytes,
         version: Version,
+        log: &mut EventLog,
     ) {
-        self.node.delete(now, key);
-        self.dig(now, rules, key, (version, None), Some(version));
+        self.take_out(at, key, Cause::Deleted, log);
+        self.bury(at, rules, key, (version, None), Some(version));
     }
 
-    /// Lets an entry go that its owners have, or that is lost.
-    pub(crate) fn give_up(&mut self, now: Instant, slot: u32, moved: bool, log: &mut EventLog) {
-        self.node.give_up(self.local(now), slot, moved, log);
+    /// Forgets all tombstones, as those of writes up to `clock`.
+    pub(crate) fn clear_tombstones(&mut self, clock: Version) {
+        if self.tombstones.len() > 0 {
+            self.tombstones.clear();
+            self.forget_up_to(clock);
+        }
     }
 
-    /// Forgets the tombstones of keys that it does not own any more.
+    /// Forgets the tombstones of keys that this node does not own any more.
     pub(crate) fn forget_tombstones(&mut self, rules: &Rules<'_>) {
         let id = self.id();
-        self.graves.retain(|key| rules.owners(key).contains(&id));
-    }
-}
-
-fn record_of(entry: Entry<'_>) -> Record {
-    let (version, value) = unpack(entry.value);
-    Record {
-        version,
-        value: Some(Arc::from(value)),
-        deadline: entry.deadline,
+        self.tombstones
+            .retain(|key| rules.owners(key).contains(&id));
     }
 }

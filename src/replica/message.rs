@@ -1,34 +1,28 @@
-//! What nodes and clients say to each other.
+//! The messages between clients and nodes, and between nodes.
 
 use std::fmt;
-use std::sync::Arc;
 
-use super::lives::Lives;
-use crate::cache::{CountError, PutError};
-use crate::history::Action;
-use crate::id::NodeId;
+use super::crash_vector::CrashVector;
+use crate::operation::{Bytes, Operation, Outcome, PutError};
 use crate::time::Instant;
 
-/// A key or a value in a message: copies of a message share it.
-pub type Bytes = Arc<[u8]>;
-
 /// The place of a write in the order of all writes of a cluster, from its one logical clock. 0 is
-/// before all writes.
+/// before all writes; 1 is the version of every entry that was written before versions were kept.
 pub type Version = u64;
 
 /// The number of a request, different for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
-/// What is known of a key: the latest write to it.
+/// The latest write to a key that a node knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Which write that was.
+    /// Which write that is.
     pub version: Version,
-    /// What it stored; `None`: it deleted the key, or what it stored has expired.
+    /// The value that it stored; `None`: it deleted the key, or the value has expired.
     pub value: Option<Bytes>,
-    /// When the value expires, or expired; `None`: never, or it was deleted. It is absolute, and
-    /// copied unchanged.
+    /// When the value expires, or expired; `None`: never, or the key was deleted. It is absolute,
+    /// and copied unchanged.
     pub deadline: Option<Instant>,
 }
 
@@ -40,87 +34,46 @@ impl Record {
     }
 }
 
-/// What a client wants done with a key.
+/// An operation of a client, as a coordinator gets it.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What to do.
-    pub action: Action,
-    /// Whether a get counts as a hit or a miss, and touches the entry.
+    pub operation: Operation<Bytes>,
+    /// Whether a get counts as a hit or a miss, and as an access.
     pub counts: bool,
-    /// The version of the write, if it comes to one. It was taken when the client asked, so
-    /// that asking a second coordinator is the same write.
+    /// The version of the write, if there is one. It is assigned when the client submits the
+    /// request, so that asking a second coordinator repeats the same write.
     pub version: Version,
 }
 
-/// What a coordinator tells a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The write is acknowledged.
-    Done,
-    /// What was found, or a miss.
-    Value(Option<Record>),
-    /// The number that an increment made.
-    Number(i64),
-    /// Whether a conditional write was done, or a delete found something.
-    Applied(bool),
-    /// It was not done, and never will be.
-    Refused(Refusal),
-    /// Nobody knows: it may have been done, or may still be.
-    Unknown(Shortfall),
-}
-
-/// Why something was certainly not done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The owners' stores refused.
-    Put(PutError),
-    /// The value cannot be counted up.
-    Count(CountError),
-    /// Too few owners answered, and nothing was changed.
-    Quorum(Shortfall),
-}
-
-/// Which owners of a key answered, and which did not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shortfall {
-    /// How many had to answer.
-    pub needed: usize,
-    /// Who did, in the order of the owners.
-    pub answered: Vec<NodeId>,
-    /// Who did not, in the order of the owners.
-    pub missing: Vec<NodeId>,
-    /// Whether those are the owners that a key had before it began to move.
-    pub before: bool,
-}
-
-/// What the condition of a write was checked on.
+/// The state that the condition of a write was checked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Base {
     /// The latest write that was known.
     pub version: Version,
-    /// When what that wrote expires, if the condition needs it.
+    /// When the value of that write expires, if it had one.
     pub until: Option<Instant>,
 }
 
 impl Base {
-    /// Whether what the condition needs has expired.
+    /// Whether the value that the condition was checked on has expired.
     #[must_use]
     pub fn is_over(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
 }
 
-/// What became of a write at one owner.
+/// What an owner did with a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     /// The owner has this write, or a later one.
     Applied,
-    /// A later write than the one that the condition was checked on is there.
+    /// The owner knows a later write than the one that the condition was checked on.
     Conflict,
-    /// It was under way for so long that something later may have been forgotten since, or that
-    /// the node does not own the key any more.
+    /// The message was under way for so long that the owner may have forgotten a later write, or
+    /// does not own the key any more.
     TooLate,
-    /// The store has no room.
+    /// The store has no room. The owner keeps what it had.
     Refused(PutError),
 }
 
@@ -128,87 +81,91 @@ pub enum Written {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields are what their types say")]
 pub enum Message {
-    /// From a client to the node that is to coordinate.
+    /// From a client to the node that coordinates.
     Request {
         id: RequestId,
         key: Bytes,
         request: Request,
     },
-    /// The coordinator's answer.
-    Answer { id: RequestId, answer: Answer },
-    /// Store this, unless something later is there. With a `base`: only if nothing later than that
+    /// From the coordinator to the client.
+    Answer { id: RequestId, outcome: Outcome },
+    /// Store this, unless a later write is there. With a `base`: only if no later write than that
     /// is there.
     Write {
         id: RequestId,
         key: Bytes,
         record: Record,
         base: Option<Base>,
-        /// The logical clock before anything was known of what this is based on: what is no later
-        /// than a collected tombstone is turned away.
-        stamp: Version,
+        /// The logical clock before anything was known of the state that the write is based on.
+        based_on: Version,
     },
-    /// What became of it.
+    /// What the owner did with it.
     Written {
         id: RequestId,
         /// Which write.
         version: Version,
         outcome: Written,
-        lives: Lives,
+        crashes: CrashVector,
     },
-    /// What do you know of this key?
+    /// Send the latest write to this key.
     Read {
         id: RequestId,
         key: Bytes,
         touch: bool,
-        /// The logical clock when the first owner was asked: a coordinator may have to ask anew.
+        /// The logical clock when the first owner was asked: a coordinator may have to ask again.
         round: Version,
     },
-    /// This; `None`: nothing at all.
+    /// The latest write; `None`: the owner knows none.
     Found {
         id: RequestId,
         record: Option<Record>,
-        /// As it was in the question.
+        /// As in the question.
         round: Version,
-        /// Up to where the sender may have forgotten what it knew.
-        floor: Version,
-        lives: Lives,
+        /// Up to which logical clock the owner may have forgotten tombstones.
+        forgotten: Version,
+        crashes: CrashVector,
     },
     /// The node is down, or does not serve yet.
     Unavailable {
         id: RequestId,
-        /// As it was in the question, if it was one.
+        /// As in the question, if it was one.
         round: Option<Version>,
     },
     /// Every owner has this write.
     Settled {
         key: Bytes,
         version: Version,
-        stamp: Version,
+        clock: Version,
     },
-    /// Send me all that I own; or only what you kept for me.
+    /// Others have this write, for which the receiver has no room: an older one is out of date.
+    Superseded { key: Bytes, version: Version },
+    /// Send all records of keys that I own; or only the hints that you kept for me.
     Sync {
         id: RequestId,
         hints: bool,
-        lives: Lives,
+        crashes: CrashVector,
     },
-    /// Here it is.
+    /// These records.
     Records {
         id: RequestId,
         records: Vec<(Bytes, Record)>,
-        stamp: Version,
+        based_on: Version,
         /// How many tombstones the sender had made so far.
         mark: u64,
-        /// Up to where the sender turns writes away.
-        floor: Version,
-        lives: Lives,
+        /// Up to which logical clock the sender rejects writes.
+        forgotten: Version,
+        crashes: CrashVector,
     },
-    /// I have merged what you sent with that mark.
-    Merged { mark: u64, lives: Lives },
+    /// The records with this mark are merged.
+    Merged { mark: u64, crashes: CrashVector },
 }
+
+/// Bytes that a message takes besides keys and values.
+const ENVELOPE: usize = 96;
 
 impl Message {
     /// The kinds of messages.
-    pub const KINDS: [&str; 11] = [
+    pub const KINDS: [&str; 12] = [
         "request",
         "answer",
         "write",
@@ -217,6 +174,7 @@ impl Message {
         "found",
         "unavailable",
         "settled",
+        "superseded",
         "sync",
         "records",
         "merged",
@@ -225,12 +183,12 @@ impl Message {
     /// The kind of message, in one word.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        Self::KINDS[self.place()]
+        Self::KINDS[self.index()]
     }
 
-    /// The place of its kind in [`Message::KINDS`].
+    /// The index of its kind in [`Message::KINDS`].
     #[must_use]
-    pub fn place(&self) -> usize {
+    pub fn index(&self) -> usize {
         match self {
             Self::Request { .. } => 0,
             Self::Answer { .. } => 1,
@@ -240,13 +198,45 @@ impl Message {
             Self::Found { .. } => 5,
             Self::Unavailable { .. } => 6,
             Self::Settled { .. } => 7,
-            Self::Sync { .. } => 8,
-            Self::Records { .. } => 9,
-            Self::Merged { .. } => 10,
+            Self::Superseded { .. } => 8,
+            Self::Sync { .. } => 9,
+            Self::Records { .. } => 10,
+            Self::Merged { .. } => 11,
         }
     }
 
-    /// What a node that is down answers, so that the sender need not wait.
+    /// About how many bytes the message takes in a queue: keys and values, and a fixed part.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let value = |value: &Option<Bytes>| value.as_ref().map_or(0, |value| value.len());
+        ENVELOPE
+            + match self {
+                Self::Request { key, request, .. } => {
+                    let mut values = 0;
+                    let operation = request.operation.borrowed();
+                    let _ = operation.map(|value| values += value.len());
+                    key.len() + values
+                }
+                Self::Write { key, record, .. } => key.len() + value(&record.value),
+                Self::Found { record, .. } => record.as_ref().map_or(0, |it| value(&it.value)),
+                Self::Answer {
+                    outcome: Outcome::Value(Some(found)),
+                    ..
+                } => found.value.len(),
+                Self::Read { key, .. }
+                | Self::Settled { key, .. }
+                | Self::Superseded { key, .. } => key.len(),
+                Self::Records { records, .. } => {
+                    let sizes = records.iter();
+                    sizes
+                        .map(|(key, it)| ENVELOPE + key.len() + value(&it.value))
+                        .sum()
+                }
+                _ => 0,
+            }
+    }
+
+    /// The answer of a node that is down, so that the sender need not wait.
     #[must_use]
     pub fn unavailable(&self) -> Option<Self> {
         let (id, round) = match self {
@@ -268,9 +258,9 @@ impl fmt::Display for Message {
             Self::Request {
                 key: it, request, ..
             } => {
-                write!(f, "{} {}", request.action.name(), key(it))
+                write!(f, "{} {}", request.operation.name(), key(it))
             }
-            Self::Answer { answer, .. } => write!(f, "answer: {answer}"),
+            Self::Answer { outcome, .. } => write!(f, "answer: {}", Answer(outcome)),
             Self::Write {
                 key: it, record, ..
             } if record.value.is_none() => {
@@ -298,6 +288,9 @@ impl fmt::Display for Message {
             Self::Settled {
                 key: it, version, ..
             } => write!(f, "settled {} v{version}", key(it)),
+            Self::Superseded { key: it, version } => {
+                write!(f, "superseded {} v{version}", key(it))
+            }
             Self::Sync { hints: true, .. } => f.write_str("sync: hints"),
             Self::Sync { .. } => f.write_str("sync"),
             Self::Records { records, .. } if records.len() == 1 => f.write_str("1 record"),
@@ -307,63 +300,20 @@ impl fmt::Display for Message {
     }
 }
 
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Done => f.write_str("done"),
-            Self::Value(None) => f.write_str("a miss"),
-            Self::Value(Some(record)) => write!(f, "v{}", record.version),
-            Self::Number(number) => number.fmt(f),
-            Self::Applied(applied) => f.write_str(if *applied { "applied" } else { "not applied" }),
-            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
-            Self::Unknown(shortfall) => write!(f, "unknown: {shortfall}"),
-        }
-    }
-}
+/// An outcome, for people.
+struct Answer<'a>(&'a Outcome);
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Answer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Put(error) => error.fmt(f),
-            Self::Count(error) => error.fmt(f),
-            Self::Quorum(shortfall) => shortfall.fmt(f),
+        match self.0 {
+            Outcome::Done => f.write_str("done"),
+            Outcome::Value(None) => f.write_str("a miss"),
+            Outcome::Value(Some(found)) => write!(f, "v{}", found.version),
+            Outcome::Number(number) => number.fmt(f),
+            Outcome::Applied(true) => f.write_str("applied"),
+            Outcome::Applied(false) => f.write_str("not applied"),
+            Outcome::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Outcome::Unknown(shortfall) => write!(f, "unknown: {shortfall}"),
         }
-    }
-}
-
-impl fmt::Display for Shortfall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            needed,
-            answered,
-            missing,
-            ..
-        } = self;
-        write!(f, "{} of {needed} owners needed answered", answered.len())?;
-        if !answered.is_empty() {
-            write!(f, " ({})", List(answered))?;
-        }
-        if !missing.is_empty() {
-            write!(f, "; {} did not", List(missing))?;
-        }
-        Ok(())
-    }
-}
-
-/// `servers 0, 1`.
-struct List<'a>(&'a [NodeId]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.len() == 1 {
-            "server"
-        } else {
-            "servers"
-        })?;
-        for (at, node) in self.0.iter().enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            write!(f, "{comma} {node}")?;
-        }
-        Ok(())
     }
 }

@@ -1,57 +1,60 @@
 //! A replica: a node that holds copies of keys together with others, and keeps its promise while
-//! they crash and messages get lost.
+//! nodes crash and messages get lost.
 //!
-//! It is a state machine: it is given the time and a message, and gives messages back. It does not
-//! know whether a simulated network or a socket carries them.
+//! It is a state machine: it gets the time and a message, and returns messages. Two things come from
+//! the cluster without a message, in one process: the logical clock that versions come from, and
+//! changes of the layout.
 //!
-//! - Every write has a *version* from the cluster's one logical clock. A replica keeps the latest
-//!   write to each key that it has heard of; the order of arrival counts for nothing.
-//! - Whoever a client asks *coordinates*: it sends a write to all owners and acknowledges it when W
-//!   of them have it; it asks R owners, and of what they know the latest write is the answer, which
-//!   it first passes on to enough owners that no later read can miss it (as in Attiya, Bar-Noy,
-//!   Dolev, "Sharing Memory Robustly in Message-Passing Systems", JACM 1995).
-//! - What is deleted or has expired leaves a tombstone (see `graves.rs`).
-//! - A replica that comes back after a crash merges what its peers have before it serves.
+//! - Every write has a *version* from the logical clock. A replica keeps the latest write to each
+//!   key; the order of arrival does not matter.
+//! - The node that a client asks *coordinates*: it sends a write to all owners and acknowledges it
+//!   when W of them have it. A read asks R owners; the latest write among their answers is the
+//!   result, and the coordinator first writes it to so many owners that no later read can miss it
+//!   (as in Attiya, Bar-Noy, Dolev, "Sharing Memory Robustly in Message-Passing Systems", JACM 1995).
+//! - A deleted or expired key leaves a tombstone (see `tombstones.rs`).
+//! - A replica that comes back after a crash merges the records of its peers before it serves.
 //!
 //! So with W + R > N, W > N / 2 and R > 1 a key is a linearizable register with expiry, as long as
-//! fewer than W of its owners lose their memory between two heals. With R = 1 what is read is passed
-//! on to nobody, so a write that only some owners have may be seen and then not be seen. With less
-//! it is a cache that answers faster and promises less; CHECK says how much less.
+//! fewer than W of its owners lose their memory between two heals. With R = 1 a read repairs nothing,
+//! so a write that only some owners have may be seen and then not be seen. With smaller quorums the
+//! cache answers faster and promises less; CHECK says how much less.
 //!
 //! # What is easy to get wrong
 //!
 //! Each of these was wrong once, and [`crate::simulation`] found it.
 //!
-//! - An acknowledgement counts as long as the life lasts in which it was given (see `lives.rs`).
-//! - A coordinator that knows of a refusal must not speak before the other owners have: they may
-//!   still do it. What a second coordinator refuses, a silent first may have done.
-//! - What expires while it is read is neither there nor gone: something may have come after it, and
-//!   so the owners are asked anew. The same holds if an owner may have forgotten something meanwhile.
-//! - A tombstone is collected at the earliest when all owners have it, each in its present life.
-//!   From then on whatever rests on what was known before is too late: each message says on what
-//!   it rests by the logical clock, which goes on whenever something is settled.
-//! - What some owners took and others turned away is repaired, so that all have the same at rest.
-//! - While a key moves, a quorum of its new owners alone may lack what a quorum of the old ones has
-//!   acknowledged: both have to agree (see `owners.rs`). A write that was on its way to an owner that
-//!   is none any more is turned away, and what is under way goes by the new owners at once. A node that
-//!   is new to a key turns away what the owners before would have turned away.
-//! - A node that was paused acts in the present on what it has missed, not in the past.
+//! - An acknowledgement counts only for the incarnation that gave it (see `crash_vector.rs`).
+//! - A coordinator with a refusal must wait for the other owners before it answers: they may still
+//!   apply the write. What a second coordinator refuses, a silent first one may have done.
+//! - A value that expires while it is read is neither a hit nor a miss: a later write may be there, so
+//!   the owners are asked again. The same holds if an owner may have collected a tombstone meanwhile.
+//! - A tombstone is collected only when all owners have the write, each in its present incarnation.
+//!   From then on a message that is based on earlier state is rejected: every message carries the
+//!   logical clock of the state that it is based on, and the clock advances whenever a write is
+//!   settled.
+//! - A write that some owners applied and others rejected is repaired, so that all agree at rest.
+//! - A write that an owner has no room for leaves what that owner has. Only if others have the write is
+//!   the older value there out of date, and dropped.
+//! - While a key moves, a quorum of its new owners alone may lack what a quorum of the old owners has
+//!   acknowledged: both have to agree (see `owners.rs`). A write that arrives at a former owner is
+//!   rejected, and pending requests use the new owners at once. A new owner rejects what the old
+//!   owners would have rejected.
+//! - A clock that is ahead lets a value expire early. Its tombstone is no proof that the value is gone:
+//!   a live copy of the same write elsewhere counts more.
+//! - A paused node handles what it has missed at the time of RESUME, not in the past.
 //!
-//! Caveats: ADD, CAS, INCR, EXPIRE and PERSIST read and then write under the condition that nothing
-//! later has come in between at the owner. Without consensus that is not enough for several at once:
-//! if one of them is under way when another write to the key is, or after one whose outcome is
-//! unknown, two may be done of which one should have failed, or an overwrite may get lost. A client
-//! that alone writes a key, and overwrites it after an unknown outcome before it sets conditions
-//! again, is safe where W is a majority; but the effect of one whose outcome is unknown may be seen for the
-//! first time after what it was checked on has expired. With R = 1 reads repair nothing, so a write that was not
-//! acknowledged may be seen and not be seen again. A capacity breaks the promise where eviction
-//! removes what a quorum counts on: an evicted key is a miss. A clock that is ahead lets copies go
-//! early.
+//! Caveats: ADD, CAS, INCR, EXPIRE and PERSIST read and then write on the condition that the owner
+//! knows no later version. That is no consensus. If one of them is pending while another write to
+//! the key is, or after one whose outcome is unknown, two may succeed of which one should have failed,
+//! or an overwrite may get lost. A client that alone writes a key, and overwrites it after an unknown
+//! outcome before it uses a condition again, is safe where W is a majority; but the effect of a
+//! conditional write whose outcome is unknown may become visible after the value that it was checked on has
+//! expired. A capacity breaks the promise where eviction removes what a quorum counts on: an evicted
+//! key is a miss.
 
 mod coordinator;
+mod crash_vector;
 mod decision;
-mod graves;
-mod lives;
 mod memory;
 mod message;
 mod names;
@@ -59,28 +62,30 @@ mod owners;
 mod reading;
 mod rules;
 mod sync;
+mod timers;
+mod tombstones;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cache::Cache;
-pub use crate::config::Plant;
+pub use crate::config::InjectedBug;
 use crate::id::NodeId;
 use crate::network::Endpoint;
-use crate::node::Node;
+use crate::node::{Node, Origin};
+use crate::operation::Bytes;
 use crate::time::Instant;
-use coordinator::Pending;
-use graves::Graves;
+use coordinator::PendingRequests;
 use sync::Sync;
+use tombstones::Tombstones;
 
-pub use lives::Lives;
-pub use memory::{HEADER, unpack};
-pub use message::{
-    Answer, Base, Bytes, Message, Record, Refusal, Request, RequestId, Shortfall, Version, Written,
-};
-pub use names::{UnknownPlant, UnknownRestart};
+pub use crash_vector::CrashVector;
+pub(crate) use decision::{Decision, Live, decide};
+pub(crate) use memory::Known;
+pub use message::{Base, Message, Record, Request, RequestId, Version, Written};
+pub use names::{UnknownBug, UnknownRestart};
 pub use owners::Owners;
 pub use rules::{Context, Layout, Rules};
+pub(crate) use timers::Timers;
 
 /// How many hints a replica keeps for each other one.
 const MAX_HINTS: usize = 10_000;
@@ -99,30 +104,30 @@ pub enum Restart {
     Stale,
 }
 
-/// See the module's docs.
+/// A node that holds copies of keys together with others. See the module's docs.
 pub struct Replica {
-    /// What it stores.
+    /// The entries and the counts.
     pub node: Node,
-    graves: Graves,
-    /// What it coordinates.
-    pending: BTreeMap<RequestId, Box<Pending>>,
+    tombstones: Tombstones,
+    /// The requests that it coordinates.
+    pending: PendingRequests,
     sync: Option<Sync>,
-    /// How many syncs and repairs it has begun.
-    begun: u64,
+    /// How many syncs and repairs it has started.
+    started: u64,
     /// Writes that wait for the end of the sync.
     early: Vec<(Endpoint, Message)>,
     /// How many of the tombstones that this one made each other node has merged.
     merged: BTreeMap<NodeId, u64>,
-    lives: Lives,
-    /// Writes that other nodes did not take.
+    crashes: CrashVector,
+    /// Writes that other nodes may lack.
     hints: BTreeMap<NodeId, Vec<(Bytes, Record)>>,
-    /// What was sent before is turned away, unless the key is known.
-    floor: Version,
+    /// Up to this logical clock tombstones may have been collected: writes of absent keys that are
+    /// based on state from before it are rejected.
+    forgotten_up_to: Version,
     /// By how much its clock is ahead, in nanoseconds.
     skew: i64,
     /// Whether it answers reads.
     serving: bool,
-    buffer: Vec<u8>,
 }
 
 impl Replica {
@@ -131,18 +136,17 @@ impl Replica {
     pub fn new(node: Node) -> Self {
         Self {
             node,
-            graves: Graves::default(),
-            pending: BTreeMap::new(),
+            tombstones: Tombstones::default(),
+            pending: PendingRequests::default(),
             sync: None,
-            begun: 0,
+            started: 0,
             early: Vec::new(),
             merged: BTreeMap::new(),
-            lives: Lives::default(),
+            crashes: CrashVector::default(),
             hints: BTreeMap::new(),
-            floor: 0,
+            forgotten_up_to: 0,
             skew: 0,
             serving: true,
-            buffer: Vec::new(),
         }
     }
 
@@ -158,7 +162,7 @@ impl Replica {
         self.serving
     }
 
-    /// Whether it waits for nothing: no request, no peer.
+    /// Whether it waits for nothing: no owner, no peer.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.pending.is_empty() && self.sync.is_none()
@@ -167,7 +171,7 @@ impl Replica {
     /// How many tombstones it keeps.
     #[must_use]
     pub fn tombstones(&self) -> usize {
-        self.graves.len()
+        self.tombstones.len()
     }
 
     /// Sets its clock ahead (or behind), in nanoseconds.
@@ -194,19 +198,20 @@ impl Replica {
         Some(Instant::from_nanos(local.saturating_add_signed(-self.skew)))
     }
 
-    /// When it next acts by itself: gives up waiting for somebody, or collects tombstones.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
-        self.next_wait()
-            .into_iter()
-            .chain(self.graves.next_due())
-            .min()
+    /// When it next acts without a message: a request times out, or tombstones are collected.
+    pub fn next_timeout(&mut self) -> Option<Instant> {
+        let pending = self.pending.first_due().map(|(due, _)| due);
+        let sync = self.sync.as_ref().map(|sync| sync.due);
+        let due = [pending, sync, self.tombstones.next_due()];
+        due.into_iter().flatten().min()
     }
 
-    /// When it next gives up waiting for somebody.
-    fn next_wait(&self) -> Option<Instant> {
-        let pending = self.pending.values().map(|it| it.due);
-        pending.chain(self.sync.as_ref().map(|sync| sync.due)).min()
+    /// The unsettled tombstones that the bound has dropped since the last call: key and version.
+    pub(crate) fn take_dropped(&mut self) -> Vec<(Bytes, Version)> {
+        if self.tombstones.has_dropped() {
+            return self.tombstones.take_dropped();
+        }
+        Vec::new()
     }
 
     /// When the next entry to expire at `now` was to expire.
@@ -220,23 +225,23 @@ impl Replica {
         Instant::from_nanos(local.as_nanos().saturating_add_signed(-self.skew))
     }
 
-    /// Does what is due: expires, gives up waiting, collects tombstones.
+    /// Does what is due: expires entries, times requests out, collects tombstones.
     pub fn tick(&mut self, ctx: &mut Context<'_>) {
         self.expire(ctx);
         self.time_out(ctx);
-        if ctx.is_planted(Plant::EarlyTombstones) {
-            self.graves.settle_up_to(u64::MAX, 0);
+        if ctx.has_bug(InjectedBug::EarlyTombstones) {
+            self.tombstones.settle_up_to(u64::MAX, 0);
         }
         self.collect(ctx.now, ctx.rules);
     }
 
     fn expire(&mut self, ctx: &mut Context<'_>) {
         while self.next_due(ctx.now).is_some() {
-            self.expire_next(ctx.clock, ctx.rules, ctx.log);
+            self.expire_next(ctx.now, ctx.clock, ctx.rules, (false, false), ctx.log);
         }
     }
 
-    /// Takes a message.
+    /// Handles a message.
     #[expect(
         clippy::too_many_lines,
         reason = "one arm a message, none of them long"
@@ -253,21 +258,21 @@ impl Replica {
                 key,
                 mut record,
                 base,
-                stamp,
+                based_on,
             } => {
-                if ctx.is_planted(Plant::RelativeTtl) {
+                if ctx.has_bug(InjectedBug::RelativeTtl) {
                     let under_way = ctx.now.since(ctx.sent);
-                    record.deadline = record.deadline.map(|it| it.later(under_way));
+                    record.deadline = record.deadline.map(|it| it.saturating_add(under_way));
                 }
-                let outcome = self.merge(ctx, &key, &record, base, stamp);
-                let (version, lives) = (record.version, self.lives.clone());
+                let outcome = self.merge(ctx, &key, &record, base, based_on, Origin::Client);
+                let (version, crashes) = (record.version, self.crashes.clone());
                 ctx.send(
                     from,
                     Message::Written {
                         id,
                         version,
                         outcome,
-                        lives,
+                        crashes,
                     },
                 );
             }
@@ -275,9 +280,9 @@ impl Replica {
                 id,
                 version,
                 outcome,
-                lives,
+                crashes,
             } => {
-                if self.is_alive(from, &lives) {
+                if self.note_crashes(from, &crashes) {
                     self.written(ctx, (id, version), from, &outcome);
                 }
             }
@@ -292,15 +297,15 @@ impl Replica {
                 round,
             } => {
                 let record = self.record(ctx, &key, touch);
-                let (floor, lives) = (self.floor, self.lives.clone());
+                let (forgotten, crashes) = (self.forgotten_up_to, self.crashes.clone());
                 ctx.send(
                     from,
                     Message::Found {
                         id,
                         record,
                         round,
-                        floor,
-                        lives,
+                        forgotten,
+                        crashes,
                     },
                 );
             }
@@ -308,36 +313,39 @@ impl Replica {
                 id,
                 record,
                 round,
-                floor,
-                lives,
+                forgotten,
+                crashes,
             } => {
-                if self.is_alive(from, &lives) {
-                    self.found(ctx, (id, round), from, record, floor);
+                if self.note_crashes(from, &crashes) {
+                    self.found(ctx, (id, round), from, record, forgotten);
                 }
             }
             Message::Unavailable { id, round } => self.unavailable(ctx, (id, round), from),
             Message::Settled {
                 key,
                 version,
-                stamp,
-            } => self.settle(ctx, &key, version, stamp),
-            Message::Sync { id, hints, lives } => {
-                self.is_alive(from, &lives);
+                clock,
+            } => self.settle(&key, version, clock),
+            Message::Superseded { key, version } => {
+                self.supersede(ctx.now, &key, version, ctx.log);
+            }
+            Message::Sync { id, hints, crashes } => {
+                self.note_crashes(from, &crashes);
                 self.send_records(ctx, id, from, hints);
             }
             Message::Records {
                 id,
                 records,
-                stamp,
+                based_on,
                 mark,
-                floor,
-                lives,
+                forgotten,
+                crashes,
             } => {
-                self.is_alive(from, &lives);
-                self.take_records(ctx, id, from, records, stamp, mark, floor);
+                self.note_crashes(from, &crashes);
+                self.take_records(ctx, id, from, records, based_on, mark, forgotten);
             }
-            Message::Merged { mark, lives } => {
-                if self.is_alive(from, &lives) {
+            Message::Merged { mark, crashes } => {
+                if self.note_crashes(from, &crashes) {
                     self.note_merged(ctx, from, mark);
                 }
             }
@@ -345,34 +353,34 @@ impl Replica {
         }
     }
 
-    /// Notes which lives the sender has heard of; `false` if its own, as it was when it sent this,
-    /// is over.
-    fn is_alive(&mut self, from: Endpoint, lives: &Lives) -> bool {
+    /// Merges the sender's crash vector; `false` if the message is from an earlier incarnation of the
+    /// sender.
+    fn note_crashes(&mut self, from: Endpoint, crashes: &CrashVector) -> bool {
         let Endpoint::Node(from) = from else {
             return true;
         };
-        if self.lives.is_same(lives) {
+        if self.crashes.is_same(crashes) {
             return true;
         }
-        for (node, born) in lives.iter() {
-            if self.lives.note(node, born) {
+        for (node, incarnation) in crashes.iter() {
+            if self.crashes.note(node, incarnation) {
                 self.merged.remove(&node);
                 self.discount(node);
             }
         }
-        lives.of(from) >= self.lives.of(from)
+        crashes.incarnation(from) >= self.crashes.incarnation(from)
     }
 
-    /// Up to where it turns away what rests on what was known before.
-    pub(crate) fn floor(&self) -> Version {
-        self.floor
+    /// Up to which logical clock it may have collected tombstones.
+    pub(crate) fn forgotten_up_to(&self) -> Version {
+        self.forgotten_up_to
     }
 
-    /// The owners of keys have changed. One that is new to a key turns away what its owners before
-    /// would have turned away: that is, whatever rests on what was known before this `floor`.
-    pub(crate) fn change_layout(&mut self, ctx: &mut Context<'_>, floor: Version) {
+    /// The owners of keys have changed. A new owner of a key rejects what the old owners would have
+    /// rejected: messages that are based on state from before `forgotten`.
+    pub(crate) fn change_layout(&mut self, ctx: &mut Context<'_>, forgotten: Version) {
         self.expire(ctx);
-        self.floor = self.floor.max(floor);
+        self.forget_up_to(forgotten);
         let members: BTreeSet<NodeId> = ctx.rules.members().collect();
         self.hints.retain(|node, _| members.contains(node));
         self.merged.retain(|node, _| members.contains(node));
@@ -380,8 +388,7 @@ impl Replica {
         self.wait_only_for(ctx, &members);
     }
 
-    /// It stops: what it coordinates and waits for is gone. What it holds is kept for
-    /// [`Restart::Stale`].
+    /// It stops: pending requests are gone. The entries are kept for [`Restart::Stale`].
     pub fn crash(&mut self) {
         self.pending.clear();
         self.early.clear();
@@ -407,12 +414,12 @@ impl Replica {
     }
 
     fn lose_memory(&mut self, ctx: &Context<'_>) {
-        self.node.forget();
-        self.graves.clear();
+        self.node.clear();
+        self.tombstones.clear();
         self.merged.clear();
         self.hints.clear();
-        self.lives = Lives::default();
-        self.lives.note(self.id(), *ctx.clock);
-        self.floor = 0;
+        self.crashes = CrashVector::default();
+        self.crashes.note(self.id(), *ctx.clock);
+        self.forgotten_up_to = 0;
     }
 }

@@ -1,9 +1,9 @@
-//! The words for ways of coming back and for planted bugs: in scripts, in flags and in reports.
+//! The words for ways of coming back and for injected bugs: in scripts, in flags and in reports.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Plant, Restart};
+use super::{InjectedBug, Restart};
 
 impl Restart {
     /// All ways of coming back, the best first.
@@ -48,8 +48,8 @@ impl FromStr for Restart {
     }
 }
 
-impl Plant {
-    /// All bugs that can be planted.
+impl InjectedBug {
+    /// All bugs that can be injected.
     pub const ALL: [Self; 8] = [
         Self::CountedAcks,
         Self::NoReplication,
@@ -62,7 +62,7 @@ impl Plant {
     ];
 }
 
-impl fmt::Display for Plant {
+impl fmt::Display for InjectedBug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CountedAcks => "counted-acks",
@@ -77,20 +77,20 @@ impl fmt::Display for Plant {
     }
 }
 
-/// The error of parsing a [`Plant`].
+/// The error of parsing a [`InjectedBug`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a planted bug is counted-acks, no-replication, relative-ttl, no-tombstones, \
+    "an injected bug is counted-acks, no-replication, relative-ttl, no-tombstones, \
      early-tombstones, late-deadline, lost-hints or new-owners-only"
 )]
-pub struct UnknownPlant;
+pub struct UnknownBug;
 
-impl FromStr for Plant {
-    type Err = UnknownPlant;
+impl FromStr for InjectedBug {
+    type Err = UnknownBug;
 
-    fn from_str(name: &str) -> Result<Self, UnknownPlant> {
+    fn from_str(name: &str) -> Result<Self, UnknownBug> {
         let named = |it: &Self| name.eq_ignore_ascii_case(&it.to_string());
-        Self::ALL.into_iter().find(named).ok_or(UnknownPlant)
+        Self::ALL.into_iter().find(named).ok_or(UnknownBug)
     }
 }
 
@@ -103,10 +103,10 @@ mod tests {
         for how in Restart::ALL {
             assert_eq!(how.to_string().parse(), Ok(how));
         }
-        for plant in Plant::ALL {
-            assert_eq!(plant.to_string().parse(), Ok(plant));
+        for bug in InjectedBug::ALL {
+            assert_eq!(bug.to_string().parse(), Ok(bug));
         }
         assert_eq!("warm".parse::<Restart>(), Err(UnknownRestart));
-        assert_eq!("".parse::<Plant>(), Err(UnknownPlant));
+        assert_eq!("".parse::<InjectedBug>(), Err(UnknownBug));
     }
 }

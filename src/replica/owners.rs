@@ -1,9 +1,9 @@
 //! The owners of a key, and how many of them are enough.
 //!
-//! While a key moves, it has the owners that it is to have and those that it had before, and what
-//! is asked or told needs enough of both: whoever goes by the old owners meets whoever goes by the new
-//! ones. Source: Ongaro, Ousterhout, "In Search of an Understandable Consensus Algorithm", USENIX ATC
-//! 2014, section 6 (joint consensus).
+//! While a key moves, it has new owners and the owners from before. A request needs a quorum of
+//! both, so that a node that knows only the old owners and one that knows only the new ones
+//! intersect. Source: Ongaro, Ousterhout, "In Search of an Understandable Consensus Algorithm",
+//! USENIX ATC 2014, section 6 (joint consensus).
 
 use std::ops::Deref;
 
@@ -12,25 +12,25 @@ use smallvec::SmallVec;
 use super::Rules;
 use crate::id::NodeId;
 
-/// A set of owners of one key, by their places among the owners.
+/// A set of owners of one key, by their index among the owners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Places(u64);
+pub struct OwnerSet(u64);
 
-impl Places {
+impl OwnerSet {
     fn first(count: usize) -> Self {
         Self((1 << count) - 1)
     }
 
-    pub fn add(&mut self, place: usize) {
-        self.0 |= 1 << place;
+    pub fn add(&mut self, index: usize) {
+        self.0 |= 1 << index;
     }
 
-    pub fn remove(&mut self, place: usize) {
-        self.0 &= !(1 << place);
+    pub fn remove(&mut self, index: usize) {
+        self.0 &= !(1 << index);
     }
 
-    pub fn has(self, place: usize) -> bool {
-        self.0 >> place & 1 == 1
+    pub fn has(self, index: usize) -> bool {
+        self.0 >> index & 1 == 1
     }
 
     pub fn len(self) -> usize {
@@ -41,15 +41,15 @@ impl Places {
         self.0 == 0
     }
 
-    pub fn and(self, other: Self) -> Self {
+    pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    pub fn without(self, other: Self) -> Self {
+    pub fn difference(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    fn within(self, other: Self) -> Self {
+    pub fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 }
@@ -61,8 +61,8 @@ pub enum Quorum {
     Write,
     /// R.
     Read,
-    /// So many that every later read meets one of them.
-    Meeting,
+    /// As many as intersect every read quorum.
+    Intersecting,
     /// All.
     All,
 }
@@ -73,21 +73,21 @@ impl Quorum {
         match self {
             Self::Write => rules.write_quorum.min(count),
             Self::Read => read,
-            Self::Meeting => count - read + 1,
+            Self::Intersecting => count - read + 1,
             Self::All => count,
         }
     }
 }
 
-/// The owners of a key: those that it is to have, primary first, and then those that it had before,
-/// if it moves. It can be read as a list of nodes.
+/// The owners of a key: the present ones, primary first, and then those from before a move that
+/// is not over. It can be read as a list of nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
     nodes: SmallVec<[NodeId; 4]>,
-    /// How many of them are those that it is to have.
+    /// How many of them are present owners.
     present: usize,
-    /// Those that it had before, if it moves.
-    before: Option<Places>,
+    /// The owners before the move, if the key moves.
+    before: Option<OwnerSet>,
 }
 
 impl Deref for Owners {
@@ -99,7 +99,7 @@ impl Deref for Owners {
 }
 
 impl Owners {
-    /// These nodes.
+    /// The owners of a key that does not move.
     pub(super) fn new(nodes: SmallVec<[NodeId; 4]>) -> Self {
         Self {
             present: nodes.len(),
@@ -108,112 +108,113 @@ impl Owners {
         }
     }
 
-    /// These nodes, for a key that had other ones before.
+    /// The owners of a key that had other ones before.
     pub(super) fn moving(nodes: SmallVec<[NodeId; 4]>, before: &[NodeId]) -> Self {
         let mut owners = Self::new(nodes);
-        let mut places = Places::default();
+        let mut set = OwnerSet::default();
         for &node in before {
-            places.add(owners.place_of(node).unwrap_or(owners.len()));
+            set.add(owners.index_of(node).unwrap_or(owners.len()));
             if !owners.contains(&node) {
                 owners.nodes.push(node);
             }
         }
-        owners.before = Some(places);
+        owners.before = Some(set);
         owners
     }
 
-    /// The owners that the key is to have, primary first.
+    /// The present owners, primary first.
     #[must_use]
     pub fn present(&self) -> &[NodeId] {
         &self.nodes[..self.present]
     }
 
-    pub(super) fn place_of(&self, node: NodeId) -> Option<usize> {
+    pub(super) fn index_of(&self, node: NodeId) -> Option<usize> {
         self.iter().position(|&owner| owner == node)
     }
 
-    pub(super) fn all(&self) -> Places {
-        Places::first(self.len())
+    pub(super) fn all(&self) -> OwnerSet {
+        OwnerSet::first(self.len())
     }
 
-    /// The nodes at these places.
-    pub(super) fn at(&self, places: Places) -> Vec<NodeId> {
+    /// The nodes in a set.
+    pub(super) fn nodes(&self, set: OwnerSet) -> Vec<NodeId> {
         let owners = self.iter().enumerate();
-        let chosen = owners.filter(|(place, _)| places.has(*place));
+        let chosen = owners.filter(|(index, _)| set.has(*index));
         chosen.map(|(_, &node)| node).collect()
     }
 
-    /// The first place that is not among these.
-    pub(super) fn first_beside(&self, places: Places) -> Option<usize> {
-        (0..self.len()).find(|&place| !places.has(place))
+    /// The first owner that is not in a set.
+    pub(super) fn first_not_in(&self, set: OwnerSet) -> Option<usize> {
+        (0..self.len()).find(|&index| !set.has(index))
     }
 
-    /// Those that have to agree among themselves.
-    fn groups(&self) -> impl Iterator<Item = Places> {
-        [Some(Places::first(self.present)), self.before]
+    /// The groups of which each needs a quorum of its own.
+    fn groups(&self) -> impl Iterator<Item = OwnerSet> {
+        [Some(OwnerSet::first(self.present)), self.before]
             .into_iter()
             .flatten()
     }
 
-    /// Whether these are enough.
-    pub(super) fn suffice(&self, places: Places, quorum: Quorum, rules: &Rules<'_>) -> bool {
+    /// Whether a set is enough.
+    pub(super) fn suffice(&self, set: OwnerSet, quorum: Quorum, rules: &Rules<'_>) -> bool {
         self.groups()
-            .all(|group| places.within(group).len() >= quorum.of(group.len(), rules))
+            .all(|group| set.intersection(group).len() >= quorum.of(group.len(), rules))
     }
 
-    /// Whether one at this place is still needed beside these.
-    pub(super) fn wants(
+    /// Whether a quorum still needs the owner at `index` besides a set.
+    pub(super) fn still_needs(
         &self,
-        place: usize,
-        beside: Places,
+        index: usize,
+        besides: OwnerSet,
         quorum: Quorum,
         rules: &Rules<'_>,
     ) -> bool {
         self.groups().any(|group| {
-            group.has(place) && beside.within(group).len() < quorum.of(group.len(), rules)
+            let has = besides.intersection(group).len();
+            group.has(index) && has < quorum.of(group.len(), rules)
         })
     }
 
-    /// The owners of whom there are too few, and how many are needed of them; if there are enough, those
-    /// that the key is to have.
+    /// The group of which a set has too few, and how many it needs. If it has enough of each, the
+    /// group of the present owners.
     pub(super) fn short_of(
         &self,
-        places: Places,
+        set: OwnerSet,
         quorum: Quorum,
         rules: &Rules<'_>,
-    ) -> (Places, usize) {
-        let needed = |group: Places| quorum.of(group.len(), rules);
+    ) -> (OwnerSet, usize) {
+        let needed = |group: OwnerSet| quorum.of(group.len(), rules);
         let short = self
             .groups()
-            .find(|group| places.within(*group).len() < needed(*group));
-        let group = short.unwrap_or_else(|| Places::first(self.present));
+            .find(|group| set.intersection(*group).len() < needed(*group));
+        let group = short.unwrap_or_else(|| OwnerSet::first(self.present));
         (group, needed(group))
     }
 
-    /// Whether these are the owners that the key had before, and not those that it is to have.
-    pub(super) fn are_before(&self, group: Places) -> bool {
-        group != Places::first(self.present)
+    /// Whether a group is that of the owners before the move, and not that of the present ones.
+    pub(super) fn is_before(&self, group: OwnerSet) -> bool {
+        group != OwnerSet::first(self.present)
     }
 
-    /// The same owners as places among others; those that are none there are left out.
-    pub(super) fn translate(&self, places: Places, to: &Self) -> Places {
-        let mut translated = Places::default();
-        let nodes = self.at(places).into_iter();
-        for place in nodes.filter_map(|node| to.place_of(node)) {
-            translated.add(place);
+    /// The same nodes as a set of other owners. Nodes that do not own the key there are left out.
+    pub(super) fn translate(&self, set: OwnerSet, to: &Self) -> OwnerSet {
+        let mut translated = OwnerSet::default();
+        let nodes = self.nodes(set).into_iter();
+        for index in nodes.filter_map(|node| to.index_of(node)) {
+            translated.add(index);
         }
         translated
     }
 
-    /// Of each of the two groups how many nodes satisfy this, whichever are fewer.
-    pub fn fewest(&self, mut satisfies: impl FnMut(NodeId) -> bool) -> usize {
-        let mut places = Places::default();
-        for (place, &node) in self.nodes.iter().enumerate() {
+    /// The smaller of the numbers of nodes that satisfy a condition, of all groups.
+    pub fn min_per_group(&self, mut satisfies: impl FnMut(NodeId) -> bool) -> usize {
+        let mut set = OwnerSet::default();
+        for (index, &node) in self.nodes.iter().enumerate() {
             if satisfies(node) {
-                places.add(place);
+                set.add(index);
             }
         }
-        let counts = self.groups().map(|group| places.within(group).len());
+        let counts = self.groups().map(|group| set.intersection(group).len());
         counts.min().unwrap_or(0)
     }
 }

@@ -1,4 +1,5 @@
-//! What all replicas go by: who owns what, how many are enough, and what each is given with a message.
+//! What all replicas have in common: who owns what, how many owners are enough, and what each
+//! replica is given with a message.
 
 use std::time::Duration;
 
@@ -6,32 +7,32 @@ use smallvec::SmallVec;
 
 use super::message::{Message, Version};
 use super::owners::Owners;
-use crate::config::Plant;
+use crate::config::InjectedBug;
 use crate::event::EventLog;
 use crate::id::NodeId;
 use crate::network::Endpoint;
 use crate::placement::Placement;
 use crate::time::Instant;
 
-/// What holds for all replicas of a cluster.
+/// The rules that all replicas of a cluster follow.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
     /// Who owns what.
     pub layout: Layout<'a>,
-    /// Who owned it before, while keys are on their way to new owners.
+    /// Who owned it before, while keys move.
     pub before: Option<Layout<'a>>,
-    /// The logical clock when that was last changed.
-    pub since: Version,
+    /// The logical clock when the layout last changed.
+    pub layout_version: Version,
     /// W: how many owners must have a write before it is acknowledged.
     pub write_quorum: usize,
-    /// R: how many owners are asked.
+    /// R: how many owners a read asks.
     pub read_quorum: usize,
     /// How long a coordinator waits for owners.
     pub timeout: Duration,
     /// How long tombstones are kept at least.
     pub grace: Duration,
-    /// For tests of the tests.
-    pub plant: Option<Plant>,
+    /// A bug for tests of the tests.
+    pub bug: Option<InjectedBug>,
 }
 
 /// Who owns what.
@@ -61,7 +62,7 @@ impl Layout<'_> {
 }
 
 impl Rules<'_> {
-    /// The owners of a key, primary first; while keys move, those that it had before, too.
+    /// The owners of a key, primary first; while keys move, also those from before.
     #[must_use]
     pub fn owners(&self, key: &[u8]) -> Owners {
         let owners = self.layout.owners(key);
@@ -71,13 +72,13 @@ impl Rules<'_> {
         }
     }
 
-    /// The nodes that may own keys; while keys move, some are there twice.
+    /// The nodes that may own keys; while keys move, some are named twice.
     pub(super) fn members(&self) -> impl Iterator<Item = NodeId> {
         let before = self.before.iter().flat_map(Layout::members);
         self.layout.members().chain(before)
     }
 
-    /// Whether there is nobody to have copies beside the one owner of each key.
+    /// Whether each key has one owner, and so no other copy.
     pub(super) fn has_no_copies(&self) -> bool {
         self.layout.replicas == 1 && self.before.is_none()
     }
@@ -89,8 +90,8 @@ pub struct Context<'a> {
     pub now: Instant,
     /// When the message was sent.
     pub sent: Instant,
-    /// The cluster's logical clock. It goes on with every write, and whenever somebody learns that
-    /// all owners have one, so that what is sent after that can be told from what was sent before.
+    /// The cluster's logical clock. It advances with every write, and whenever a replica learns that
+    /// all owners have one, so that messages from before and after that differ.
     pub clock: &'a mut Version,
     /// See [`Rules`].
     pub rules: &'a Rules<'a>,
@@ -105,14 +106,14 @@ impl Context<'_> {
         self.out.push((to.into(), message));
     }
 
-    /// The present of the logical clock, which is over then.
-    pub(super) fn stamp(&mut self) -> Version {
-        let stamp = *self.clock;
+    /// Returns the logical time and advances it.
+    pub(super) fn next_clock(&mut self) -> Version {
+        let clock = *self.clock;
         *self.clock += 1;
-        stamp
+        clock
     }
 
-    pub(super) fn is_planted(&self, plant: Plant) -> bool {
-        self.rules.plant == Some(plant)
+    pub(super) fn has_bug(&self, bug: InjectedBug) -> bool {
+        self.rules.bug == Some(bug)
     }
 }

@@ -1,32 +1,35 @@
-//! How replicas that lack something catch up: each asks all others for what it owns.
+//! How a replica that may lack writes catches up: it asks all others for the records of its keys.
 
 use std::collections::BTreeSet;
 
-use super::message::{Bytes, Message, Record, RequestId, Version};
+use super::message::{Message, Record, RequestId, Version};
 use super::{Context, MAX_HINTS, Replica};
-use crate::config::Plant;
+use crate::config::InjectedBug;
 use crate::id::NodeId;
 use crate::network::Endpoint;
+use crate::node::Origin;
+use crate::operation::Bytes;
 use crate::time::Instant;
 
-/// Whom a replica waits for to catch up.
+/// A sync that is not over.
 pub struct Sync {
     id: RequestId,
+    /// The nodes that have not answered.
     waiting: BTreeSet<NodeId>,
     hints: bool,
     pub due: Instant,
 }
 
 impl Replica {
-    /// A number for something of its own that no request has: the top bit, the node, and how many
-    /// it has begun.
+    /// A number for a sync or a repair, different from those of all requests: the top bit, the node,
+    /// and a counter.
     pub(super) fn own_id(&mut self) -> RequestId {
-        self.begun += 1;
+        self.started += 1;
         let node = u64::from(self.id().0);
-        RequestId(1 << 63 | node << 48 | (self.begun & ((1 << 48) - 1)))
+        RequestId(1 << 63 | node << 48 | (self.started & ((1 << 48) - 1)))
     }
 
-    /// Asks all other nodes for what this one owns, or for what they have kept for it.
+    /// Asks all other nodes for the records of this one's keys, or for the hints kept for it.
     pub fn start_sync(&mut self, ctx: &mut Context<'_>, hints: bool) {
         let mut waiting = BTreeSet::new();
         if !ctx.rules.has_no_copies() {
@@ -44,38 +47,39 @@ impl Replica {
         self.finish_sync(ctx);
     }
 
-    /// Asks those who have not answered yet.
+    /// Asks the nodes that have not answered.
     pub(super) fn ask_again(&mut self, ctx: &mut Context<'_>) {
         let Some(sync) = &mut self.sync else {
             return;
         };
-        sync.due = ctx.now.later(ctx.rules.timeout);
+        sync.due = ctx.now.saturating_add(ctx.rules.timeout);
         for &node in &sync.waiting {
-            let (id, hints, lives) = (sync.id, sync.hints, self.lives.clone());
-            ctx.send(node, Message::Sync { id, hints, lives });
+            let (id, hints, crashes) = (sync.id, sync.hints, self.crashes.clone());
+            ctx.send(node, Message::Sync { id, hints, crashes });
         }
     }
 
     fn finish_sync(&mut self, ctx: &mut Context<'_>) {
         let sync = self.sync.as_ref();
-        if sync.is_some_and(|sync| sync.waiting.is_empty()) {
-            self.sync = None;
-            self.serving = true;
-            for (from, message) in std::mem::take(&mut self.early) {
-                let key = match &message {
-                    Message::Write { key, .. } => Some(key.clone()),
-                    _ => None,
-                };
-                self.handle(ctx, from, message);
-                // Others may have asked this one before.
-                if let Some(key) = key {
-                    self.start_repair(ctx, key);
-                }
+        if !sync.is_some_and(|sync| sync.waiting.is_empty()) {
+            return;
+        }
+        self.sync = None;
+        self.serving = true;
+        for (from, message) in std::mem::take(&mut self.early) {
+            let key = match &message {
+                Message::Write { key, .. } => Some(key.clone()),
+                _ => None,
+            };
+            self.handle(ctx, from, message);
+            // Others may have read from this node before the write.
+            if let Some(key) = key {
+                self.start_repair(ctx, key);
             }
         }
     }
 
-    /// Waits for none but these any more.
+    /// Waits for no other nodes than these any more.
     pub(super) fn wait_only_for(&mut self, ctx: &mut Context<'_>, members: &BTreeSet<NodeId>) {
         if let Some(sync) = &mut self.sync {
             sync.waiting.retain(|node| members.contains(node));
@@ -83,15 +87,15 @@ impl Replica {
         self.finish_sync(ctx);
     }
 
-    /// Whether a write waits until this node has merged what its peers have: it was sent to who
-    /// the node was before its crash, and what it now lacks may be later.
+    /// Whether a write waits until this node has merged the others' records: it was sent to an
+    /// earlier incarnation, and the records may be later.
     pub(super) fn is_early(&self, message: &Message) -> bool {
-        let born = self.lives.of(self.id());
-        let is_old = matches!(message, Message::Write { stamp, .. } if *stamp < born);
+        let incarnation = self.crashes.incarnation(self.id());
+        let is_old = matches!(message, Message::Write { based_on, .. } if *based_on < incarnation);
         is_old && !self.serving && self.early.len() < MAX_HINTS
     }
 
-    /// Answers a node that wants to catch up.
+    /// Answers a node that catches up.
     pub(super) fn send_records(
         &mut self,
         ctx: &mut Context<'_>,
@@ -104,7 +108,7 @@ impl Replica {
         };
         let owns = |key: &[u8]| ctx.rules.owners(key).contains(&node);
         let records: Vec<(Bytes, Record)> = match hints {
-            true if ctx.is_planted(Plant::LostHints) => Vec::new(),
+            true if ctx.has_bug(InjectedBug::LostHints) => Vec::new(),
             true => {
                 let mut kept = self.hints.remove(&node).unwrap_or_default();
                 kept.retain(|(key, _)| owns(key));
@@ -112,17 +116,18 @@ impl Replica {
             }
             false => self.records_if(owns).into_iter().collect(),
         };
-        let stamp = *ctx.clock;
-        let (mark, floor, lives) = (self.graves.dug(), self.floor, self.lives.clone());
+        let based_on = *ctx.clock;
+        let (mark, forgotten) = (self.tombstones.created(), self.forgotten_up_to);
+        let crashes = self.crashes.clone();
         ctx.send(
             from,
             Message::Records {
                 id,
                 records,
-                stamp,
+                based_on,
                 mark,
-                floor,
-                lives,
+                forgotten,
+                crashes,
             },
         );
     }
@@ -134,24 +139,24 @@ impl Replica {
         id: RequestId,
         from: Endpoint,
         records: Vec<(Bytes, Record)>,
-        stamp: Version,
+        based_on: Version,
         mark: u64,
-        floor: Version,
+        forgotten: Version,
     ) {
-        // What was sent to who it was before its crash may be out of date.
-        if stamp < self.lives.of(self.id()) {
+        // Records for an earlier incarnation may be out of date.
+        if based_on < self.crashes.incarnation(self.id()) {
             return;
         }
-        self.floor = self.floor.max(floor);
+        self.forget_up_to(forgotten);
         for (key, record) in records {
-            self.merge(ctx, &key, &record, None, stamp);
+            self.merge(ctx, &key, &record, None, based_on, Origin::Copy);
         }
-        let lives = self.lives.clone();
-        ctx.send(from, Message::Merged { mark, lives });
+        let crashes = self.crashes.clone();
+        ctx.send(from, Message::Merged { mark, crashes });
         self.caught_up_with(ctx, id, from);
     }
 
-    /// Notes that a node has sent all it had, or is down and has nothing.
+    /// Notes that a node has sent all its records, or is down and has none.
     pub(super) fn caught_up_with(&mut self, ctx: &mut Context<'_>, id: RequestId, from: Endpoint) {
         if let (Some(sync), Endpoint::Node(node)) = (&mut self.sync, from)
             && sync.id == id
@@ -161,7 +166,8 @@ impl Replica {
         self.finish_sync(ctx);
     }
 
-    /// Notes that a node has merged what this one had; what all others have is settled.
+    /// Notes that a node has merged the records with this mark. The tombstones that all others have
+    /// are settled.
     pub(super) fn note_merged(&mut self, ctx: &mut Context<'_>, from: Endpoint, mark: u64) {
         let Endpoint::Node(node) = from else {
             return;
@@ -171,11 +177,11 @@ impl Replica {
         let others = ctx.rules.members().filter(|&node| node != self.id());
         let least = others.map(|node| self.merged.get(&node).copied().unwrap_or(0));
         if let Some(least) = least.min() {
-            self.graves.settle_up_to(least, ctx.stamp());
+            self.tombstones.settle_up_to(least, ctx.next_clock());
         }
     }
 
-    /// Keeps a write for a node that did not take it.
+    /// Keeps a write for a node that may lack it.
     pub(super) fn keep_hint(&mut self, node: NodeId, key: &Bytes, record: &Record) {
         let hints = self.hints.entry(node).or_default();
         if hints.len() < MAX_HINTS {

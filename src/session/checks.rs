@@ -1,70 +1,95 @@
-//! What clients were told, and what that shows.
+//! HISTORY and CHECK: what clients were told, and what that shows.
 
-use super::Session;
+use super::simulated::SimulatedCluster;
 use crate::checker::{self, Kept, Promise, Verdict};
-use crate::history::{History, Operation};
-use crate::language::{Error, ErrorKind};
+use crate::history::{Call, History};
+use crate::language::{Error, ErrorKind, HistoryRequest};
 use crate::reply::{Judgement, Reply};
 use crate::time::Instant;
 
-/// How many operations are recorded.
-pub(super) const OPERATIONS: usize = 10_000;
+/// How many calls a history keeps.
+pub(super) const CALLS: usize = 10_000;
 
-impl Session {
-    pub(super) fn history(&mut self, now: Instant, count: usize) -> Result<Reply<'static>, Error> {
-        let history = self.recorded(now)?;
-        let operations = history.operations();
+impl SimulatedCluster {
+    /// Shows the history, or starts, stops or empties it.
+    pub(super) fn answer_history(
+        &mut self,
+        now: Instant,
+        request: HistoryRequest,
+    ) -> Reply<'static> {
+        match request {
+            HistoryRequest::Show(count) => return self.history(now, count),
+            HistoryRequest::Record(true) => self.cluster.begin_history(now, CALLS),
+            HistoryRequest::Record(false) => self.cluster.end_history(),
+            HistoryRequest::Clear => self.restart_history(now),
+        }
+        Reply::Done
+    }
+
+    fn history(&mut self, now: Instant, count: usize) -> Reply<'static> {
+        let history = self.recorded(now);
+        let operations = history.calls();
         let skipped = operations.len().saturating_sub(count);
-        Ok(Reply::History {
+        Reply::History {
             operations: operations.iter().skip(skipped).cloned().collect(),
-            unrecorded: history.unrecorded(),
-        })
-    }
-
-    /// Judges what clients were told.
-    pub(super) fn check_history(&mut self, now: Instant) -> Result<Reply<'static>, Error> {
-        let promised = self.cluster.promise();
-        let state = self.cluster.verify(now);
-        let history = self.recorded(now)?;
-        let verdict = checker::check(history, checker::DEFAULT_STEPS);
-        Ok(Reply::Check(Box::new(Judgement {
-            excerpts: excerpts(history, &verdict),
-            broken: broken(promised, &verdict),
-            promised,
-            verdict,
-            state,
-        })))
-    }
-
-    /// The clock starts anew, and with it the history.
-    pub(super) fn forget_history(&mut self) {
-        if self.cluster.history().is_some() {
-            let now = self.now();
-            self.cluster.record_history(0);
-            self.cluster.begin_history(now, OPERATIONS);
+            forgotten: history.forgotten(),
         }
     }
 
-    /// The history, which begins now if it has not begun.
-    fn recorded(&mut self, now: Instant) -> Result<&History, Error> {
-        self.cluster.begin_history(now, OPERATIONS);
-        let message = "nothing is recorded, as there were more than 100,000 keys when it should \
-                       have begun: CLEAR, and ask for HISTORY again";
-        let history = self.cluster.history();
-        history.ok_or_else(|| Error::new(ErrorKind::Refused, message))
+    /// Judges what clients were told, by the promise that was asked for or by that of the settings.
+    pub(super) fn check(&mut self, now: Instant, asked: Option<Promise>) -> Reply<'static> {
+        let promised = self.cluster.promise();
+        let state = self.cluster.verify(now);
+        let history = self.recorded(now);
+        let verdict = checker::check(history, checker::DEFAULT_STEPS);
+        Reply::Check(Box::new(Judgement {
+            excerpts: excerpts(history, &verdict),
+            broken: broken(promised, asked, &verdict),
+            promised,
+            verdict,
+            state,
+        }))
+    }
+
+    /// The history starts again, if one is kept.
+    pub(super) fn restart_history(&mut self, now: Instant) {
+        if self.cluster.history().is_some() {
+            self.cluster.end_history();
+            self.cluster.begin_history(now, CALLS);
+        }
+    }
+
+    /// The history, which begins now if none is kept.
+    fn recorded(&mut self, now: Instant) -> &History {
+        self.cluster.begin_history(now, CALLS);
+        self.cluster.history().expect("it has begun")
     }
 }
 
-/// The operations that break a promise, for each key that does.
-fn excerpts(history: &History, verdict: &Verdict) -> Vec<Vec<Operation>> {
+/// The calls that break a promise, for each key that does.
+fn excerpts(history: &History, verdict: &Verdict) -> Vec<Vec<Call>> {
     let keys = verdict.keys.iter();
     let ids = keys.map(|key| key.violation.iter().flat_map(|it| &it.excerpt));
     ids.map(|ids| ids.filter_map(|&id| history.get(id).cloned()).collect())
         .collect()
 }
 
-fn broken(promised: Promise, verdict: &Verdict) -> Option<Error> {
-    let message = format!("the promise of these settings, {promised}, was broken");
-    let broken = verdict.kept(promised) == Kept::No;
-    broken.then(|| Error::new(ErrorKind::Broken, message))
+fn broken(promised: Promise, asked: Option<Promise>, verdict: &Verdict) -> Option<Error> {
+    let (promise, source) = match asked {
+        Some(asked) => (asked, "asked for"),
+        None => (promised, "of these settings"),
+    };
+    match verdict.kept(promise) {
+        Kept::Yes => None,
+        Kept::No => {
+            let message = format!("the promise {source}, {promise}, was broken");
+            Some(Error::new(ErrorKind::Broken, message))
+        }
+        Kept::Unknown => {
+            let message = format!(
+                "undecided: whether the promise {source}, {promise}, was kept is not known"
+            );
+            Some(Error::new(ErrorKind::Undecided, message))
+        }
+    }
 }

@@ -1,35 +1,182 @@
-//! What the cluster says, as errors for people.
+//! Errors of the cluster, for people: the true cause, and the node.
 
-use crate::cache::PutError;
-use crate::cluster::{FaultError, IncrError, MoveError};
+use crate::cluster::{FaultError, MoveError, TooManyRequests};
 use crate::config::ConfigError;
-use crate::language::{Error, ErrorKind};
+use crate::id::NodeId;
+use crate::language::word::Shown;
+use crate::language::{Error, ErrorKind, Responses};
 use crate::network::NetworkError;
+use crate::operation::{Group, Outcome, PutError, Refusal, Shortfall, servers};
 use crate::time::TimeError;
 
-impl From<PutError> for Error {
-    fn from(error: PutError) -> Self {
-        Self::new(ErrorKind::Refused, error.to_string())
+/// The command that an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Context {
+    Put,
+    Get,
+    Del,
+    MGet,
+    MSet,
+    Add,
+    Cas,
+    Incr,
+    Ttl,
+    Expire,
+    Persist,
+    Exists,
+    Clear,
+}
+
+impl Context {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Put => "PUT",
+            Self::Get => "GET",
+            Self::Del => "DEL",
+            Self::MGet => "MGET",
+            Self::MSet => "MSET",
+            Self::Add => "ADD",
+            Self::Cas => "CAS",
+            Self::Incr => "INCR",
+            Self::Ttl => "TTL",
+            Self::Expire => "EXPIRE",
+            Self::Persist => "PERSIST",
+            Self::Exists => "EXISTS",
+            Self::Clear => "CLEAR",
+        }
+    }
+
+    /// What the command does to a key; `None`: it reads.
+    fn done(self) -> Option<&'static str> {
+        match self {
+            Self::Put | Self::MSet | Self::Add | Self::Cas => Some("stored"),
+            Self::Del | Self::Clear => Some("removed"),
+            Self::Incr | Self::Expire | Self::Persist => Some("changed"),
+            Self::Get | Self::MGet | Self::Ttl | Self::Exists => None,
+        }
+    }
+
+    /// The outcome of a request, or the error for the user.
+    #[inline]
+    pub(super) fn check(
+        self,
+        key: &[u8],
+        node: NodeId,
+        outcome: Outcome,
+    ) -> Result<Outcome, Error> {
+        match outcome {
+            Outcome::Refused(refusal) => Err(self.refused(key, node, refusal)),
+            Outcome::Unknown(short) => Err(self.unknown(key, short)),
+            outcome => Ok(outcome),
+        }
+    }
+
+    #[cold]
+    fn refused(self, key: &[u8], node: NodeId, refusal: Refusal) -> Error {
+        match (refusal, self.done()) {
+            (Refusal::Quorum(short), Some(done)) => {
+                let end = format!(": nothing was {done}");
+                self.failure(ErrorKind::Refused, key, short, &end)
+            }
+            (Refusal::Quorum(short), None) => self.unreadable(key, short),
+            (Refusal::Put(PutError::Full), _) => Error::new(
+                ErrorKind::Refused,
+                PutError::Full
+                    .to_string()
+                    .replace("the node", &format!("server {node}")),
+            ),
+            (refusal, _) => Error::new(ErrorKind::Refused, refusal.to_string()),
+        }
+    }
+
+    #[cold]
+    fn unknown(self, key: &[u8], short: Shortfall) -> Error {
+        match self.done() {
+            Some(done) => {
+                let end = format!(": it may or may not have been {done}");
+                self.failure(ErrorKind::Unknown, key, short, &end)
+            }
+            None => self.unreadable(key, short),
+        }
+    }
+
+    fn unreadable(self, key: &[u8], short: Shortfall) -> Error {
+        let end = ": what it holds is not known";
+        self.failure(ErrorKind::Refused, key, short, end)
+    }
+
+    fn failure(self, kind: ErrorKind, key: &[u8], short: Shortfall, end: &str) -> Error {
+        let (name, shown) = (self.name(), Shown(key));
+        let message = format!("{name} {shown}: {}{end}", cause(&short));
+        Error::new(kind, message).with_responses(Responses {
+            missing: short.missing(),
+            answered: short.answered,
+        })
     }
 }
 
-impl From<MoveError> for Error {
-    fn from(error: MoveError) -> Self {
-        Self::new(ErrorKind::Refused, error.to_string())
+/// Why there are too few nodes.
+fn cause(short: &Shortfall) -> String {
+    let one = match short.group {
+        Group::Owners => "owner",
+        Group::OwnersBefore => "owner before the move",
+        Group::Coordinators => "coordinator",
+    };
+    let many = one.replacen("owner", "owners", 1);
+    let missing = short.missing();
+    let all_silent = short.silent.len() == missing.len();
+    match (short.answered.len(), missing.as_slice()) {
+        (0, []) => "its owners did not agree".into(),
+        (0, [_]) if short.group == Group::Coordinators => reasons(short),
+        (0, [node]) => {
+            let reason = reasons(short).replacen(&format!("server {node} "), "", 1);
+            format!("its {one}, server {node}, {reason}")
+        }
+        (0, missing) if all_silent => {
+            format!("none of its {many} answered ({})", servers(missing))
+        }
+        (0, _) => format!("none of its {many} did it: {}", reasons(short)),
+        (answered, _) => format!(
+            "only {answered} of the {} {many} needed answered ({}); {}",
+            short.needed,
+            servers(&short.answered),
+            reasons(short)
+        ),
     }
 }
 
-impl From<IncrError> for Error {
-    fn from(error: IncrError) -> Self {
-        Self::new(ErrorKind::Refused, error.to_string())
+/// What is wrong with each node that is missing.
+fn reasons(short: &Shortfall) -> String {
+    let mut reasons = Vec::new();
+    let mut add = |nodes: &[NodeId], one: &str, many: &str| {
+        if !nodes.is_empty() {
+            let what = if nodes.len() == 1 { one } else { many };
+            reasons.push(format!("{} {what}", servers(nodes)));
+        }
+    };
+    add(&short.silent, "did not answer", "did not answer");
+    add(&short.down, "is down", "are down");
+    let full: Vec<NodeId> = short.refused.iter().map(|(node, _)| *node).collect();
+    add(&full, "is full", "are full");
+    let (one, many) = ("has a later write", "have a later write");
+    add(&short.outdated, one, many);
+    if reasons.is_empty() {
+        return "the others did not".into();
     }
+    reasons.join("; ")
 }
 
-impl From<FaultError> for Error {
-    fn from(error: FaultError) -> Self {
-        Self::new(ErrorKind::Refused, error.to_string())
-    }
+macro_rules! refused {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::new(ErrorKind::Refused, error.to_string())
+            }
+        })*
+    };
 }
+
+refused!(PutError, MoveError, FaultError, TooManyRequests);
 
 impl From<NetworkError> for Error {
     fn from(error: NetworkError) -> Self {

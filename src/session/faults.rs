@@ -1,52 +1,66 @@
-//! What breaks and what mends it, and the messages on their way.
+//! Faults and their repair, the fault injector, and the messages in flight.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Session, checks};
-use crate::cache::Cache;
+use super::backend::TraceStart;
+use super::checks::CALLS;
+use super::simulated::SimulatedCluster;
 use crate::cluster::Status;
-use crate::event::Event;
 use crate::id::NodeId;
-use crate::language::{Command, Error, ErrorKind};
+use crate::language::{Command, Error};
+use crate::nemesis::{Bounds, Nemesis, Villain};
 use crate::network::{Envelope, Fault, Link};
 use crate::replica::{Message, Restart};
-use crate::reply::{Fate, Passage, Reply};
-use crate::time::{Compact, Instant, Waited};
+use crate::reply::{Delivery, Reply, TracedMessage};
+use crate::rng::Rng;
+use crate::time::{Compact, Instant};
 
-impl Session {
-    /// Carries out a command that breaks or mends something, or shows what is broken.
+impl SimulatedCluster {
+    /// Carries out a command that injects or repairs a fault, or shows the faults.
     pub(super) fn execute_fault(
         &mut self,
         now: Instant,
         command: Command<'_>,
-        on_event: &mut dyn FnMut(&Event),
     ) -> Result<Reply<'static>, Error> {
-        Ok(match command {
-            Command::Crash { node } => self.crash(now, node)?,
-            Command::Restart { node, how } => self.restart(now, node, how)?,
-            Command::Pause { node } => self.pause(now, node)?,
-            Command::Resume { node } => self.resume(now, node)?,
-            Command::Fault { fault } => self.bring(now, &fault)?,
-            Command::Release { link } => self.release(now, link)?,
-            Command::Skew { node, nanos } => self.skew(now, node, nanos)?,
-            Command::Heal => {
-                self.cluster.heal(now);
-                Reply::Done
+        match command {
+            Command::Crash { node } => {
+                self.expect_faults(now, &[node])?;
+                self.cluster.crash(now, node)?;
             }
-            Command::Faults => Reply::Faults(self.faults()),
-            Command::Nemesis { nemesis: None } => Reply::Nemesis(self.nemesis()),
+            Command::Restart { node, how } => {
+                self.check_node(Some(node))?;
+                self.cluster.restart(now, node, how)?;
+            }
+            Command::Pause { node } => {
+                self.expect_faults(now, &[node])?;
+                self.cluster.pause(now, node)?;
+            }
+            Command::Resume { node } => {
+                self.check_node(Some(node))?;
+                self.cluster.resume(now, node)?;
+            }
+            Command::Fault { fault } => self.inject_fault(now, &fault)?,
+            Command::Release { link } => self.release(now, link)?,
+            Command::Skew { node, nanos } => {
+                self.expect_faults(now, &[node])?;
+                self.cluster.skew(now, node, nanos)?;
+            }
+            Command::Heal => self.cluster.heal(now),
+            Command::Faults => return Ok(Reply::Faults(self.faults())),
+            Command::Nemesis { nemesis: None } => {
+                let nemesis = self.injector.as_ref().map_or(Nemesis::Off, |it| it.0);
+                return Ok(Reply::Nemesis(nemesis));
+            }
             Command::Nemesis {
                 nemesis: Some(nemesis),
-            } => {
-                self.set_nemesis(now, nemesis);
-                Reply::Done
-            }
-            Command::Links => Reply::Links(self.links()),
-            Command::Step { count } => self.step(count, on_event)?,
-            Command::History { count } => self.history(now, count)?,
-            Command::Check => self.check_history(now)?,
-            other => unreachable!("{other:?} is no fault"),
-        })
+            } => self.set_nemesis(now, nemesis),
+            Command::Links => return Ok(Reply::Links(self.links())),
+            Command::History { request } => return Ok(self.answer_history(now, request)),
+            Command::Check { promise } => return Ok(self.check(now, promise)),
+            other => unreachable!("{other:?} is handled elsewhere"),
+        }
+        Ok(Reply::Done)
     }
 
     pub(super) fn quorum(
@@ -67,62 +81,78 @@ impl Session {
         })
     }
 
-    fn crash(&mut self, now: Instant, node: NodeId) -> Result<Reply<'static>, Error> {
-        self.expect_trouble(now, &[node])?;
-        self.cluster.crash(now, node)?;
-        Ok(Reply::Done)
-    }
-
-    fn restart(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        how: Restart,
-    ) -> Result<Reply<'static>, Error> {
-        self.check_node(Some(node))?;
-        self.cluster.restart(now, node, how)?;
-        Ok(Reply::Done)
-    }
-
-    fn pause(&mut self, now: Instant, node: NodeId) -> Result<Reply<'static>, Error> {
-        self.expect_trouble(now, &[node])?;
-        self.cluster.pause(now, node)?;
-        Ok(Reply::Done)
-    }
-
-    fn resume(&mut self, now: Instant, node: NodeId) -> Result<Reply<'static>, Error> {
-        self.check_node(Some(node))?;
-        self.cluster.resume(now, node)?;
-        Ok(Reply::Done)
-    }
-
-    fn skew(&mut self, now: Instant, node: NodeId, nanos: i64) -> Result<Reply<'static>, Error> {
-        self.expect_trouble(now, &[node])?;
-        self.cluster.skew(now, node, nanos)?;
-        Ok(Reply::Done)
-    }
-
-    fn bring(&mut self, now: Instant, fault: &Fault) -> Result<Reply<'static>, Error> {
-        self.expect_trouble(now, &fault.nodes())?;
+    fn inject_fault(&mut self, now: Instant, fault: &Fault) -> Result<(), Error> {
+        self.expect_faults(now, &fault.nodes())?;
         self.cluster.network().bring(fault)?;
-        Ok(Reply::Done)
+        Ok(())
     }
 
-    fn release(&mut self, now: Instant, link: Link) -> Result<Reply<'static>, Error> {
+    fn release(&mut self, now: Instant, link: Link) -> Result<(), Error> {
         self.check_node(Some(link.low))?;
         self.check_node(Some(link.high))?;
-        self.cluster.network().release(now, link.low, link.high)?;
-        Ok(Reply::Done)
+        self.cluster.release(now, link)?;
+        Ok(())
     }
 
-    /// Checks that there are such nodes. From the first fault on, what clients are told is recorded.
-    fn expect_trouble(&mut self, now: Instant, nodes: &[NodeId]) -> Result<(), Error> {
+    /// Checks that there are such nodes. From the first fault on, requests are recorded.
+    fn expect_faults(&mut self, now: Instant, nodes: &[NodeId]) -> Result<(), Error> {
         for &node in nodes {
             self.check_node(Some(node))?;
         }
-        self.timed = true;
-        self.cluster.begin_history(now, checks::OPERATIONS);
+        self.is_timed = true;
+        self.cluster.begin_history(now, CALLS);
         Ok(())
+    }
+
+    /// From now on faults come and go by themselves; with [`Nemesis::Off`] no more, and the active
+    /// ones stay until HEAL, RESTART and RESUME.
+    fn set_nemesis(&mut self, now: Instant, nemesis: Nemesis) {
+        self.injector = None;
+        if nemesis == Nemesis::Off {
+            return;
+        }
+        self.is_timed = true;
+        self.cluster.begin_history(now, CALLS);
+        let nodes = self.cluster.node_ids().map(|id| id.0 + 1).max();
+        let bounds = Bounds {
+            nemesis,
+            nodes: nodes.unwrap_or(1),
+            restart: Restart::Resync,
+            budget: self.budget(),
+            only_crashes: false,
+            joins: false,
+            leaves: false,
+        };
+        let rng = Rng::new(self.cluster.config().seed ^ now.as_nanos());
+        self.injector = Some((nemesis, Villain::new(now, &bounds, rng)));
+    }
+
+    /// How many nodes may be without their memory at a time: one fewer than have every
+    /// acknowledged write. With one replica every crash loses something, and is allowed.
+    fn budget(&self) -> usize {
+        let config = self.cluster.config();
+        config.write_quorum.saturating_sub(1).max(1)
+    }
+
+    /// Lets the fault injector act at its next instant, if that is not after `now`. Returns whether
+    /// more is due; `None` if it has nothing to do.
+    pub(super) fn inject(&mut self, now: Instant, limit: usize) -> Option<bool> {
+        let budget = self.budget();
+        let (_, injector) = self.injector.as_mut()?;
+        let at = injector.next_at();
+        if at > now {
+            return None;
+        }
+        if self.cluster.tick_some(at, limit) {
+            return Some(true);
+        }
+        if let Some(action) = injector.act(at)
+            && action.strike(&mut self.cluster, at, budget)
+        {
+            injector.note(at, &action);
+            self.cluster.log_nemesis(at, &action.to_string());
+        }
+        Some(true)
     }
 
     /// The faults in force, as commands: those of the network, of nodes, and of clocks.
@@ -143,95 +173,81 @@ impl Session {
             let time = Compact(Duration::from_nanos(nanos.unsigned_abs()));
             format!("SKEW {node} {sign}{time}")
         }));
+        let dropped = self.cluster.dropped_for();
+        faults.extend(dropped.map(|(node, count)| {
+            format!("# {count} messages for paused node {node} were dropped: its inbox is full")
+        }));
         faults
     }
 
     /// The messages in flight, then those held, then those that wait for paused nodes.
-    fn links(&self) -> Vec<Passage> {
+    fn links(&self) -> Vec<TracedMessage> {
         let flying = self.cluster.in_flight().into_iter().map(|it| {
-            let fate = if it.held {
-                Fate::Held
+            let delivery = if it.held {
+                Delivery::Held
             } else {
-                Fate::Travels(it.envelope.arrives)
+                Delivery::Travels(it.envelope.arrives)
             };
-            passage(it.envelope, fate)
+            traced(it.envelope, delivery)
         });
         let waiting = self.cluster.kept_waiting();
-        let waiting = waiting.map(|it| passage(it, Fate::Waits(it.arrives)));
+        let waiting = waiting.map(|it| traced(it, Delivery::Waits(it.arrives)));
         flying.chain(waiting).collect()
     }
 
-    /// Delivers messages one by one, each at its instant. What is due before is done before.
-    fn step(
-        &mut self,
-        count: u64,
-        on_event: &mut dyn FnMut(&Event),
-    ) -> Result<Reply<'static>, Error> {
-        let mut delivered = Vec::new();
-        while (delivered.len() as u64) < count {
-            let Some(at) = self.cluster.network().next_at() else {
-                break;
-            };
-            let next = self.cluster.next_deadline().map_or(at, |next| next.min(at));
-            if self.clock.wait_until(next) == Waited::Interrupted {
-                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
-            }
-            if next < at {
-                let now = self.now();
-                self.tick(now, &mut *on_event);
-            } else if let Some(envelope) = self.cluster.step(at) {
-                delivered.push(passage(&envelope, Fate::Delivered(envelope.arrives)));
-            }
-        }
-        Ok(Reply::Delivered(delivered))
+    /// Delivers the next message.
+    pub(super) fn deliver_one(&mut self, at: Instant) -> Option<TracedMessage> {
+        let envelope = self.cluster.step(at)?;
+        Some(traced(&envelope, Delivery::Delivered(envelope.arrives)))
     }
 
     /// Records the messages of the next command.
-    pub fn start_trace(&mut self, now: Instant) -> Trace {
-        self.cluster.start_trace(now);
+    pub(super) fn trace(&mut self, now: Instant) -> TraceStart {
+        self.cluster.start_trace();
         self.cluster.network().watch_losses();
         let before = self.links().iter().map(|it| it.sequence).collect();
-        Trace { start: now, before }
+        TraceStart { at: now, before }
     }
 
-    /// The messages since the start of the trace, in the order of what is shown of their times.
-    #[must_use]
-    pub fn end_trace(&mut self, trace: Trace) -> Reply<'static> {
-        let Trace { start, before } = trace;
-        let waiting: Vec<u64> = self.cluster.kept_waiting().map(|it| it.sequence).collect();
+    /// The messages since the start of the trace, in the order of their latest known instants.
+    pub(super) fn traced(&mut self, trace: TraceStart) -> Reply<'static> {
+        let TraceStart { at: start, before } = trace;
+        let waiting: BTreeSet<u64> = self.cluster.kept_waiting().map(|it| it.sequence).collect();
         let lost = self.cluster.network().losses();
-        let lost = lost.iter().map(|it| passage(it, Fate::Lost(it.arrives)));
-        let delivered = self.cluster.end_trace();
-        let delivered = delivered.iter().map(|it| {
+        let lost = lost.iter().map(|it| traced(it, Delivery::Lost(it.arrives)));
+        let trace = self.cluster.end_trace();
+        let delivered = trace.messages.iter().map(|it| {
             let waits = waiting.contains(&it.sequence);
-            let fate = if waits { Fate::Waits } else { Fate::Delivered };
-            passage(it, fate(it.arrives))
+            let delivery = if waits {
+                Delivery::Waits
+            } else {
+                Delivery::Delivered
+            };
+            traced(it, delivery(it.arrives))
         });
-        let on_their_way = self.links().into_iter().filter(|it| {
+        let before: BTreeSet<u64> = before.into_iter().collect();
+        let in_flight = self.links().into_iter().filter(|it| {
             let new = !before.contains(&it.sequence);
-            new && !matches!(it.fate, Fate::Waits(_))
+            new && !matches!(it.delivery, Delivery::Waits(_))
         });
-        let mut messages: Vec<Passage> = lost.chain(delivered).chain(on_their_way).collect();
+        let mut messages: Vec<TracedMessage> = lost.chain(delivered).chain(in_flight).collect();
         messages.sort_by_key(|it| (it.at(), it.sequence));
-        Reply::Path { start, messages }
+        Reply::Path {
+            start,
+            messages,
+            omitted: trace.omitted,
+        }
     }
 }
 
-/// A trace that has begun.
-pub struct Trace {
-    start: Instant,
-    /// The messages that were on their way by then.
-    before: Vec<u64>,
-}
-
-fn passage(envelope: &Envelope<Message>, fate: Fate) -> Passage {
-    Passage {
+fn traced(envelope: &Envelope<Message>, delivery: Delivery) -> TracedMessage {
+    TracedMessage {
         from: envelope.from,
         to: envelope.to,
         kind: envelope.message.kind(),
         text: envelope.message.to_string(),
         sent: envelope.sent,
-        fate,
+        delivery,
         sequence: envelope.sequence,
     }
 }

@@ -1,54 +1,42 @@
-//! Requests whose answers may take time: where keys have replicas, or something is broken.
-//!
-//! A client is told what is true: that a write is acknowledged, that it was refused and never
-//! happens, or that nobody knows. All keys of a command are asked for at once, so that they wait
-//! together, and each gets its own answer.
+//! Commands on keys. Each becomes requests, one a key; the command waits until all have their
+//! outcomes, and each key gets its own.
 
-use std::time::Duration;
+use std::collections::VecDeque;
 
-use super::Session;
-use crate::cache::Cache;
-use crate::event::Event;
-use crate::history::Action;
+use super::backend::{Origin, Progress};
+use super::errors::Context;
+use super::simulated::SimulatedCluster;
+use crate::cluster::{Request, Ticket};
 use crate::id::NodeId;
-use crate::language::word::{Bytes, Shown};
-use crate::language::{Command, Error, ErrorKind, Heard};
-use crate::replica::{Answer, Record, Refusal, RequestId, Shortfall};
-use crate::reply::{Found, Keyed, Left, Reply};
-use crate::time::{Instant, Waited};
+use crate::language::word::Bytes;
+use crate::language::{Command, Error};
+use crate::operation::{Found, Operation, Outcome};
+use crate::reply::{Found as FoundReply, Keyed, Left, Reply};
+use crate::time::Instant;
 
-/// The prompt's number among the clients in the history.
-const PROMPT: u32 = 0;
-/// How many keys are asked for at once.
+/// How many requests of a command are in flight at once.
 const AT_ONCE: usize = 1000;
 
-type OnEvent<'e> = &'e mut dyn FnMut(&Event);
-
-/// What is asked, for messages: the command, and what then was or was not done. A read does
-/// nothing.
-#[derive(Clone, Copy)]
-struct Errand {
-    name: &'static str,
-    done: Option<&'static str>,
-}
-
-const fn write(name: &'static str, done: &'static str) -> Errand {
-    let done = Some(done);
-    Errand { name, done }
-}
-
-const fn read(name: &'static str) -> Errand {
-    Errand { name, done: None }
-}
-
-/// An action, or a look that counts as none.
-enum Ask {
-    Act(Action),
-    Look,
+/// A command that waits for the outcomes of its requests.
+pub struct Waiting<'a> {
+    command: Command<'a>,
+    origin: Origin,
+    deadline: Option<Instant>,
+    /// How many requests it takes, and how many were submitted.
+    count: usize,
+    submitted: usize,
+    /// The requests in flight.
+    tickets: VecDeque<(usize, Ticket)>,
+    outcomes: Vec<Option<(NodeId, Outcome)>>,
+    /// The keys that CLEAR removes.
+    cleared: Vec<Vec<u8>>,
+    /// Whether PERSIST has seen a deadline, and now takes it away.
+    persists: bool,
 }
 
 /// Whether a command asks the owners of keys for something.
-pub(super) fn may_wait(command: &Command<'_>) -> bool {
+#[inline]
+pub(super) fn is_on_keys(command: &Command<'_>) -> bool {
     matches!(
         command,
         Command::Put { .. }
@@ -67,385 +55,412 @@ pub(super) fn may_wait(command: &Command<'_>) -> bool {
     )
 }
 
-impl Session {
-    /// Carries out a command that may have to wait for its answer.
-    pub(super) fn execute_by_message<'a>(
+impl SimulatedCluster {
+    /// Starts a command on keys.
+    #[inline]
+    pub(super) fn begin_on_keys<'a>(
         &mut self,
         now: Instant,
+        origin: Origin,
         command: Command<'a>,
-        on_event: OnEvent<'_>,
-    ) -> Result<Reply<'a>, Error> {
-        match command {
-            Command::Put { key, value, ttl } => {
-                let action = Action::put(&value, self.deadline(now, ttl)?);
-                self.cluster.check(&key, &value)?;
-                self.act(now, write("PUT", "stored"), &key, action, on_event)?;
-                Ok(Reply::StoredOne(key))
-            }
-            Command::Get { key } => {
-                let (node, answer) = self.act(now, read("GET"), &key, Action::Get, on_event)?;
-                let value = value(answer);
-                Ok(Reply::Value(Found { key, value, node }))
-            }
-            Command::Del { keys } => self.del(now, keys, on_event),
-            Command::MGet { keys } => self.mget(now, keys, on_event),
-            Command::MSet { pairs, ttl } => self.mset(now, pairs, ttl, on_event),
-            Command::Add { key, value, ttl } => {
-                let action = Action::add(&value, self.deadline(now, ttl)?);
-                self.cluster.check(&key, &value)?;
-                self.conditional(now, "ADD", key, action, on_event)
-            }
-            Command::Cas {
-                key,
-                expected,
-                new,
-                ttl,
-            } => {
-                let action = Action::cas(&expected, &new, self.deadline(now, ttl)?);
-                self.cluster.check(&key, &new)?;
-                self.conditional(now, "CAS", key, action, on_event)
-            }
-            Command::Incr { key, delta } => self.incr(now, key, delta, on_event),
-            Command::Ttl { key } => {
-                let left = self.look(now, "TTL", &key, on_event)?;
-                Ok(Reply::Ttl { key, left })
-            }
-            Command::Expire { key, ttl } => {
-                let deadline = self.deadline(now, Some(ttl))?;
-                self.set_deadline(now, "EXPIRE", key, deadline, on_event)
-            }
-            Command::Persist { key } => match self.look(now, "PERSIST", &key, on_event)? {
-                Left::For(_) => {
-                    let now = self.now();
-                    self.set_deadline(now, "PERSIST", key, None, on_event)
+    ) -> Result<Progress<'a>, Error> {
+        if let Some(node) = origin.via {
+            self.check_node(Some(node))?;
+        }
+        let deadline = self.deadline(now, &command)?;
+        if let Some(key) = single_key(&command) {
+            let request = request(&command, 0, key, deadline, false).of(origin.client);
+            let ticket = self.cluster.submit(now, request.via(origin.via))?;
+            if let Some((node, outcome)) = self.take(ticket) {
+                if !matches!(command, Command::Persist { .. }) {
+                    return reply_to_one(now, command, node, outcome).map(Progress::Done);
                 }
-                Left::Absent | Left::Forever => Ok(Reply::Changed {
-                    key,
-                    changed: false,
-                }),
-            },
-            Command::Exists { keys } => self.exists(now, &keys, on_event),
-            Command::Clear => self.clear(now, on_event),
-            other => unreachable!("{other:?} waits for nobody"),
+                return self
+                    .resume_on_keys(now, Waiting::one(command, origin, Ok((node, outcome))));
+            }
+            let waiting = Waiting::one(command, origin, Err(ticket));
+            return Ok(Progress::Waiting(Box::new(waiting)));
+        }
+        let mut waiting = Waiting::many(command, origin, deadline);
+        if matches!(waiting.command, Command::Clear) {
+            if let Some(removed) = self.cluster.clear_at_once(now) {
+                return Ok(Progress::Done(Reply::Cleared(removed)));
+            }
+            waiting.cleared = self.cluster.keys(now, None, |_| true);
+            waiting.count = waiting.cleared.len();
+        }
+        self.check_sizes(&waiting.command)?;
+        self.resume_on_keys(now, waiting)
+    }
+
+    /// MSET stores nothing if one of its pairs is out of bounds.
+    fn check_sizes(&self, command: &Command<'_>) -> Result<(), Error> {
+        if let Command::MSet { pairs, .. } = command {
+            for (key, value) in pairs {
+                self.cluster.check(key, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a command on keys: takes the outcomes that are known, and submits more.
+    pub(super) fn resume_on_keys<'a>(
+        &mut self,
+        now: Instant,
+        mut waiting: Waiting<'a>,
+    ) -> Result<Progress<'a>, Error> {
+        loop {
+            self.collect(&mut waiting);
+            if waiting.wants_to_persist() {
+                waiting.persists = true;
+                waiting.submitted = 0;
+                waiting.outcomes.clear();
+            }
+            if waiting.submitted == waiting.count || waiting.tickets.len() >= AT_ONCE {
+                break;
+            }
+            self.submit_some(now, &mut waiting)?;
+        }
+        if waiting.tickets.is_empty() && waiting.submitted == waiting.count {
+            return waiting.reply(now).map(Progress::Done);
+        }
+        Ok(Progress::Waiting(Box::new(waiting)))
+    }
+
+    fn submit_some(&mut self, now: Instant, waiting: &mut Waiting<'_>) -> Result<(), Error> {
+        let room = AT_ONCE - waiting.tickets.len();
+        let end = waiting.count.min(waiting.submitted + room);
+        for index in waiting.submitted..end {
+            if index % crate::cluster::AHEAD == 0 {
+                let ahead = index..end.min(index + crate::cluster::AHEAD);
+                self.cluster
+                    .look_ahead(ahead.map(|index| waiting.key(index)));
+            }
+            let request = request(
+                &waiting.command,
+                index,
+                waiting.key(index),
+                waiting.deadline,
+                waiting.persists,
+            );
+            let request = request.of(waiting.origin.client).via(waiting.origin.via);
+            let ticket = self.cluster.submit(now, request)?;
+            waiting.outcomes.push(None);
+            waiting.submitted += 1;
+            match self.take(ticket) {
+                Some(outcome) => waiting.outcomes[index] = Some(outcome),
+                None => waiting.tickets.push_back((index, ticket)),
+            }
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self, waiting: &mut Waiting<'_>) {
+        if waiting.tickets.is_empty() {
+            return;
+        }
+        let outcomes = &mut waiting.outcomes;
+        waiting.tickets.retain(|&(index, ticket)| {
+            let outcome = self.take(ticket);
+            let is_known = outcome.is_some();
+            if is_known {
+                outcomes[index] = outcome;
+            }
+            !is_known
+        });
+    }
+
+    pub(super) fn abandon_on_keys(&mut self, now: Instant, waiting: &Waiting<'_>) {
+        for &(_, ticket) in &waiting.tickets {
+            self.cluster.abandon(now, ticket);
         }
     }
 
-    fn conditional<'a>(
-        &mut self,
-        now: Instant,
-        name: &'static str,
-        key: Bytes<'a>,
-        action: Action,
-        on_event: OnEvent<'_>,
-    ) -> Result<Reply<'a>, Error> {
-        let (_, answer) = self.act(now, write(name, "stored"), &key, action, on_event)?;
-        let stored = answer == Answer::Applied(true);
-        Ok(Reply::Conditional { key, stored })
-    }
-
-    fn incr<'a>(
-        &mut self,
-        now: Instant,
-        key: Bytes<'a>,
-        delta: i64,
-        on_event: OnEvent<'_>,
-    ) -> Result<Reply<'a>, Error> {
-        let errand = write("INCR", "changed");
-        let (node, answer) = self.act(now, errand, &key, Action::Incr { delta }, on_event)?;
-        let value = match answer {
-            Answer::Number(sum) => Some(sum.to_string().into_bytes()),
+    /// The deadline that a command sets. From the first one on the clock stays the same.
+    #[inline]
+    fn deadline(&mut self, now: Instant, command: &Command<'_>) -> Result<Option<Instant>, Error> {
+        let ttl = match command {
+            Command::Put { ttl, .. }
+            | Command::MSet { ttl, .. }
+            | Command::Add { ttl, .. }
+            | Command::Cas { ttl, .. } => *ttl,
+            Command::Expire { ttl, .. } => Some(*ttl),
             _ => None,
         };
-        Ok(Reply::Value(Found { key, value, node }))
-    }
-
-    fn set_deadline<'a>(
-        &mut self,
-        now: Instant,
-        name: &'static str,
-        key: Bytes<'a>,
-        deadline: Option<Instant>,
-        on_event: OnEvent<'_>,
-    ) -> Result<Reply<'a>, Error> {
-        let action = Action::SetDeadline { deadline };
-        let (_, answer) = self.act(now, write(name, "changed"), &key, action, on_event)?;
-        let changed = answer == Answer::Applied(true);
-        Ok(Reply::Changed { key, changed })
-    }
-
-    /// How long a key has left when that is known.
-    fn look(
-        &mut self,
-        now: Instant,
-        name: &'static str,
-        key: &[u8],
-        on_event: OnEvent<'_>,
-    ) -> Result<Left, Error> {
-        let (_, answer) = self.one(now, read(name), key, Ask::Look, on_event)?;
-        let now = self.now();
-        Ok(
-            record(answer).map_or(Left::Absent, |record| match record.deadline {
-                None => Left::Forever,
-                Some(deadline) => Left::For(deadline.since(now)),
-            }),
-        )
-    }
-
-    fn del<'a>(
-        &mut self,
-        now: Instant,
-        keys: Vec<Bytes<'a>>,
-        on_event: OnEvent<'_>,
-    ) -> Result<Reply<'a>, Error> {
-        let errand = write("DEL", "removed");
-        let delete = |_| Ask::Act(Action::Delete);
-        let answers = self.all(now, errand, keys, delete, on_event)?;
-        let mut removed = each(answers, |(_, answer)| answer == Answer::Applied(true));
-        match removed.pop() {
-            // The only key: the command failed.
-            Some((_, Err(error))) if removed.is_empty() => Err(error),
-            last => {
-                removed.extend(last);
-                Ok(Reply::Removed(removed))
-            }
-        }
-    }
-
-    fn mget<'a>(
-        &mut self,
-        now: Instant,
-        keys: Vec<Bytes<'a>>,
-        on_event: OnEvent<'_>,
-    ) -> Result<Reply<'a>, Error> {
-        let get = |_| Ask::Act(Action::Get);
-        let answers = self.all(now, read("MGET"), keys, get, on_event)?;
-        let found = |(node, answer)| (node, value(answer));
-        Ok(Reply::Values(each(answers, found)))
-    }
-
-    fn mset<'a>(
-        &mut self,
-        now: Instant,
-        pairs: Vec<(Bytes<'a>, Bytes<'a>)>,
-        ttl: Option<Duration>,
-        on_event: OnEvent<'_>,
-    ) -> Result<Reply<'a>, Error> {
-        let deadline = self.deadline(now, ttl)?;
-        for (key, value) in &pairs {
-            self.cluster.check(key, value)?;
-        }
-        let (keys, values): (Vec<Bytes<'a>>, Vec<Bytes<'a>>) = pairs.into_iter().unzip();
-        let put = |at: usize| Ask::Act(Action::put(&values[at], deadline));
-        let answers = self.all(now, write("MSET", "stored"), keys, put, on_event)?;
-        Ok(Reply::Stored(each(answers, |_| ())))
-    }
-
-    fn exists(
-        &mut self,
-        now: Instant,
-        keys: &[Bytes<'_>],
-        on_event: OnEvent<'_>,
-    ) -> Result<Reply<'static>, Error> {
-        let asked = keys.len() as u64;
-        let answers = self.all(now, read("EXISTS"), keys.to_vec(), |_| Ask::Look, on_event)?;
-        let mut exists = 0;
-        for (_, answer) in answers {
-            exists += u64::from(record(answer?.1).is_some());
-        }
-        Ok(Reply::Existing { exists, asked })
-    }
-
-    /// Removes every key that the nodes which are up hold.
-    fn clear(&mut self, now: Instant, on_event: OnEvent<'_>) -> Result<Reply<'static>, Error> {
-        let keys = self.cluster.keys(now, None, |_| true);
-        let keys: Vec<Bytes<'_>> = keys.into_iter().map(Bytes::from).collect();
-        let errand = write("CLEAR", "removed");
-        let delete = |_| Ask::Act(Action::Delete);
-        let mut removed = 0;
-        for (_, answer) in self.all(now, errand, keys, delete, on_event)? {
-            removed += u64::from(answer?.1 == Answer::Applied(true));
-        }
-        Ok(Reply::Cleared(removed))
-    }
-
-    fn act(
-        &mut self,
-        now: Instant,
-        errand: Errand,
-        key: &[u8],
-        action: Action,
-        on_event: OnEvent<'_>,
-    ) -> Result<(NodeId, Answer), Error> {
-        self.one(now, errand, key, Ask::Act(action), on_event)
-    }
-
-    fn one(
-        &mut self,
-        now: Instant,
-        errand: Errand,
-        key: &[u8],
-        ask: Ask,
-        on_event: OnEvent<'_>,
-    ) -> Result<(NodeId, Answer), Error> {
-        let id = self.begin(now, key, ask);
-        let mut answers = self.wait_for(&[id], on_event);
-        let answer = answers.pop().flatten();
-        errand.judge(key, answer.ok_or_else(|| errand.interrupted())?)
-    }
-
-    /// Asks for all keys at once, as far as that goes, and waits for all of them.
-    fn all<'a>(
-        &mut self,
-        mut now: Instant,
-        errand: Errand,
-        keys: Vec<Bytes<'a>>,
-        ask: impl Fn(usize) -> Ask,
-        on_event: OnEvent<'_>,
-    ) -> Result<Keyed<'a, (NodeId, Answer)>, Error> {
-        let mut answers = Vec::with_capacity(keys.len());
-        for (part, some) in keys.chunks(AT_ONCE).enumerate() {
-            let places = part * AT_ONCE..;
-            let asked = some.iter().zip(places);
-            let ids: Vec<RequestId> = asked
-                .map(|(key, at)| self.begin(now, key, ask(at)))
-                .collect();
-            answers.extend(self.wait_for(&ids, on_event));
-            now = self.now();
-        }
-        let answers: Option<Vec<_>> = answers.into_iter().collect();
-        let answers = answers.ok_or_else(|| errand.interrupted())?.into_iter();
-        let keyed = keys.into_iter().zip(answers).map(|(key, answer)| {
-            let answer = errand.judge(&key, answer);
-            (key, answer)
-        });
-        Ok(keyed.collect())
-    }
-
-    fn begin(&mut self, now: Instant, key: &[u8], ask: Ask) -> RequestId {
-        match ask {
-            Ask::Act(action) => self.cluster.ask(now, PROMPT, None, key, action),
-            Ask::Look => self.cluster.ask_quietly(now, key),
-        }
-    }
-
-    /// Lets time pass until all have their answers; `None` for those that Ctrl-C has cut off.
-    fn wait_for(
-        &mut self,
-        ids: &[RequestId],
-        on_event: OnEvent<'_>,
-    ) -> Vec<Option<(NodeId, Answer)>> {
-        let mut answers: Vec<_> = ids.iter().map(|&id| self.cluster.answer(id)).collect();
-        while answers.contains(&None) {
-            let next = self.cluster.next_deadline();
-            // Somebody always gives up at some time.
-            let waited = next.map(|next| self.clock.wait_until(next));
-            let now = self.now();
-            if waited != Some(Waited::Reached) {
-                for &id in ids {
-                    self.cluster.abandon(now, id);
-                }
-                return answers;
-            }
-            self.tick(now, &mut *on_event);
-            for (&id, answer) in ids.iter().zip(&mut answers) {
-                if answer.is_none() {
-                    *answer = self.cluster.answer(id);
-                }
-            }
-        }
-        answers
-    }
-}
-
-impl Errand {
-    /// What a client is told.
-    fn judge(
-        self,
-        key: &[u8],
-        (node, answer): (NodeId, Answer),
-    ) -> Result<(NodeId, Answer), Error> {
-        match (answer, self.done) {
-            (Answer::Refused(Refusal::Quorum(short)), Some(done)) => {
-                let end = format!(": nothing was {done}");
-                Err(self.failure(ErrorKind::Refused, key, short, &end))
-            }
-            (Answer::Unknown(short), Some(done)) => {
-                let end = format!(": it may or may not have been {done}");
-                Err(self.failure(ErrorKind::Unknown, key, short, &end))
-            }
-            (Answer::Refused(Refusal::Quorum(short)) | Answer::Unknown(short), None) => {
-                let end = ": what it holds is not known";
-                Err(self.failure(ErrorKind::Refused, key, short, end))
-            }
-            (Answer::Refused(refusal), _) => {
-                Err(Error::new(ErrorKind::Refused, refusal.to_string()))
-            }
-            (answer, _) => Ok((node, answer)),
-        }
-    }
-
-    fn failure(self, kind: ErrorKind, key: &[u8], short: Shortfall, end: &str) -> Error {
-        let (name, shown) = (self.name, Shown(key));
-        let message = format!("{name} {shown}: {}{end}", who(&short));
-        Error::new(kind, message).because_of(Heard {
-            answered: short.answered,
-            missing: short.missing,
-        })
-    }
-
-    fn interrupted(self) -> Error {
-        let message = match self.done {
-            Some(_) => "interrupted: it may or may not have been done",
-            None => "interrupted",
+        let Some(ttl) = ttl else {
+            return Ok(None);
         };
-        Error::new(ErrorKind::Interrupted, message)
+        let deadline = now.after(ttl)?;
+        self.is_timed = true;
+        Ok(Some(deadline))
     }
 }
 
-/// Who answered, and who did not.
-fn who(short: &Shortfall) -> String {
-    let owner = if short.before {
-        "owner before the move"
-    } else {
-        "owner"
-    };
-    let owners = owner.replacen("owner", "owners", 1);
-    match (short.answered.len(), short.missing.as_slice()) {
-        (0, []) => "its owners did not agree".into(),
-        (0, [one]) => format!("its {owner}, server {one}, did not answer"),
-        (0, missing) => format!("none of its {owners} answered ({})", servers(missing)),
-        (answered, missing) => format!(
-            "only {answered} of the {} {owners} needed answered ({}); {} did not",
-            short.needed,
-            servers(&short.answered),
-            servers(missing)
-        ),
-    }
-}
-
-fn servers(nodes: &[NodeId]) -> String {
-    let s = if nodes.len() == 1 { "" } else { "s" };
-    let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-    format!("server{s} {}", nodes.join(", "))
-}
-
-fn each<T>(
-    answers: Keyed<'_, (NodeId, Answer)>,
-    read: impl Fn((NodeId, Answer)) -> T,
-) -> Keyed<'_, T> {
-    let answers = answers.into_iter();
-    answers
-        .map(|(key, answer)| (key, answer.map(&read)))
-        .collect()
-}
-
-fn record(answer: Answer) -> Option<Record> {
-    match answer {
-        Answer::Value(record) => record.filter(|record| record.value.is_some()),
+/// The key of a command on one key.
+#[inline]
+fn single_key<'c>(command: &'c Command<'_>) -> Option<&'c [u8]> {
+    match command {
+        Command::Put { key, .. }
+        | Command::Get { key }
+        | Command::Add { key, .. }
+        | Command::Cas { key, .. }
+        | Command::Incr { key, .. }
+        | Command::Ttl { key }
+        | Command::Expire { key, .. }
+        | Command::Persist { key } => Some(key),
         _ => None,
     }
 }
 
-fn value(answer: Answer) -> Option<Vec<u8>> {
-    Some(record(answer)?.value?.to_vec())
+/// The request of a command for the key at `index`.
+#[inline]
+fn request<'c>(
+    command: &'c Command<'_>,
+    index: usize,
+    key: &'c [u8],
+    deadline: Option<Instant>,
+    persists: bool,
+) -> Request<'c> {
+    let operation = match command {
+        Command::Put { value, .. } => Operation::Put {
+            value: &**value,
+            deadline,
+        },
+        Command::MSet { pairs, .. } => Operation::Put {
+            value: &*pairs[index].1,
+            deadline,
+        },
+        Command::Add { value, .. } => Operation::Add {
+            value: &**value,
+            deadline,
+        },
+        Command::Cas { expected, new, .. } => Operation::Cas {
+            expected: &**expected,
+            new: &**new,
+            deadline,
+        },
+        Command::Incr { delta, .. } => Operation::Incr { delta: *delta },
+        Command::Expire { .. } => Operation::SetDeadline { deadline },
+        Command::Persist { .. } if persists => Operation::SetDeadline { deadline: None },
+        Command::Del { .. } | Command::Clear => Operation::Delete,
+        Command::Ttl { .. } | Command::Persist { .. } | Command::Exists { .. } => {
+            return Request::look(key);
+        }
+        _ => Operation::Get,
+    };
+    Request::new(key, operation)
+}
+
+impl<'a> Waiting<'a> {
+    /// Whether the command changes keys, and does not only read them.
+    pub(super) fn changes_keys(&self) -> bool {
+        !matches!(
+            self.command,
+            Command::Get { .. }
+                | Command::MGet { .. }
+                | Command::Ttl { .. }
+                | Command::Exists { .. }
+        )
+    }
+
+    /// A command with one request: its outcome, or its ticket.
+    fn one(
+        command: Command<'a>,
+        origin: Origin,
+        request: Result<(NodeId, Outcome), Ticket>,
+    ) -> Self {
+        let tickets = request.as_ref().err().map(|ticket| (0, *ticket));
+        Self {
+            command,
+            origin,
+            deadline: None,
+            count: 1,
+            submitted: 1,
+            tickets: tickets.into_iter().collect(),
+            outcomes: vec![request.ok()],
+            cleared: Vec::new(),
+            persists: false,
+        }
+    }
+
+    fn many(command: Command<'a>, origin: Origin, deadline: Option<Instant>) -> Self {
+        let count = match &command {
+            Command::Del { keys } | Command::MGet { keys } | Command::Exists { keys } => keys.len(),
+            Command::MSet { pairs, .. } => pairs.len(),
+            _ => 0,
+        };
+        Self {
+            command,
+            origin,
+            deadline,
+            count,
+            submitted: 0,
+            tickets: VecDeque::new(),
+            outcomes: Vec::with_capacity(count),
+            cleared: Vec::new(),
+            persists: false,
+        }
+    }
+
+    fn key(&self, index: usize) -> &[u8] {
+        match &self.command {
+            Command::Del { keys } | Command::MGet { keys } | Command::Exists { keys } => {
+                &keys[index]
+            }
+            Command::MSet { pairs, .. } => &pairs[index].0,
+            Command::Clear => &self.cleared[index],
+            command => single_key(command).unwrap_or_default(),
+        }
+    }
+
+    /// Whether PERSIST has found a deadline.
+    fn wants_to_persist(&self) -> bool {
+        let has_deadline = |outcome: &(NodeId, Outcome)| matches!(&outcome.1, Outcome::Value(Some(found)) if found.deadline.is_some());
+        let is_persist = matches!(self.command, Command::Persist { .. }) && !self.persists;
+        is_persist && matches!(self.outcomes.as_slice(), [Some(outcome)] if has_deadline(outcome))
+    }
+
+    /// The reply, when every request has its outcome.
+    fn reply(self, now: Instant) -> Result<Reply<'a>, Error> {
+        let outcomes: Vec<(NodeId, Outcome)> = self.outcomes.into_iter().flatten().collect();
+        match self.command {
+            Command::Del { keys } => removed(each(Context::Del, keys, outcomes, |_, it| {
+                it == Outcome::Applied(true)
+            })),
+            Command::MGet { keys } => Ok(Reply::Values(each(
+                Context::MGet,
+                keys,
+                outcomes,
+                |node, it| (node, found(it).map(|it| it.value)),
+            ))),
+            Command::MSet { pairs, .. } => {
+                let keys = pairs.into_iter().map(|(key, _)| key).collect();
+                Ok(Reply::Stored(each(
+                    Context::MSet,
+                    keys,
+                    outcomes,
+                    |_, _| (),
+                )))
+            }
+            Command::Exists { keys } => {
+                let asked = keys.len() as u64;
+                let mut exists = 0;
+                for (_, found) in each(Context::Exists, keys, outcomes, |_, it| found(it)) {
+                    exists += u64::from(found?.is_some());
+                }
+                Ok(Reply::Existing { exists, asked })
+            }
+            Command::Clear => cleared(self.cleared, outcomes),
+            command => {
+                let (node, outcome) = outcomes.into_iter().next().ok_or_else(super::interrupted)?;
+                let outcome = match (&command, self.persists) {
+                    (Command::Persist { .. }, false) if outcome.is_certain() => {
+                        Outcome::Applied(false)
+                    }
+                    _ => outcome,
+                };
+                reply_to_one(now, command, node, outcome)
+            }
+        }
+    }
+}
+
+fn cleared(keys: Vec<Vec<u8>>, outcomes: Vec<(NodeId, Outcome)>) -> Result<Reply<'static>, Error> {
+    let keys = keys.into_iter().map(Bytes::from).collect();
+    let mut removed = 0;
+    for (_, was_there) in each(Context::Clear, keys, outcomes, |_, it| {
+        it == Outcome::Applied(true)
+    }) {
+        removed += u64::from(was_there?);
+    }
+    Ok(Reply::Cleared(removed))
+}
+
+fn removed(mut removed: Keyed<'_, bool>) -> Result<Reply<'_>, Error> {
+    match removed.pop() {
+        // The only key: the command failed.
+        Some((_, Err(error))) if removed.is_empty() => Err(error),
+        last => {
+            removed.extend(last);
+            Ok(Reply::Removed(removed))
+        }
+    }
+}
+
+/// The reply to a command on one key.
+#[inline]
+fn reply_to_one(
+    now: Instant,
+    command: Command<'_>,
+    node: NodeId,
+    outcome: Outcome,
+) -> Result<Reply<'_>, Error> {
+    let applied = |outcome: &Outcome| *outcome == Outcome::Applied(true);
+    Ok(match command {
+        Command::Get { key } => {
+            let outcome = Context::Get.check(&key, node, outcome)?;
+            let value = found(outcome).map(|it| it.value);
+            Reply::Value(FoundReply { key, value, node })
+        }
+        Command::Put { key, .. } => {
+            Context::Put.check(&key, node, outcome)?;
+            Reply::StoredOne(key)
+        }
+        Command::Add { key, .. } => {
+            let stored = applied(&Context::Add.check(&key, node, outcome)?);
+            Reply::Conditional { key, stored }
+        }
+        Command::Cas { key, .. } => {
+            let stored = applied(&Context::Cas.check(&key, node, outcome)?);
+            Reply::Conditional { key, stored }
+        }
+        Command::Incr { key, .. } => {
+            let value = match Context::Incr.check(&key, node, outcome)? {
+                Outcome::Number(sum) => Some(sum.to_string().into_bytes().into()),
+                _ => None,
+            };
+            Reply::Value(FoundReply { key, value, node })
+        }
+        Command::Ttl { key } => {
+            let found = found(Context::Ttl.check(&key, node, outcome)?);
+            let left = found.map_or(Left::Absent, |found| match found.deadline {
+                None => Left::Forever,
+                Some(deadline) => Left::For(deadline.since(now)),
+            });
+            Reply::Ttl { key, left }
+        }
+        Command::Expire { key, .. } => {
+            let changed = applied(&Context::Expire.check(&key, node, outcome)?);
+            Reply::Changed { key, changed }
+        }
+        Command::Persist { key } => {
+            let changed = applied(&Context::Persist.check(&key, node, outcome)?);
+            Reply::Changed { key, changed }
+        }
+        other => unreachable!("{other:?} is no command on one key"),
+    })
+}
+
+/// What became of each key.
+fn each<T>(
+    context: Context,
+    keys: Vec<Bytes<'_>>,
+    outcomes: Vec<(NodeId, Outcome)>,
+    read: impl Fn(NodeId, Outcome) -> T,
+) -> Keyed<'_, T> {
+    let keyed = keys.into_iter().zip(outcomes);
+    keyed
+        .map(|(key, (node, outcome))| {
+            let checked = context.check(&key, node, outcome);
+            (key, checked.map(|outcome| read(node, outcome)))
+        })
+        .collect()
+}
+
+#[inline]
+fn found(outcome: Outcome) -> Option<Found> {
+    match outcome {
+        Outcome::Value(found) => found,
+        _ => None,
+    }
 }

@@ -11,10 +11,15 @@ use super::wakeup::Wakeup;
 use super::{Exit, Work};
 use crate::language::word::Shown;
 use crate::language::{Error, ErrorKind};
-use crate::session::Session;
+use crate::session::LocalSession;
 
 /// Runs the work, and says how it ended.
-pub fn run(mut session: Session, mut runner: Runner, wakeup: &Arc<Wakeup>, work: &Work) -> Exit {
+pub fn run(
+    mut session: LocalSession,
+    mut runner: Runner,
+    wakeup: &Arc<Wakeup>,
+    work: &Work,
+) -> Exit {
     match work {
         Work::Shell => {
             let _ = stdin(&mut session, &mut runner, wakeup);
@@ -44,30 +49,33 @@ fn end(runner: &mut Runner, wakeup: &Wakeup) -> Exit {
         }
         None => {}
     }
+    if wakeup.is_cut_off() {
+        return Exit::Success;
+    }
     if wakeup.is_interrupted() {
         return Exit::Interrupted;
     }
-    if runner.failures() > 0 {
-        Exit::Failure
-    } else {
-        Exit::Success
+    match (runner.failures(), runner.undecided()) {
+        (0, 0) => Exit::Success,
+        (0, _) => Exit::Undecided,
+        _ => Exit::Failure,
     }
 }
 
-fn run_commands(session: &mut Session, runner: &mut Runner, commands: &[Vec<u8>]) {
+fn run_commands(session: &mut LocalSession, runner: &mut Runner, commands: &[Vec<u8>]) {
     for (line, command) in (1..).zip(commands) {
         let place = Place {
             file: Some("-c"),
             line,
         };
-        if runner.run_line(session, place, command) != Step::Next {
+        if runner.run_line(session, place, command) != Step::Next || runner.is_cut_off() {
             return;
         }
     }
 }
 
 fn run_files<P: AsRef<Path>>(
-    session: &mut Session,
+    session: &mut LocalSession,
     runner: &mut Runner,
     wakeup: &Arc<Wakeup>,
     files: &[P],
@@ -92,7 +100,7 @@ fn run_files<P: AsRef<Path>>(
     }
 }
 
-fn stdin(session: &mut Session, runner: &mut Runner, wakeup: &Arc<Wakeup>) -> Step {
+fn stdin(session: &mut LocalSession, runner: &mut Runner, wakeup: &Arc<Wakeup>) -> Step {
     wakeup.read_ahead(io::stdin());
     let mut lines = Lines::new(Feed::Inbox(Arc::clone(wakeup)));
     let step = runner.run_lines(session, "<stdin>", &mut lines);

@@ -12,10 +12,11 @@ use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
+use crate::checker::Promise;
 use crate::eviction::Eviction;
-use crate::language::catalog::{self, COMMANDS, Group, Spec, Verb};
+use crate::language::catalog::{self, Group, Spec, Verb, commands};
 use crate::language::word::{Scanner, show};
-use crate::language::{Action, Command, duration, parse};
+use crate::language::{Action, Command, Request, duration, parse};
 use crate::placement::PlacementKind;
 use crate::render::{Paint, Style};
 
@@ -47,13 +48,12 @@ impl Editor {
         let Ok(Some(input)) = parse(line.as_bytes()) else {
             return;
         };
-        let Action::Command(command) = input.action else {
-            return;
+        let command = match input.action {
+            Action::Command(command) | Action::Request(Request { command, .. }) => command,
+            Action::Script(_) => return,
         };
         for key in keys_of(&command).into_iter().take(MAX_KEYS) {
-            let mut shown = Vec::new();
-            show(key, &mut shown);
-            let shown = String::from_utf8_lossy(&shown).into_owned();
+            let shown = shown(key);
             self.keys.retain(|known| *known != shown);
             self.keys.push_front(shown);
         }
@@ -63,11 +63,7 @@ impl Editor {
     /// What can stand at this place of a command.
     fn candidates(&self, place: &Place<'_>) -> Vec<String> {
         let Some(spec) = place.spec else {
-            return COMMANDS
-                .iter()
-                .flat_map(Spec::names)
-                .map(Into::into)
-                .collect();
+            return commands().flat_map(Spec::names).map(Into::into).collect();
         };
         let mut candidates = Vec::new();
         for part in spec.parts_after(place.words) {
@@ -78,15 +74,16 @@ impl Editor {
                     "n" | "a" | "b" | "a,b" | "c" if has_nodes(spec.verb) => {
                         candidates.extend(self.nodes.iter().cloned());
                     }
-                    "command" => candidates.extend(COMMANDS.iter().map(|spec| spec.name.into())),
+                    "command" => candidates.extend(commands().map(|spec| spec.name.into())),
                     "@group" => candidates.extend(Group::ALL.map(|group| format!("@{group}"))),
                     "policy" => candidates.extend(Eviction::ALL.iter().map(ToString::to_string)),
                     "placement" => {
                         candidates.extend(PlacementKind::ALL.iter().map(ToString::to_string));
                     }
-                    "NODE" | "WEIGHT" | "real" | "virtual" | "on" | "off" | "none" | "resync"
-                    | "hints" | "cold" | "stale" | "ONEWAY" | "JITTER" | "light" | "heavy"
-                    | "swarm" => {
+                    "promise" => candidates.extend(Promise::ALL.map(|it| shown(it.to_string()))),
+                    "NODE" | "CLEAR" | "WEIGHT" | "real" | "virtual" | "on" | "off" | "none"
+                    | "resync" | "hints" | "cold" | "stale" | "ONEWAY" | "JITTER" | "light"
+                    | "heavy" | "swarm" => {
                         candidates.push(word.into());
                     }
                     _ => {}
@@ -97,9 +94,15 @@ impl Editor {
     }
 }
 
+fn shown(word: impl AsRef<[u8]>) -> String {
+    let mut shown = Vec::new();
+    show(word.as_ref(), &mut shown);
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
 /// Whether an `n` in this command's syntax is a node's number, and not how often or how many.
 fn has_nodes(verb: Verb) -> bool {
-    !matches!(verb, Verb::Repeat | Verb::Step)
+    !matches!(verb, Verb::Repeat | Verb::Step | Verb::Client)
 }
 
 fn keys_of<'a>(command: &'a Command<'_>) -> Vec<&'a [u8]> {
@@ -159,7 +162,7 @@ fn place(line: &str) -> Option<Place<'_>> {
     while let Some((name, rest)) = words.split_first() {
         let spec = catalog::find(name.as_bytes())?;
         let own = match spec.verb {
-            Verb::Repeat => 1,
+            Verb::Repeat | Verb::Via | Verb::Client => 1,
             Verb::Trace => 0,
             Verb::Watch => usize::from(rest.first().is_some_and(|word| is_time(word))),
             _ => usize::MAX,
@@ -268,7 +271,7 @@ fn hint_name(typed: &str) -> Option<Ghost> {
         let start = name.get(..typed.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(typed))
     };
-    let mut names = COMMANDS.iter().flat_map(Spec::names).filter(starts);
+    let mut names = commands().flat_map(Spec::names).filter(starts);
     let name = names
         .next()
         .filter(|_| !typed.is_empty() && names.next().is_none())?;
@@ -295,7 +298,9 @@ impl Highlighter for Editor {
         let mut end = 0;
         // Up to a word that is not finished, or wrong: that one stays as it is.
         while let Ok(Some(word)) = scanner.next_word() {
-            let span = word.span();
+            let Some(span) = word.span() else {
+                break;
+            };
             painted += line.get(end..span.start).unwrap_or_default();
             let text = line.get(span.clone()).unwrap_or_default();
             match paint_of(text, end == 0) {
@@ -398,6 +403,7 @@ mod tests {
             ("DELAY 0 1 ", "time [JITTER time]"),
             ("PARTITION ", "a,b | c [ONEWAY]"),
             ("TRACE PUT a", " value [ttl]"),
+            ("CLIENT 1 VIA 2 PUT a", " value [ttl]"),
             ("S", ""),
             ("nonsense ", ""),
             ("PUT 'open ", ""),
@@ -453,6 +459,11 @@ mod tests {
         assert_eq!(complete("DROP 0 "), ["DROP 0 0 ", "DROP 0 1 "]);
         assert_eq!(complete("TRACE GET b"), ["TRACE GET banana "]);
         assert_eq!(complete("STEP "), [""; 0]);
+        assert_eq!(complete("VIA 1 GET b"), ["VIA 1 GET banana "]);
+        assert_eq!(complete("VIA ")[..2], ["VIA 0 ", "VIA 1 "]);
+        assert_eq!(complete("HISTORY c"), ["HISTORY CLEAR "]);
+        assert_eq!(complete("CHECK n"), ["CHECK nothing "]);
+        assert_eq!(complete("CHECK l"), ["CHECK linearizable "]);
         assert_eq!(complete("CRA"), ["CRASH "]);
     }
 

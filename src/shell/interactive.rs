@@ -17,9 +17,9 @@ use super::runner::{Place, Runner, Step};
 use super::timer::{self, SharedSession};
 use super::wakeup::Wakeup;
 use super::{Exit, history};
-use crate::cluster::{Cluster, Status};
+use crate::cluster::Status;
 use crate::render::Paint;
-use crate::session::Session;
+use crate::session::{LocalSession, Overview};
 
 type LineEditor = rustyline::Editor<Editor, FileHistory>;
 
@@ -32,7 +32,7 @@ const NOT_TEXT: &[u8] =
 /// # Errors
 /// If the terminal fails.
 pub fn run(
-    session: Session,
+    session: LocalSession,
     mut runner: Runner,
     wakeup: &Arc<Wakeup>,
     keep_history: bool,
@@ -43,7 +43,7 @@ pub fn run(
         // A first session has no history yet.
         let _ = editor.load_history(file);
     }
-    let shared = Arc::new(SharedSession::new(session, runner.tells()));
+    let shared = Arc::new(SharedSession::new(session, runner.notices()));
     if let Ok(printer) = editor.create_external_printer() {
         timer::start(Arc::clone(&shared), runner.manners, printer);
     }
@@ -85,7 +85,7 @@ pub fn run(
             };
             let step = runner.run_line(&mut shared.lock(), place, line.as_bytes());
             runner.out.flush();
-            shared.wake_timer(runner.tells());
+            shared.wake_timer(runner.notices());
             match step {
                 Step::Next if runner.out.broken().is_none() => {}
                 Step::Interrupted => break,
@@ -143,10 +143,11 @@ fn remember(editor: &mut LineEditor, line: &str, file: Option<&std::path::Path>)
 }
 
 fn banner(runner: &mut Runner, shared: &SharedSession) {
-    let mut session = shared.lock();
-    let clock = session.clock().kind();
-    let nodes = counted(session.cluster().node_ids().count() as u64, "node");
-    let placement = session.cluster().placement().kind();
+    let session = shared.lock();
+    let clock = session.world.clock.kind();
+    let overview = session.world.backend.overview();
+    let nodes = counted(overview.nodes.len() as u64, "node");
+    let placement = overview.placement;
     let version = env!("CARGO_PKG_VERSION");
     let text = format!(
         "shardlab {version}: {nodes}, {placement} placement, {clock} clock\n\
@@ -158,28 +159,24 @@ fn banner(runner: &mut Runner, shared: &SharedSession) {
 
 /// The numbers of the nodes, for completion.
 fn nodes(shared: &SharedSession) -> Vec<String> {
-    let mut session = shared.lock();
-    let nodes = session.cluster().node_ids();
-    nodes.map(|node| node.to_string()).collect()
+    let overview = shared.lock().world.backend.overview();
+    let nodes = overview.nodes.into_iter();
+    nodes.map(|(node, _)| node.to_string()).collect()
 }
 
 /// The prompt, without and with colour.
 fn prompt(runner: &Runner, shared: &SharedSession) -> (String, String) {
-    let mut session = shared.lock();
-    let keys = counted(session.cluster().rough_size(), "key");
-    let nodes = counted(session.cluster().node_ids().count() as u64, "node");
-    let moving = if session.cluster().is_moving() {
-        ", moving"
-    } else {
-        ""
-    };
+    let overview = shared.lock().world.backend.overview();
+    let keys = counted(overview.keys, "key");
+    let nodes = counted(overview.nodes.len() as u64, "node");
+    let moving = if overview.is_moving { ", moving" } else { "" };
     let monitoring = if runner.monitoring() {
         " (monitor)"
     } else {
         ""
     };
     let style = runner.manners.out;
-    let trouble = trouble(session.cluster());
+    let trouble = trouble(&overview);
     if trouble.is_empty() {
         let text = format!("{nodes}, {keys}");
         let painted = style.painted(Paint::Heading, &text);
@@ -204,13 +201,11 @@ fn prompt(runner: &Runner, shared: &SharedSession) -> (String, String) {
 }
 
 /// What is wrong with the cluster: nodes that are not up, and how many faults the network has.
-fn trouble(cluster: &mut Cluster) -> Vec<(Paint, String)> {
+fn trouble(overview: &Overview) -> Vec<(Paint, String)> {
     let mut trouble = Vec::new();
     for state in [Status::Crashed, Status::Paused, Status::Syncing] {
-        let nodes = cluster
-            .node_ids()
-            .filter(|&it| cluster.status(it) == Some(state));
-        let nodes: Vec<String> = nodes.map(|node| node.to_string()).collect();
+        let nodes = overview.nodes.iter().filter(|(_, it)| *it == state);
+        let nodes: Vec<String> = nodes.map(|(node, _)| node.to_string()).collect();
         let paint = match state {
             Status::Crashed => Paint::Error,
             _ => Paint::Notice,
@@ -221,9 +216,8 @@ fn trouble(cluster: &mut Cluster) -> Vec<(Paint, String)> {
             all => trouble.push((paint, format!("nodes {} {state}", all.join(" ")))),
         }
     }
-    let faults = cluster.network().faults().len() as u64;
-    if faults > 0 {
-        trouble.push((Paint::Notice, counted(faults, "fault")));
+    if overview.faults > 0 {
+        trouble.push((Paint::Notice, counted(overview.faults, "fault")));
     }
     trouble
 }
@@ -236,7 +230,7 @@ fn counted(count: u64, what: &str) -> String {
 fn end_monitoring(runner: &mut Runner, shared: &SharedSession) {
     if runner.monitoring() {
         runner.stop_monitoring();
-        shared.wake_timer(runner.tells());
+        shared.wake_timer(runner.notices());
         runner.out.buffer().extend_from_slice(b"monitoring ended\n");
         runner.out.flush();
     }

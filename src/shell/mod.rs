@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::render::Format;
-use crate::session::Session;
+use crate::session::LocalSession;
 use crate::time::ClockKind;
 use clock::ShellClock;
 pub use color::When;
@@ -82,6 +82,8 @@ pub enum Exit {
     Failure,
     /// The request itself made no sense.
     Usage,
+    /// A check could not decide, and nothing else failed.
+    Undecided,
     /// Ctrl-C.
     Interrupted,
 }
@@ -94,6 +96,7 @@ impl Exit {
             Self::Success => 0,
             Self::Failure => 1,
             Self::Usage => 2,
+            Self::Undecided => 3,
             Self::Interrupted => 130,
         }
     }
@@ -108,13 +111,16 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     wakeup::catch_ctrl_c(&wakeup)?;
     let cluster = Cluster::new(options.config)?;
     let clock = ShellClock::new(options.clock, Arc::clone(&wakeup));
-    let session = Session::new(cluster, Box::new(clock));
+    let session = LocalSession::new(cluster, Box::new(clock));
     let interactive = matches!(options.work, Work::Shell) && is_interactive();
     let runner = Runner::new(
         Output::standard(),
         manners(options, interactive),
         Arc::clone(&wakeup),
     );
+    if !interactive {
+        wakeup::watch_output(&wakeup);
+    }
     if interactive {
         return interactive::run(session, runner, &wakeup, options.history);
     }

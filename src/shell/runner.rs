@@ -12,15 +12,14 @@ use unicode_width::UnicodeWidthStr;
 use super::lines::{Feed, Lines, MAX_LINE, Next};
 use super::output::Output;
 use super::wakeup::Wakeup;
-use crate::cluster::MoveProgress;
 use crate::event::{Event, EventKind};
 use crate::language::catalog::{Spec, Verb};
 use crate::language::word::{Shown, show_text};
-use crate::language::{Action, Change, Command, Error, ErrorKind, Script, parse};
-use crate::render::{self, Answer, Format, Style};
-use crate::reply::{Moved, Reply};
-use crate::session::Session;
-use crate::time::{Instant, Waited};
+use crate::language::{Action, Change, Command, Error, ErrorKind, Request, Script, parse};
+use crate::render::{self, Format, LineOutcome, Style};
+use crate::reply::Reply;
+use crate::session::{LocalSession, Notice, Observer, Origin};
+use crate::time::{ClockKind, Instant};
 
 /// The deepest that SOURCE, REPEAT and WATCH can be nested.
 const MAX_DEPTH: usize = 32;
@@ -46,9 +45,9 @@ pub struct Manners {
     pub quiet: bool,
 }
 
-/// Which events are told as they happen.
+/// Which events are printed as they happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tells {
+pub enum NoticeLevel {
     /// With `--quiet`.
     Nothing,
     /// What a client should know without asking: keys that expire or are lost.
@@ -57,8 +56,8 @@ pub enum Tells {
     All,
 }
 
-impl Tells {
-    /// Whether this one is told.
+impl NoticeLevel {
+    /// Whether this one is printed.
     #[must_use]
     pub fn wants(self, event: &Event) -> bool {
         match self {
@@ -99,6 +98,10 @@ pub struct Runner {
     wakeup: Arc<Wakeup>,
     monitoring: bool,
     failures: u64,
+    /// How many checks could not decide.
+    undecided: u64,
+    /// Replies to commands of other clients that were not printed yet.
+    replies: Vec<ClientReply>,
     /// Scripts that are being run, outermost first, by their canonical paths.
     sources: Vec<PathBuf>,
     depth: usize,
@@ -116,10 +119,18 @@ impl Runner {
             wakeup,
             monitoring: false,
             failures: 0,
+            undecided: 0,
+            replies: Vec::new(),
             sources: Vec::new(),
             depth: 0,
             typed_at: None,
         }
+    }
+
+    /// How many checks could not decide.
+    #[must_use]
+    pub fn undecided(&self) -> u64 {
+        self.undecided
     }
 
     /// How many commands failed.
@@ -139,45 +150,48 @@ impl Runner {
         self.monitoring = false;
     }
 
-    /// Which events are to be told.
+    /// Whether the output can not be written any more.
     #[must_use]
-    pub fn tells(&self) -> Tells {
+    pub fn is_cut_off(&mut self) -> bool {
+        self.out.flush();
+        self.out.broken().is_some()
+    }
+
+    /// Which events are printed.
+    #[must_use]
+    pub fn notices(&self) -> NoticeLevel {
         match (self.monitoring, self.manners.quiet) {
-            (true, _) => Tells::All,
-            (false, false) => Tells::Expiries,
-            (false, true) => Tells::Nothing,
+            (true, _) => NoticeLevel::All,
+            (false, false) => NoticeLevel::Expiries,
+            (false, true) => NoticeLevel::Nothing,
+        }
+    }
+
+    /// What prints while a command takes time.
+    fn printer<'r>(&'r mut self, session: &LocalSession) -> Printer<'r> {
+        let is_real = session.world.clock.kind() == ClockKind::Real;
+        Printer {
+            notices: self.notices(),
+            manners: self.manners,
+            out: &mut self.out,
+            wakeup: &self.wakeup,
+            is_real,
+            progress: Progress::default(),
+            replies: &mut self.replies,
         }
     }
 
     /// Does what is due at `now`, and prints what happened.
     #[inline]
-    pub fn tick(&mut self, session: &mut Session, now: Instant) {
-        let tells = self.tells();
-        let Self { out, manners, .. } = self;
-        session.tick(now, |event| {
-            if tells.wants(event) {
-                render::event(manners.format, manners.out, event, out.buffer());
-                out.settle();
-            }
-        });
-    }
-
-    /// Prints what a command has caused.
-    #[inline]
-    fn hand_on(&mut self, session: &mut Session) {
-        let tells = self.tells();
-        let Self { out, manners, .. } = self;
-        session.hand_on(|event| {
-            if tells.wants(event) {
-                render::event(manners.format, manners.out, event, out.buffer());
-                out.settle();
-            }
-        });
+    pub fn tick(&mut self, session: &mut LocalSession, now: Instant) {
+        let mut printer = self.printer(session);
+        session.session.tick(&mut session.world, now, &mut printer);
+        self.print_replies();
     }
 
     /// Runs one line of a script, and echoes it if that is wanted.
     #[inline]
-    pub fn run_line(&mut self, session: &mut Session, place: Place<'_>, line: &[u8]) -> Step {
+    pub fn run_line(&mut self, session: &mut LocalSession, place: Place<'_>, line: &[u8]) -> Step {
         if self.manners.echo {
             self.echo(line);
         }
@@ -185,20 +199,30 @@ impl Runner {
     }
 
     #[inline]
-    fn run_command(&mut self, session: &mut Session, place: Place<'_>, line: &[u8]) -> Step {
+    fn run_command(&mut self, session: &mut LocalSession, place: Place<'_>, line: &[u8]) -> Step {
         let input = match parse(line) {
             Ok(None) => return Step::Next,
             Ok(Some(input)) => input,
             Err(error) => return self.fail(place, line, &error),
         };
-        let now = session.now();
+        let backend = &session.world.backend;
+        if !backend.supports(input.spec.needs()) {
+            let error = Error::unsupported(input.spec.name, backend.name());
+            return self.fail(place, line, &error);
+        }
+        let now = session.world.now();
         if !matches!(input.spec.verb, Verb::Step | Verb::Links) {
             self.tick(session, now);
         }
         match input.action {
             Action::Command(command) => match self.execute(session, now, command) {
                 Ok(reply) => self.succeed(place, input.spec, &reply),
-                Err(error) => self.fail(place, line, &error.of(input.spec)),
+                Err(error) => self.fail(place, line, &error.of(input.spec.name)),
+            },
+            Action::Request(request) => match self.request(session, place, now, request) {
+                Ok(Some((spec, reply))) => self.succeed(place, spec, &reply),
+                Ok(None) => Step::Next,
+                Err(error) => self.fail(place, line, &error.of(input.spec.name)),
             },
             Action::Script(script) => self.run_script(session, place, line, input.spec, script),
         }
@@ -207,31 +231,59 @@ impl Runner {
     #[inline]
     fn execute<'a>(
         &mut self,
-        session: &mut Session,
+        session: &mut LocalSession,
         now: Instant,
         command: Command<'a>,
     ) -> Result<Reply<'a>, Error> {
-        let tells = self.tells();
-        let Self { out, manners, .. } = self;
-        let real = session.cluster().is_versioned()
-            && session.clock().kind() == crate::time::ClockKind::Real;
-        let reply = session.execute(now, command, &mut |event| {
-            if tells.wants(event) {
-                render::event(manners.format, manners.out, event, out.buffer());
-                out.settle();
-                if real {
-                    // The command still waits for its answer.
-                    out.flush();
-                }
-            }
-        });
-        self.hand_on(session);
+        let mut printer = self.printer(session);
+        let LocalSession { world, session } = session;
+        let reply = session.execute(world, now, command, &mut printer);
+        self.print_replies();
         reply
+    }
+
+    /// Sends a request as the client and to the coordinator that the line names. `None`: another
+    /// client has sent it, and its reply is printed when it comes.
+    fn request<'a>(
+        &mut self,
+        session: &mut LocalSession,
+        place: Place<'_>,
+        now: Instant,
+        request: Request<'a>,
+    ) -> Result<Option<(&'static Spec, Reply<'a>)>, Error> {
+        let origin = Origin::of(&request);
+        let Request { spec, command, .. } = request;
+        let mut printer = self.printer(session);
+        let LocalSession { world, session } = session;
+        let reply = if request.client.is_none() {
+            let reply = session.execute_from(world, now, origin, command, &mut printer);
+            reply.map(|reply| Some((spec, reply)))
+        } else {
+            let sent = session.send(world, origin, place.line, command, &mut printer);
+            sent.map(|()| None)
+        };
+        self.print_replies();
+        reply
+    }
+
+    /// Prints the replies to commands of other clients, which have come meanwhile.
+    #[inline]
+    fn print_replies(&mut self) {
+        if !self.replies.is_empty() {
+            self.print_all_replies();
+        }
+    }
+
+    #[cold]
+    fn print_all_replies(&mut self) {
+        for (client, tag, reply) in std::mem::take(&mut self.replies) {
+            self.print_reply(client, tag, &reply);
+        }
     }
 
     fn run_script(
         &mut self,
-        session: &mut Session,
+        session: &mut LocalSession,
         place: Place<'_>,
         line: &[u8],
         spec: &'static Spec,
@@ -247,28 +299,28 @@ impl Runner {
                 Ok(Step::Next)
             }
             Script::Trace { command } => {
-                self.nested(|this| this.trace(session, place, spec, command))
+                self.nested(|this| this.trace(session, place, spec, &command))
             }
             Script::Move(change) => {
-                return match self.move_keys(session, change) {
+                return match self.change(session, change) {
                     Ok(reply) => self.succeed(place, spec, &reply),
-                    Err(error) => self.fail(place, line, &error.of(spec)),
+                    Err(error) => self.fail(place, line, &error.of(spec.name)),
                 };
             }
             Script::Sleep { time } => self.sleep(session, time).map(|()| Step::Next),
             Script::Source { path } => self.source(session, &path),
             Script::Repeat { times, command } => {
-                self.nested(|this| this.repeat(session, place, times, command))
+                self.nested(|this| this.repeat(session, place, times, &command))
             }
             Script::Watch { every, command } => {
-                self.nested(|this| this.watch(session, place, every, command))
+                self.nested(|this| this.watch(session, place, every, &command))
             }
         };
         match done {
             Ok(Step::Next) if spec.verb == Verb::Trace => Step::Next,
             Ok(Step::Next) => self.succeed(place, spec, &Reply::Done),
             Ok(step) => step,
-            Err(error) => self.fail(place, line, &error.of(spec)),
+            Err(error) => self.fail(place, line, &error.of(spec.name)),
         }
     }
 
@@ -286,54 +338,24 @@ impl Runner {
         step
     }
 
-    /// Changes the members or the placement, and moves keys until all are where they belong. What
-    /// is due meanwhile is done and told.
-    fn move_keys(
+    fn change(
         &mut self,
-        session: &mut Session,
+        session: &mut LocalSession,
         change: Change,
     ) -> Result<Reply<'static>, Error> {
-        let start = session.now();
-        let node = session.change(start, change)?;
-        let mut progress = Progress::default();
-        loop {
-            let now = session.now();
-            self.tick(session, now);
-            let cost = session.move_some(now);
-            self.hand_on(session);
-            if let Some(cost) = cost {
-                self.out.clear_status();
-                return Ok(Reply::Moved(Moved {
-                    change,
-                    node,
-                    replicas: session.cluster().config().replicas,
-                    cost,
-                    time: session.now().since(start),
-                }));
-            }
-            if self.wakeup.is_interrupted() {
-                let message = "interrupted; REBALANCE moves the keys that are left";
-                return Err(Error::new(ErrorKind::Interrupted, message));
-            }
-            if self.manners.out.interactive && !self.manners.quiet && progress.is_due() {
-                self.show_progress(session);
-            }
-        }
-    }
-
-    fn show_progress(&mut self, session: &mut Session) {
-        if let Some(MoveProgress { part, moved }) = session.cluster().move_progress() {
-            let percent = (part * 100.0).floor();
-            let text = format!("moving keys: {percent} %, {moved} moved");
-            self.out.status(&text);
-        }
+        let mut printer = self.printer(session);
+        let LocalSession { world, session } = session;
+        let reply = session.change(world, change, &mut printer);
+        self.out.clear_status();
+        self.print_replies();
+        reply
     }
 
     /// Runs a command, and shows its messages before its reply. A command that takes time by itself
     /// has told what it has to tell by then.
     fn trace(
         &mut self,
-        session: &mut Session,
+        session: &mut LocalSession,
         place: Place<'_>,
         spec: &'static Spec,
         line: &[u8],
@@ -341,55 +363,45 @@ impl Runner {
         let Some(input) = parse(line)? else {
             return Err(spec.usage_error("command is missing"));
         };
-        let start = session.now();
-        let trace = session.start_trace(start);
+        let start = session.world.now();
+        let trace = session.world.backend.start_trace(start);
         let command = match input.action {
             Action::Command(command) => command,
+            Action::Request(request) => {
+                let reply = self.request(session, place, start, request);
+                let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
+                return Ok(match reply {
+                    Ok(Some((spec, reply))) => self.succeed(place, spec, &reply),
+                    Ok(None) => Step::Next,
+                    Err(error) => self.fail(place, line, &error.of(input.spec.name)),
+                });
+            }
             Action::Script(script) => {
                 let step = self.run_script(session, place, line, input.spec, script);
-                let _ = self.succeed(place, spec, &session.end_trace(trace));
+                let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
                 return Ok(step);
             }
         };
         let reply = self.execute(session, start, command);
-        let _ = self.succeed(place, spec, &session.end_trace(trace));
+        let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
         Ok(match reply {
             Ok(reply) => self.succeed(place, input.spec, &reply),
-            Err(error) => self.fail(place, line, &error.of(input.spec)),
+            Err(error) => self.fail(place, line, &error.of(input.spec.name)),
         })
     }
 
-    /// Lets time pass to `now + time`, and tells what happens meanwhile when it happens.
-    fn sleep(&mut self, session: &mut Session, time: Duration) -> Result<(), Error> {
-        let until = session.now().after(time)?;
-        loop {
-            let wake = session
-                .next_deadline()
-                .map_or(until, |next| next.min(until));
-            if wake > session.now() {
-                self.flush_before_waiting(session);
-            }
-            if session.clock().wait_until(wake) == Waited::Interrupted {
-                return Err(interrupted());
-            }
-            let now = session.now();
-            self.tick(session, now);
-            if wake >= until {
-                return Ok(());
-            }
-        }
-    }
-
-    /// On the virtual clock nothing waits, so nothing is flushed early.
-    fn flush_before_waiting(&mut self, session: &mut Session) {
-        if session.clock().kind() == crate::time::ClockKind::Real {
-            self.out.flush();
-        }
+    /// Lets time pass, and prints what happens meanwhile when it happens.
+    fn sleep(&mut self, session: &mut LocalSession, time: Duration) -> Result<(), Error> {
+        let mut printer = self.printer(session);
+        let LocalSession { world, session } = session;
+        let slept = session.sleep(world, time, &mut printer);
+        self.print_replies();
+        slept
     }
 
     fn repeat(
         &mut self,
-        session: &mut Session,
+        session: &mut LocalSession,
         place: Place<'_>,
         times: u64,
         command: &[u8],
@@ -397,6 +409,9 @@ impl Runner {
         for time in 1..=times {
             if self.wakeup.is_interrupted() {
                 return Err(interrupted());
+            }
+            if self.out.broken().is_some() {
+                return Ok(Step::Stop);
             }
             let failures = self.failures;
             let step = self.run_command(session, place, command);
@@ -413,7 +428,7 @@ impl Runner {
 
     fn watch(
         &mut self,
-        session: &mut Session,
+        session: &mut LocalSession,
         place: Place<'_>,
         every: Duration,
         command: &[u8],
@@ -421,6 +436,9 @@ impl Runner {
         let mut drawn = 0;
         loop {
             self.out.flush();
+            if self.out.broken().is_some() {
+                return Ok(Step::Stop);
+            }
             if drawn > 0 {
                 let up_and_clear = format!("\x1b[{drawn}A\x1b[J");
                 self.out.buffer().extend_from_slice(up_and_clear.as_bytes());
@@ -435,7 +453,7 @@ impl Runner {
             }
             drawn = self.redrawable_lines();
             let total = self.out.total();
-            if !self.manners.out.interactive && session.cluster().next_expiry().is_none() {
+            if !self.manners.out.interactive && !session.world.backend.overview().has_deadlines {
                 return Ok(Step::Next);
             }
             match self.sleep(session, every) {
@@ -478,7 +496,7 @@ impl Runner {
         Ok(Step::Next)
     }
 
-    fn source(&mut self, session: &mut Session, path: &[u8]) -> Result<Step, Error> {
+    fn source(&mut self, session: &mut LocalSession, path: &[u8]) -> Result<Step, Error> {
         let path = self.resolve(path)?;
         self.nested(|this| this.run_file(session, &path))
     }
@@ -500,7 +518,7 @@ impl Runner {
     ///
     /// # Errors
     /// If it cannot be read, or is being run already.
-    pub fn run_file(&mut self, session: &mut Session, path: &Path) -> Result<Step, Error> {
+    pub fn run_file(&mut self, session: &mut LocalSession, path: &Path) -> Result<Step, Error> {
         let cannot = |error: io::Error| {
             let message = format!("cannot read {}: {}", path.display(), plain(&error));
             Error::new(ErrorKind::Io, message)
@@ -532,7 +550,7 @@ impl Runner {
     /// If reading fails.
     pub fn run_lines(
         &mut self,
-        session: &mut Session,
+        session: &mut LocalSession,
         file: &str,
         lines: &mut Lines,
     ) -> io::Result<Step> {
@@ -565,16 +583,16 @@ impl Runner {
     }
 
     /// Waits for input or for the next thing that is due, which is then done and told.
-    fn wait_for_input(&mut self, session: &mut Session) {
+    fn wait_for_input(&mut self, session: &mut LocalSession) {
         self.out.flush();
-        let now = session.now();
-        let next = session.next_deadline();
-        let real = session.clock().kind() == crate::time::ClockKind::Real;
+        let now = session.world.now();
+        let next = session.world.next_deadline();
+        let real = session.world.clock.kind() == ClockKind::Real;
         let until = next
             .filter(|_| real)
             .and_then(|next| std::time::Instant::now().checked_add(next.since(now)));
         self.wakeup.wait_for_input(until);
-        let now = session.now();
+        let now = session.world.now();
         self.tick(session, now);
     }
 
@@ -592,15 +610,15 @@ impl Runner {
 
     #[inline]
     fn succeed(&mut self, place: Place<'_>, spec: &'static Spec, reply: &Reply<'_>) -> Step {
-        let answer = Answer {
-            spec: Some(spec),
+        let outcome = LineOutcome {
+            command: Some(spec.name),
             line: place.line,
-            outcome: Ok(reply),
+            result: Ok(reply),
         };
         // What is typed is acknowledged; a thousand lines of a file need no thousand OKs.
         let mut style = self.manners.out;
         style.interactive &= place.file.is_none();
-        render::answer(self.manners.format, style, answer, self.out.buffer());
+        render::outcome(self.manners.format, style, outcome, self.out.buffer());
         self.out.settle();
         if reply.can_fail() {
             return self.tell_failures(place, spec, reply);
@@ -614,11 +632,15 @@ impl Runner {
         if !reply.has_failed() {
             return Step::Next;
         }
-        self.failures += 1;
+        if reply.is_undecided() {
+            self.undecided += 1;
+        } else {
+            self.failures += 1;
+        }
         for (key, reason) in reply.failures() {
             if self.manners.format != Format::Json {
-                let mut error = reason.clone().of(spec);
-                if let Some(key) = key.filter(|_| reason.heard.is_none()) {
+                let mut error = reason.clone().of(spec.name);
+                if let Some(key) = key.filter(|_| reason.responses.is_none()) {
                     error.message = format!("{} was not stored: {reason}", Shown(key));
                 }
                 self.tell(place, b"", &error);
@@ -638,12 +660,12 @@ impl Runner {
             return self.interrupt(&error.message);
         }
         if self.manners.format == Format::Json {
-            let answer = Answer {
-                spec: error.command,
+            let outcome = LineOutcome {
+                command: error.command,
                 line: place.line,
-                outcome: Err(error),
+                result: Err(error),
             };
-            render::answer(Format::Json, self.manners.out, answer, self.out.buffer());
+            render::outcome(Format::Json, self.manners.out, outcome, self.out.buffer());
             self.out.settle();
         } else if error.kind != ErrorKind::Nested {
             self.tell(place, line, error);
@@ -653,6 +675,19 @@ impl Runner {
         } else {
             Step::Next
         }
+    }
+
+    /// Prints the reply to a command of another client.
+    fn print_reply(&mut self, client: u32, tag: u64, reply: &Result<Reply<'static>, Error>) {
+        let Manners { format, out, .. } = self.manners;
+        let outcome = LineOutcome {
+            command: None,
+            line: tag,
+            result: reply.as_ref(),
+        };
+        self.failures += u64::from(reply.is_err());
+        render::client_outcome(format, out, client, outcome, self.out.buffer());
+        self.out.settle();
     }
 
     /// Ends what is being run. A batch says so by its exit status only: whoever pressed Ctrl-C
@@ -684,28 +719,70 @@ fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, INTERRUPTED)
 }
 
-/// When long work says how far it has come: after a while, and then from time to time. In the
-/// time of whoever waits, whatever the cluster's clock.
-struct Progress {
-    due: std::time::Instant,
+/// A client, the tag of its command, and the reply.
+type ClientReply = (u32, u64, Result<Reply<'static>, Error>);
+
+/// Prints while a command takes time.
+struct Printer<'r> {
+    out: &'r mut Output,
+    manners: Manners,
+    notices: NoticeLevel,
+    wakeup: &'r Wakeup,
+    is_real: bool,
+    progress: Progress,
+    replies: &'r mut Vec<ClientReply>,
 }
 
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            due: std::time::Instant::now() + FIRST_PROGRESS,
+impl Observer for Printer<'_> {
+    #[inline]
+    fn notice(&mut self, notice: Notice<'_>) {
+        let Manners { format, out, .. } = self.manners;
+        match notice {
+            Notice::Event(event) if self.notices.wants(event) => {
+                render::event(format, out, event, self.out.buffer());
+            }
+            Notice::Missed(count) if self.notices != NoticeLevel::Nothing => {
+                render::missed(format, out, count, self.out.buffer());
+            }
+            Notice::Event(_) | Notice::Missed(_) => {}
+            Notice::Reply { client, tag, reply } => self.replies.push((client, tag, reply)),
+        }
+        self.out.settle();
+    }
+
+    /// On the virtual clock nothing waits, so nothing is flushed early.
+    fn before_wait(&mut self) {
+        if self.is_real {
+            self.out.flush();
         }
     }
+
+    fn progress(&mut self, part: f64, moved: u64) -> bool {
+        let is_shown = self.manners.out.interactive && !self.manners.quiet;
+        if is_shown && self.progress.is_due() {
+            let percent = (part * 100.0).floor();
+            let text = format!("moving keys: {percent} %, {moved} moved");
+            self.out.status(&text);
+        }
+        !self.wakeup.is_interrupted()
+    }
+}
+
+/// When long work says how far it has come: after a while, and then from time to time. In the
+/// time of whoever waits, whatever the cluster's clock.
+#[derive(Default)]
+struct Progress {
+    due: Option<std::time::Instant>,
 }
 
 impl Progress {
     fn is_due(&mut self) -> bool {
         let now = std::time::Instant::now();
-        let is_due = now >= self.due;
-        if is_due {
-            self.due = now + NEXT_PROGRESS;
+        let due = *self.due.get_or_insert(now + FIRST_PROGRESS);
+        if now >= due {
+            self.due = Some(now + NEXT_PROGRESS);
         }
-        is_due
+        now >= due
     }
 }
 

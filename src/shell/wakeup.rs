@@ -7,6 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
 /// Chunks of input that are read ahead.
 const READ_AHEAD: usize = 4;
 /// Bytes of one chunk.
@@ -17,6 +20,8 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Default)]
 pub struct Wakeup {
     interrupted: AtomicBool,
+    /// Whether the reader of standard output is gone.
+    is_cut_off: AtomicBool,
     inbox: Mutex<Inbox>,
     changed: Condvar,
 }
@@ -45,10 +50,23 @@ impl Wakeup {
         self.changed.notify_all();
     }
 
-    /// Whether there was an interrupt that nobody took.
+    /// Whether to stop: there was an interrupt that was not taken, or the reader of standard output
+    /// is gone.
     #[inline]
     pub fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.interrupted.load(Ordering::Relaxed) || self.is_cut_off()
+    }
+
+    /// Whether the reader of standard output is gone.
+    #[inline]
+    pub fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::Relaxed)
+    }
+
+    fn cut_off(&self) {
+        let _inbox = self.lock();
+        self.is_cut_off.store(true, Ordering::SeqCst);
+        self.changed.notify_all();
     }
 
     /// Takes an interrupt, if there was one.
@@ -137,6 +155,25 @@ impl Wakeup {
     fn lock(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Watches standard output on a thread of its own, and ends every wait when its reader is gone
+/// (`| head`): the program need not write anything to notice it.
+pub fn watch_output(wakeup: &Arc<Wakeup>) {
+    let wakeup = Arc::clone(wakeup);
+    thread::spawn(move || {
+        let stdout = io::stdout();
+        let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+        while let Err(error) = poll(&mut fds, None) {
+            if error != Errno::INTR {
+                return;
+            }
+        }
+        let [fd] = fds;
+        if fd.revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            wakeup.cut_off();
+        }
+    });
 }
 
 /// Turns SIGINT into an interrupt from now on.

@@ -42,18 +42,18 @@ pub struct Coverage {
 impl Coverage {
     /// Counts the operations of a history.
     pub(super) fn count(&mut self, history: &History) {
-        for operation in history.operations() {
-            let name = operation.action.name();
+        for call in history.calls() {
+            let name = call.operation.name();
             let Some(action) = ACTIONS.iter().position(|it| *it == name) else {
                 continue;
             };
-            let outcome = match &operation.outcome {
-                Outcome::Done | Outcome::Applied(true) => 0,
-                Outcome::Value(Some(_)) => 1,
-                Outcome::Value(None) => 2,
-                Outcome::Applied(false) => 3,
-                Outcome::Refused => 4,
-                Outcome::Unknown | Outcome::Pending => 5,
+            let outcome = match &call.outcome {
+                Some(Outcome::Done | Outcome::Applied(true)) => 0,
+                Some(Outcome::Value(Some(_))) => 1,
+                Some(Outcome::Value(None)) => 2,
+                Some(Outcome::Applied(false)) => 3,
+                Some(Outcome::Refused) => 4,
+                Some(Outcome::Unknown) | None => 5,
             };
             self.operations[action][outcome] += 1;
         }

@@ -61,7 +61,6 @@ pub use world::{LostHint, Thin};
 
 use std::fmt::Write as _;
 
-use crate::cache::Cache;
 use crate::nemesis::{Bounds, Villain};
 use crate::rng::Rng;
 use crate::time::Instant;
@@ -142,14 +141,14 @@ pub fn replay(options: &Options, seed: u64, plan: &[Step]) -> Run {
 pub fn transcript(options: &Options, seed: u64) -> (Run, String) {
     let setup = setup(options, seed);
     let mut world = World::new(&setup);
-    world.cluster.start_trace(Instant::START);
+    world.cluster.start_trace();
     let plan = wander(options, &setup, seed, &mut world);
     let failure = judge::judge(options, &setup, &mut world);
     let mut text = String::new();
     for step in &plan {
         let _ = writeln!(text, "{step}");
     }
-    for it in world.cluster.end_trace() {
+    for it in world.cluster.end_trace().messages {
         let (sent, arrives) = (it.sent.as_nanos(), it.arrives.as_nanos());
         let _ = writeln!(
             text,
@@ -158,8 +157,8 @@ pub fn transcript(options: &Options, seed: u64) -> (Run, String) {
         );
     }
     let history = world.cluster.history();
-    for operation in history.map_or(&[][..], |it| it.operations()) {
-        let _ = writeln!(text, "{operation:?}");
+    for call in history.map_or(&[][..], |it| it.calls()) {
+        let _ = writeln!(text, "{call:?}");
     }
     let run = Run {
         seed,

@@ -1,11 +1,14 @@
 //! What is to be simulated.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Capacity, Config, ConfigError};
+use crate::eviction::Eviction;
 use crate::nemesis::Nemesis;
 use crate::placement::PlacementKind;
-use crate::replica::{Plant, Restart};
+use crate::replica::{InjectedBug, Restart};
+use crate::time::Compact;
 
 /// What every run has in common; the rest comes from its seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +26,21 @@ pub struct Options {
     pub write_quorum: Option<usize>,
     /// R. Default: a majority of the owners.
     pub read_quorum: Option<usize>,
+    /// How long a node waits for others. Default: the seed chooses.
+    pub timeout: Option<Duration>,
+    /// How long a node remembers at least that a key is gone. Default: the seed chooses.
+    pub grace: Option<Duration>,
+    /// How much each node may hold. Default: without bound, and in some runs of a swarm little.
+    pub capacity: Capacity,
+    /// Which entries leave a full node. Default: the seed chooses.
+    pub eviction: Option<Eviction>,
     /// What goes wrong. Default: swarm.
     pub nemesis: Nemesis,
-    /// How nodes come back after a crash. Default: by resync; with [`Plant::LostHints`] it is
+    /// How nodes come back after a crash. Default: by resync; with [`InjectedBug::LostHints`] it is
     /// always by hints.
     pub restart: Restart,
     /// A bug that is built in. Default: none.
-    pub plant: Option<Plant>,
+    pub plant: Option<InjectedBug>,
 }
 
 impl Default for Options {
@@ -41,6 +52,10 @@ impl Default for Options {
             replicas: 3,
             write_quorum: None,
             read_quorum: None,
+            timeout: None,
+            grace: None,
+            capacity: Capacity::default(),
+            eviction: None,
             nemesis: Nemesis::Swarm,
             restart: Restart::Resync,
             plant: None,
@@ -65,7 +80,7 @@ impl Options {
     #[must_use]
     pub fn restart(&self) -> Restart {
         match self.plant {
-            Some(Plant::LostHints) => Restart::Hints,
+            Some(InjectedBug::LostHints) => Restart::Hints,
             _ => self.restart,
         }
     }
@@ -73,17 +88,22 @@ impl Options {
     /// The cluster's part.
     #[must_use]
     pub fn config(&self) -> Config {
+        let usual = Config::default();
         Config {
             nodes: self.nodes,
             placement: self.placement,
             replicas: self.replicas,
             write_quorum: self.write_quorum(),
             read_quorum: self.read_quorum(),
-            plant: self.plant,
+            bug: self.plant,
             always_by_message: true,
             hot_keys: 0,
             event_log: 0,
-            ..Config::default()
+            timeout: self.timeout.unwrap_or(usual.timeout),
+            grace: self.grace.unwrap_or(usual.grace),
+            capacity: self.capacity,
+            eviction: self.eviction.unwrap_or(usual.eviction),
+            ..usual
         }
     }
 
@@ -114,6 +134,20 @@ impl Options {
             if let Some(quorum) = quorum {
                 add(false, name, &quorum);
             }
+        }
+        for (name, time) in [("timeout", self.timeout), ("grace", self.grace)] {
+            if let Some(time) = time {
+                add(false, name, &Compact(time));
+            }
+        }
+        let Capacity { entries, bytes } = self.capacity;
+        for (name, bound) in [("max-entries", entries), ("max-memory", bytes)] {
+            if let Some(bound) = bound {
+                add(false, name, &bound);
+            }
+        }
+        if let Some(eviction) = self.eviction {
+            add(false, "eviction", &eviction);
         }
         if let Some(plant) = self.plant {
             add(false, "plant", &plant);

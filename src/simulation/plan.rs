@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
 
-use crate::history::Action;
 use crate::id::NodeId;
 use crate::nemesis::Trouble;
+use crate::operation::Operation;
 use crate::time::{Compact, Instant};
 
 /// One thing that was done from outside.
@@ -37,7 +37,7 @@ pub struct Ask {
     /// The key, as a number.
     pub key: usize,
     /// What is to be done with it.
-    pub action: Action,
+    pub operation: Operation<Vec<u8>>,
 }
 
 /// The key with this number: `k0` and so on.
@@ -58,14 +58,14 @@ impl Step {
 }
 
 fn command(ask: &Ask, now: Instant) -> String {
-    let mut line = format!("{} k{}", ask.action.name(), ask.key);
-    let deadline = match &ask.action {
-        Action::Get | Action::Delete => None,
-        Action::Put { value, deadline } | Action::Add { value, deadline } => {
+    let mut line = format!("{} k{}", ask.operation.name(), ask.key);
+    let deadline = match &ask.operation {
+        Operation::Get | Operation::Delete => None,
+        Operation::Put { value, deadline } | Operation::Add { value, deadline } => {
             let _ = write!(line, " {}", text(value));
             *deadline
         }
-        Action::Cas {
+        Operation::Cas {
             expected,
             new,
             deadline,
@@ -73,8 +73,8 @@ fn command(ask: &Ask, now: Instant) -> String {
             let _ = write!(line, " {} {}", text(expected), text(new));
             *deadline
         }
-        Action::SetDeadline { deadline } => *deadline,
-        Action::Incr { delta } => {
+        Operation::SetDeadline { deadline } => *deadline,
+        Operation::Incr { delta } => {
             let _ = write!(line, " {delta}");
             None
         }

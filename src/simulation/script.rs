@@ -12,9 +12,8 @@ use super::setup::Setup;
 use super::shrink::{chosen, shrink};
 use super::world::World;
 use super::{Options, Run, setup};
-use crate::cache::Cache;
 use crate::config::Config;
-use crate::history::Action;
+use crate::operation::Operation;
 use crate::time::{Compact, Instant};
 
 /// The cluster that `shardlab run` builds from the [`arguments`] of a run.
@@ -31,7 +30,7 @@ pub fn cluster(setup: &Setup) -> Config {
         seed: setup.config.seed,
         capacity: setup.config.capacity,
         eviction: setup.config.eviction,
-        plant: setup.config.plant,
+        bug: setup.config.bug,
         ..Config::default()
     }
 }
@@ -53,14 +52,16 @@ pub fn arguments(setup: &Setup) -> String {
         config.seed
     );
     if let Some(entries) = config.capacity.entries {
-        let _ = write!(
-            text,
-            " --max-entries {entries} --eviction {}",
-            config.eviction
-        );
+        let _ = write!(text, " --max-entries {entries}");
     }
-    if let Some(plant) = config.plant {
-        let _ = write!(text, " --plant {plant}");
+    if let Some(bytes) = config.capacity.bytes {
+        let _ = write!(text, " --max-memory {bytes}");
+    }
+    if config.capacity.is_bounded() {
+        let _ = write!(text, " --eviction {}", config.eviction);
+    }
+    if let Some(bug) = config.bug {
+        let _ = write!(text, " --plant {bug}");
     }
     text
 }
@@ -118,19 +119,19 @@ fn alone(deed: &Deed, was: Instant, at: Instant) -> Deed {
     let Deed::Ask(ask) = deed else {
         return deed.clone();
     };
-    let mut action = ask.action.clone();
-    if let Action::Put { deadline, .. }
-    | Action::Add { deadline, .. }
-    | Action::Cas { deadline, .. }
-    | Action::SetDeadline { deadline } = &mut action
+    let mut operation = ask.operation.clone();
+    if let Operation::Put { deadline, .. }
+    | Operation::Add { deadline, .. }
+    | Operation::Cas { deadline, .. }
+    | Operation::SetDeadline { deadline } = &mut operation
     {
-        *deadline = deadline.map(|it| at.later(it.since(was)));
+        *deadline = deadline.map(|it| at.saturating_add(it.since(was)));
     }
     Deed::Ask(Ask {
         client: 0,
         via: None,
         key: ask.key,
-        action,
+        operation,
     })
 }
 

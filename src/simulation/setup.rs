@@ -32,20 +32,27 @@ impl Setup {
     pub(super) fn new(options: &Options, seed: u64, mut rng: Rng) -> Self {
         let mut config = options.config();
         config.seed = seed;
-        config.timeout = grains(pick(&mut rng, &[5, 10, 20]));
-        config.grace = grains(pick(&mut rng, &[5, 20, 50, 100]));
+        let timeout = grains(pick(&mut rng, &[5, 10, 20]));
+        let grace = grains(pick(&mut rng, &[5, 20, 50, 100]));
+        config.timeout = options.timeout.unwrap_or(timeout);
+        config.grace = options.grace.unwrap_or(grace);
         config.history = options.ops + 1_000;
         let clients = 3 + rng.below(3);
         let shared = 1 + rng.below(3);
         let is_free = options.write_quorum.is_none() && options.read_quorum.is_none();
         let is_swarm = options.nemesis == Nemesis::Swarm && options.replicas > 1;
-        let only_crashes = rng.below(LONE) == 0 && is_free && is_swarm;
+        let is_bounded = options.capacity.is_bounded();
+        let only_crashes = rng.below(LONE) == 0 && is_free && is_swarm && !is_bounded;
         if only_crashes {
             (config.write_quorum, config.read_quorum) = (1, 1);
         }
-        if rng.below(SMALL) == 0 && is_swarm && !only_crashes {
+        let is_small = rng.below(SMALL) == 0 && is_swarm && !only_crashes;
+        if is_small && !is_bounded {
             config.capacity.entries = Some(1 + rng.below(3));
-            config.eviction = pick(&mut rng, Eviction::ALL);
+        }
+        if is_small || is_bounded {
+            let eviction = pick(&mut rng, Eviction::ALL);
+            config.eviction = options.eviction.unwrap_or(eviction);
         }
         let small = |number| usize::try_from(number).unwrap_or(1);
         Self {

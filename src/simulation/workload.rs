@@ -6,9 +6,9 @@
 //! [`crate::replica`] for why.
 
 use super::plan::Ask;
-use crate::history::Action;
 use crate::id::NodeId;
 use crate::nemesis::{grains, pick};
+use crate::operation::Operation;
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -40,7 +40,7 @@ pub struct Client {
 impl Client {
     /// A client with this number.
     pub fn new(mut rng: Rng, number: u32, clients: usize, nodes: u32, shared: usize) -> Self {
-        let next = Some(Instant::START.later(grains(pick(&mut rng, &THINKS))));
+        let next = Some(Instant::START.saturating_add(grains(pick(&mut rng, &THINKS))));
         let reads = 3 + rng.below(5);
         let mut client = Self {
             rng,
@@ -70,7 +70,7 @@ impl Client {
         if !is_content || self.rng.below(8) == 0 {
             self.attach();
         }
-        self.next = Some(now.later(grains(pick(&mut self.rng, &THINKS))));
+        self.next = Some(now.saturating_add(grains(pick(&mut self.rng, &THINKS))));
     }
 
     /// Its own key.
@@ -83,26 +83,26 @@ impl Client {
         self.next = None;
         let owns = self.rng.below(10) < 3;
         let key = if owns { self.own() } else { self.shared_key() };
-        let action = if self.rng.below(10) < self.reads {
+        let operation = if self.rng.below(10) < self.reads {
             return self.read(owns);
         } else if owns && is_clear && self.rng.below(3) > 0 {
             self.condition(now)
         } else {
             self.overwrite(now)
         };
-        if let (true, Action::Put { value, .. }) = (owns, &action) {
-            self.last = value.to_vec();
+        if let (true, Operation::Put { value, .. }) = (owns, &operation) {
+            self.last.clone_from(value);
         }
-        self.make(key, action)
+        self.make(key, operation)
     }
 
-    fn make(&self, key: usize, action: Action) -> Ask {
+    fn make(&self, key: usize, operation: Operation<Vec<u8>>) -> Ask {
         let (client, via) = (self.number, self.via);
         Ask {
             client,
             via,
             key,
-            action,
+            operation,
         }
     }
 
@@ -120,30 +120,39 @@ impl Client {
             }
             (true, _) => self.own(),
         };
-        self.make(key, Action::Get)
+        self.make(key, Operation::Get)
     }
 
-    fn overwrite(&mut self, now: Instant) -> Action {
+    fn overwrite(&mut self, now: Instant) -> Operation<Vec<u8>> {
         if self.rng.below(4) == 0 {
-            return Action::Delete;
+            return Operation::Delete;
         }
-        Action::put(&self.value(), self.deadline(now))
+        Operation::Put {
+            value: self.value(),
+            deadline: self.deadline(now),
+        }
     }
 
-    fn condition(&mut self, now: Instant) -> Action {
+    fn condition(&mut self, now: Instant) -> Operation<Vec<u8>> {
         match self.rng.below(5) {
-            0 => Action::add(&self.value(), self.deadline(now)),
+            0 => Operation::Add {
+                value: self.value(),
+                deadline: self.deadline(now),
+            },
             1 | 2 => {
                 let delta = 1 + i64::try_from(self.rng.below(9)).unwrap_or(0);
-                Action::Incr { delta }
+                Operation::Incr { delta }
             }
             3 => {
                 let (new, deadline) = (self.value(), self.deadline(now));
-                let action = Action::cas(&self.last, &new, deadline);
-                self.last = new;
-                action
+                let expected = std::mem::replace(&mut self.last, new.clone());
+                Operation::Cas {
+                    expected,
+                    new,
+                    deadline,
+                }
             }
-            _ => Action::SetDeadline {
+            _ => Operation::SetDeadline {
                 deadline: self.deadline(now),
             },
         }
@@ -158,6 +167,6 @@ impl Client {
 
     fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let lives = grains(pick(&mut self.rng, &LIVES));
-        (self.rng.below(2) == 0).then(|| now.later(lives))
+        (self.rng.below(2) == 0).then(|| now.saturating_add(lives))
     }
 }

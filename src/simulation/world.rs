@@ -7,12 +7,11 @@ use super::coverage::Coverage;
 use super::options::Options;
 use super::plan::{Ask, Deed, Step, key};
 use super::setup::Setup;
-use crate::cache::Cache;
-use crate::cluster::{Cluster, Status};
-use crate::history::Action;
+use crate::cluster::{Cluster, Completion, Request, Status, Ticket};
 use crate::id::NodeId;
 use crate::nemesis::{Kind, Trouble};
-use crate::replica::{Answer, RequestId, Restart, Version};
+use crate::operation::Outcome;
+use crate::replica::{Restart, Version};
 use crate::time::Instant;
 
 /// What is known of the writes to a key that has one writer.
@@ -28,7 +27,7 @@ struct Line {
 
 /// A request that has no answer yet.
 struct Asked {
-    id: RequestId,
+    ticket: Ticket,
     client: u32,
     key: usize,
     /// The number of the write among those to its key, and whether the key was clear before it.
@@ -193,61 +192,63 @@ impl World {
 
     fn ask(&mut self, ask: &Ask) -> bool {
         let line = &mut self.lines[ask.key];
-        if has_condition(&ask.action) && !line.is_clear {
+        if ask.operation.is_conditional() && !line.is_clear {
             return false;
         }
-        let is_write = ask.action != Action::Get;
+        let is_write = !ask.operation.is_read();
         let write = is_write.then_some((line.writes + 1, line.is_clear));
         if is_write {
             line.writes += 1;
             line.is_clear = false;
         }
-        let action = ask.action.clone();
         let version = self.cluster.version() + 1;
-        let id = self
-            .cluster
-            .ask(self.now, ask.client, ask.via, &key(ask.key), action);
+        let key = key(ask.key);
+        let request = Request::new(&key, ask.operation.borrowed());
+        let request = request.of(ask.client).via(ask.via);
+        let Ok(ticket) = self.cluster.submit(self.now, request) else {
+            return false;
+        };
         self.asked.push(Asked {
-            id,
+            ticket,
             client: ask.client,
             key: ask.key,
             write,
-            has_condition: has_condition(&ask.action),
+            has_condition: ask.operation.is_conditional(),
             version,
         });
         true
     }
 
-    /// Who has an answer now.
+    /// The clients whose requests have an outcome now.
     pub fn told(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
-        let mut place = 0;
-        while let Some(asked) = self.asked.get(place) {
-            let Some((_, answer)) = self.cluster.answer(asked.id) else {
-                place += 1;
+        while let Some(Completion {
+            ticket, outcome, ..
+        }) = self.cluster.poll()
+        {
+            let Some(place) = self.asked.iter().position(|it| it.ticket == ticket) else {
                 continue;
             };
             let asked = self.asked.remove(place);
-            let is_content = !matches!(answer, Answer::Refused(_) | Answer::Unknown(_));
-            self.note(&asked, &answer);
-            self.weigh(&asked, &answer);
+            self.note(&asked, &outcome);
+            self.weigh(&asked, &outcome);
             told.push(Told {
                 client: asked.client,
-                is_content,
+                is_content: outcome.is_certain(),
             });
         }
         told
     }
 
-    fn note(&mut self, asked: &Asked, answer: &Answer) {
+    fn note(&mut self, asked: &Asked, answer: &Outcome) {
         let line = &mut self.lines[asked.key];
-        line.is_doubtful |= asked.has_condition && matches!(answer, Answer::Unknown(_));
+        line.is_doubtful |= asked.has_condition && matches!(answer, Outcome::Unknown(_));
         if let Some((write, was_clear)) = asked.write
             && write == line.writes
         {
             line.is_clear = match answer {
-                Answer::Unknown(_) => false,
-                Answer::Refused(_) => was_clear,
+                Outcome::Unknown(_) => false,
+                Outcome::Refused(_) => was_clear,
                 _ => true,
             };
         }
@@ -255,11 +256,11 @@ impl World {
 
     /// Sees whether an acknowledged write is where it should be. A node that has lost its memory
     /// since, within the budget, may have had it.
-    fn weigh(&mut self, asked: &Asked, answer: &Answer) {
+    fn weigh(&mut self, asked: &Asked, answer: &Outcome) {
         let is_written = match answer {
-            Answer::Done | Answer::Number(_) => true,
-            Answer::Applied(applied) => *applied && asked.write.is_some(),
-            Answer::Value(_) | Answer::Refused(_) | Answer::Unknown(_) => false,
+            Outcome::Done | Outcome::Number(_) => true,
+            Outcome::Applied(applied) => *applied && asked.write.is_some(),
+            Outcome::Value(_) | Outcome::Refused(_) | Outcome::Unknown(_) => false,
         };
         if !is_written {
             return;
@@ -308,7 +309,7 @@ impl World {
     /// Lets time pass until nothing is on its way any more; `false` if that takes longer than it
     /// may.
     pub fn rest(&mut self, until: Instant) -> bool {
-        while !self.cluster.is_quiet() {
+        while !self.cluster.is_at_rest() {
             let next = self.cluster.next_deadline();
             let Some(next) = next.filter(|it| *it <= until) else {
                 return false;
@@ -328,9 +329,4 @@ impl World {
             self.told();
         }
     }
-}
-
-/// Whether an action depends on what is there.
-fn has_condition(action: &Action) -> bool {
-    !matches!(action, Action::Get | Action::Put { .. } | Action::Delete)
 }

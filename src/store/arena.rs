@@ -1,31 +1,25 @@
-//! The arena: the bytes of keys and values, in blocks of one large vector.
+//! The arena: all records, in blocks of one large vector.
 //!
-//! A block is a header (the two lengths), the key and the value, rounded up to granules of 4 bytes;
-//! it is named by the number of its first granule, so a `u32` reaches 16 GiB. A freed block joins
-//! the list of its size class, and a block of that class is what is tried first when one is
-//! needed. Up to 4 KiB a class is one exact size; above, sizes are rounded up to eighths of a power
-//! of two. So a cache whose values keep their sizes runs without waste and without moving anything.
+//! A block starts at a granule of 4 bytes and is named by the number of that granule, so a `u32`
+//! reaches 16 GiB. A freed block joins the list of its size class (see [`size_class`]), and a new
+//! record takes a block from the list of its own class before the arena grows. So a cache whose
+//! values keep their sizes runs without waste and without moving anything.
 //!
-//! When sizes drift, freed blocks of the old sizes would lie idle. When the arena has grown although
-//! more than a tenth of its bytes are free ([`Arena::is_sparse`]), the store slides what lives
-//! together, in place. A byte freed pays for ten bytes moved at the most; where values keep their
-//! sizes, nothing is ever moved. An arena that only shrinks has been larger already, so it waits until
-//! half of it is free ([`Arena::is_half_empty`]), and a byte freed pays for one.
+//! When sizes drift, freed blocks of the old sizes lie idle. If the arena has grown although more
+//! than a tenth of its bytes are free ([`Arena::is_sparse`]), the store compacts it: all records
+//! slide towards the start, in place. A freed byte then pays for at most ten moved bytes. An arena
+//! that only shrinks waits until half of it is free ([`Arena::is_half_empty`]), and a freed byte
+//! pays for one.
 //!
-//! Caveat: sliding stops the world, for about 0.1 s a million entries.
+//! Every block says what it is and how long it is, so a walk from the start to the end visits all
+//! records in the order of memory. Compaction and the growth of the index are such walks.
+//!
+//! [`size_class`]: super::size_class
 
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "varints are cut into bytes, and granules are counted in 32 bits, on purpose"
-)]
-
-use super::slab::Slab;
+use super::record::{self, FreeBlock, GRANULE, Header, MAX_HEADER, Record};
+use super::size_class::{class_of, class_size};
 use super::{Full, Slot, grow_gently};
 
-/// Blocks are aligned to, and measured in, granules of this many bytes.
-const GRANULE: usize = 4;
-/// Up to this many granules every size is a class of its own.
-const EXACT: usize = 1024;
 /// The end of a list of free blocks.
 const NONE: u32 = u32::MAX;
 /// Free bytes that are not worth a compaction.
@@ -35,157 +29,187 @@ const SLACK: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 #[derive(Default)]
 pub struct Arena {
     bytes: Vec<u8>,
-    /// For each size class, the first free block; its first 4 bytes name the next one.
+    /// The first free block of each size class.
     free: Vec<u32>,
     free_bytes: usize,
 }
 
-/// A block's header, decoded.
-struct Header {
-    /// Bytes of the header itself.
+/// An entry that was found by its key.
+#[derive(Clone, Copy)]
+pub struct Found {
+    /// The entry's slot, as long as it lives.
+    pub slot: Slot,
+    /// Where the value starts in the arena, until the store changes.
+    start: usize,
+    /// The length of the value in bytes.
     len: usize,
-    key: usize,
-    value: usize,
 }
 
-impl Header {
-    fn of(key: &[u8], value: &[u8]) -> Self {
-        let (key, value) = (key.len(), value.len());
-        Self {
-            len: varint_len(key) + varint_len(value),
-            key,
-            value,
-        }
-    }
-
-    /// Reads what [`Arena::write`] wrote.
-    #[inline(never)]
-    fn read(bytes: &[u8]) -> Self {
-        let (key, at) = read_varint(bytes, 0);
-        let (value, len) = read_varint(bytes, at);
-        Self { len, key, value }
-    }
-
-    fn total(&self) -> usize {
-        self.len + self.key + self.value
-    }
+/// A record that a compaction has moved.
+pub struct Moved<'a> {
+    pub from: Record,
+    pub to: Record,
+    pub slot: Slot,
+    pub key: &'a [u8],
 }
 
 impl Arena {
-    /// The key in a block.
-    #[inline]
-    pub fn key(&self, block: u32) -> &[u8] {
-        let (header, bytes) = self.read(block);
-        &bytes[header.len..header.len + header.key]
+    /// The slot in a record's header.
+    #[cfg(test)]
+    pub fn slot(&self, record: Record) -> Slot {
+        Header::read(self.block(record)).slot
     }
 
-    /// Whether the key in a block is this one.
+    /// The key of a record.
     #[inline]
-    pub fn holds(&self, block: u32, key: &[u8]) -> bool {
-        let bytes = &self.bytes[block as usize * GRANULE..];
-        match bytes {
-            // Most lengths are a byte each. No loop and no call here: a look-up is three waits for
-            // memory, and the shorter it is, the more of them the processor has under way.
-            [key_len, value_len, rest @ ..] if (*key_len | *value_len) < 0x80 => {
-                usize::from(*key_len) == key.len() && rest.starts_with(key)
-            }
-            _ => self.key(block) == key,
-        }
+    pub fn key(&self, record: Record) -> &[u8] {
+        let block = self.block(record);
+        let header = Header::read(block);
+        &block[header.len..][..header.key]
     }
 
-    /// The value in a block.
+    /// The value of a record.
     #[inline]
-    pub fn value(&self, block: u32) -> &[u8] {
-        let (header, bytes) = self.read(block);
-        &bytes[header.len + header.key..header.total()]
+    pub fn value(&self, record: Record) -> &[u8] {
+        let block = self.block(record);
+        let header = Header::read(block);
+        &block[header.len + header.key..][..header.value]
     }
 
-    /// The first and the 65th byte of a block, or what comes nearest: a look at both of the cache
-    /// lines that a small entry lies in.
-    pub fn first_bytes(&self, block: u32) -> (u8, u8) {
-        let start = block as usize * GRANULE;
+    /// The length of a record's value in bytes.
+    pub fn value_len(&self, record: Record) -> usize {
+        Header::read(self.block(record)).value
+    }
+
+    /// Whether a record's key is this one.
+    #[inline]
+    pub fn holds(&self, record: Record, key: &[u8]) -> bool {
+        record::header_if(self.block(record), key).is_some()
+    }
+
+    /// The slot and the place of the value of a record, if its key is this one.
+    #[inline]
+    pub fn find(&self, record: Record, key: &[u8]) -> Option<Found> {
+        let header = record::header_if(self.block(record), key)?;
+        Some(Found {
+            slot: header.slot,
+            start: record.start() + header.len + header.key,
+            len: header.value,
+        })
+    }
+
+    /// The value that was found.
+    #[inline]
+    pub fn found_value(&self, found: Found) -> &[u8] {
+        &self.bytes[found.start..][..found.len]
+    }
+
+    /// The first and the 65th byte of a record, or the last of the arena: a read of both cache
+    /// lines that a small record lies in.
+    pub fn first_bytes(&self, record: Record) -> (u8, u8) {
+        let start = record.start();
         let end = self.bytes.len() - 1;
         (self.bytes[start], self.bytes[end.min(start + 64)])
     }
 
-    /// Stores a key and a value in a new block.
+    /// Stores a record.
     ///
     /// # Errors
-    /// [`Full`] if the addresses are used up. Nothing has changed then.
-    pub fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<u32, Full> {
-        let header = Header::of(key, value);
+    /// [`Full`] if the arena would exceed 16 GiB, or the key or the value is too long for a record.
+    /// Nothing has changed then.
+    pub fn insert(&mut self, slot: Slot, key: &[u8], value: &[u8]) -> Result<Record, Full> {
+        let header = Header::new(slot, key.len(), value.len())?;
         let (class, size) = class_of(header.total());
-        let Some(block) = self.take_free(class, size) else {
-            return self.append(size, key, value);
+        let Some(record) = self.take_free(class, size) else {
+            return self.append(header, size, key, value);
         };
-        self.write(block, key, value);
-        Ok(block)
+        self.write(record, header, key, value);
+        Ok(record)
     }
 
-    /// Stores another value under the block's key: in place if the size class allows it.
+    /// Stores another value under a record's key: in place if the size class allows it.
     ///
     /// # Errors
-    /// [`Full`] if the addresses are used up. Nothing has changed then.
-    pub fn replace(&mut self, block: u32, key: &[u8], value: &[u8]) -> Result<u32, Full> {
-        let header = self.read(block).0;
-        if value.len() == header.value {
-            let start = block as usize * GRANULE + header.len + header.key;
-            self.bytes[start..start + value.len()].copy_from_slice(value);
-            return Ok(block);
+    /// As for [`Arena::insert`].
+    pub fn replace(&mut self, record: Record, key: &[u8], value: &[u8]) -> Result<Record, Full> {
+        let old = Header::read(self.block(record));
+        if value.len() == old.value {
+            let start = record.start() + old.len + old.key;
+            self.bytes[start..][..value.len()].copy_from_slice(value);
+            return Ok(record);
         }
-        let old = class_of(header.total()).0;
-        if class_of(Header::of(key, value).total()).0 == old {
-            self.write(block, key, value);
-            return Ok(block);
+        let new = Header::new(old.slot, key.len(), value.len())?;
+        if class_of(new.total()) == class_of(old.total()) {
+            self.write(record, new, key, value);
+            return Ok(record);
         }
-        let new = self.insert(key, value)?;
-        self.remove(block);
-        Ok(new)
+        let moved = self.insert(old.slot, key, value)?;
+        self.remove(record);
+        Ok(moved)
     }
 
-    /// Frees a block.
-    pub fn remove(&mut self, block: u32) {
-        let (class, size) = class_of(self.read(block).0.total());
+    /// Frees a record's block.
+    pub fn remove(&mut self, record: Record) {
+        let (class, size) = class_of(Header::read(self.block(record)).total());
         if self.free.len() <= class {
             self.free.resize(class + 1, NONE);
         }
-        let next = self.free[class].to_le_bytes();
-        self.block_mut(block)[..GRANULE].copy_from_slice(&next);
-        self.free[class] = block;
+        let next = self.free[class];
+        FreeBlock { class, next }.write(&mut self.bytes[record.start()..]);
+        self.free[class] = record.0;
         self.free_bytes += size;
     }
 
-    /// Bytes of the blocks that are in use.
-    pub fn live(&self) -> usize {
-        self.bytes.len() - self.free_bytes
-    }
-
-    /// Bytes in use, free blocks included.
+    /// Bytes of all blocks, the free ones included.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether more than a tenth of the bytes are free, and enough of them to be worth the trouble.
+    /// Whether more than a tenth of the bytes are free, and enough of them to be worth a compaction.
     pub fn is_sparse(&self) -> bool {
         self.free_bytes > SLACK && self.free_bytes > self.bytes.len() / 10
     }
 
-    /// Whether more than half of the bytes are free, and enough of them to be worth the trouble.
+    /// Whether more than half of the bytes are free, and enough of them to be worth a compaction.
     pub fn is_half_empty(&self) -> bool {
         self.free_bytes > SLACK && self.free_bytes > self.bytes.len() / 2
     }
 
-    /// Slides all live blocks to the start, and tells the slab where they are now. `slots` are all
-    /// that are in use, in the order of their blocks.
-    pub fn compact(&mut self, slab: &mut Slab, slots: &[Slot]) {
-        let mut end = 0;
-        for &slot in slots {
-            let block = slab[slot].block;
-            let size = class_of(self.read(block).0.total()).1;
-            let start = block as usize * GRANULE;
-            self.bytes.copy_within(start..start + size, end);
-            slab[slot].block = (end / GRANULE) as u32;
-            end += size;
+    /// All records in the order of memory.
+    pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            while at < self.bytes.len() {
+                let (start, (header, size)) = (at, self.block_at(at));
+                at += size;
+                if header.is_some() {
+                    return Some(record_at(start));
+                }
+            }
+            None
+        })
+    }
+
+    /// Slides all records to the start, gives the rest of the memory back and reports each record
+    /// that has moved, in the order of memory. Cost: a read of every block, and a copy of all records
+    /// behind the first free block.
+    pub fn compact(&mut self, mut report: impl FnMut(Moved<'_>)) {
+        let (mut at, mut end) = (0, 0);
+        while at < self.bytes.len() {
+            let (header, size) = self.block_at(at);
+            if let Some(header) = header {
+                if at != end {
+                    self.bytes.copy_within(at..at + size, end);
+                    report(Moved {
+                        from: record_at(at),
+                        to: record_at(end),
+                        slot: header.slot,
+                        key: &self.bytes[end + header.len..][..header.key],
+                    });
+                }
+                end += size;
+            }
+            at += size;
         }
         self.bytes.truncate(end);
         self.bytes.shrink_to(end + end / 8);
@@ -193,176 +217,94 @@ impl Arena {
         self.free_bytes = 0;
     }
 
-    fn take_free(&mut self, class: usize, size: usize) -> Option<u32> {
-        let block = *self.free.get(class).filter(|&&block| block != NONE)?;
-        let mut next = [0; GRANULE];
-        next.copy_from_slice(&self.block_mut(block)[..GRANULE]);
-        self.free[class] = u32::from_le_bytes(next);
-        self.free_bytes -= size;
-        Some(block)
+    /// The block that starts at a byte: its header if it is a record, and its size.
+    fn block_at(&self, start: usize) -> (Option<Header>, usize) {
+        let block = &self.bytes[start..];
+        if let Some(free) = FreeBlock::read(block) {
+            return (None, class_size(free.class));
+        }
+        let header = Header::read(block);
+        (Some(header), class_of(header.total()).1)
     }
 
-    /// Adds a block at the end. Written through `extend`, so that no byte is written twice.
-    fn append(&mut self, size: usize, key: &[u8], value: &[u8]) -> Result<u32, Full> {
-        let block = u32::try_from(self.bytes.len() / GRANULE).map_err(|_| Full)?;
+    fn take_free(&mut self, class: usize, size: usize) -> Option<Record> {
+        let first = *self.free.get(class).filter(|&&block| block != NONE)?;
+        let record = Record(first);
+        self.free[class] = FreeBlock::read(self.block(record))?.next;
+        self.free_bytes -= size;
+        Some(record)
+    }
+
+    /// Adds a block at the end. It extends the vector, so that no byte is written twice.
+    fn append(
+        &mut self,
+        header: Header,
+        size: usize,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Record, Full> {
         let end = self.bytes.len() + size;
         if end / GRANULE > NONE as usize {
             return Err(Full);
         }
+        let record = record_at(self.bytes.len());
         grow_gently(&mut self.bytes, size);
-        let mut header = [0; 20];
-        let at = write_varint(&mut header, 0, key.len());
-        let at = write_varint(&mut header, at, value.len());
-        self.bytes.extend_from_slice(&header[..at]);
+        let mut start = [0; MAX_HEADER];
+        header.write(&mut start);
+        self.bytes.extend_from_slice(&start[..header.len]);
         self.bytes.extend_from_slice(key);
         self.bytes.extend_from_slice(value);
         self.bytes.resize(end, 0);
-        Ok(block)
+        Ok(record)
     }
 
-    fn write(&mut self, block: u32, key: &[u8], value: &[u8]) {
-        let bytes = self.block_mut(block);
-        let at = write_varint(bytes, 0, key.len());
-        let at = write_varint(bytes, at, value.len());
-        bytes[at..at + key.len()].copy_from_slice(key);
-        let at = at + key.len();
-        bytes[at..at + value.len()].copy_from_slice(value);
+    fn write(&mut self, record: Record, header: Header, key: &[u8], value: &[u8]) {
+        let block = &mut self.bytes[record.start()..];
+        header.write(block);
+        block[header.len..][..key.len()].copy_from_slice(key);
+        block[header.len + key.len()..][..value.len()].copy_from_slice(value);
     }
 
-    fn block_mut(&mut self, block: u32) -> &mut [u8] {
-        &mut self.bytes[block as usize * GRANULE..]
-    }
-
-    /// A block's header, and the bytes from the block's start.
+    /// The bytes from a record's start on.
     #[inline]
-    fn read(&self, block: u32) -> (Header, &[u8]) {
-        let bytes = &self.bytes[block as usize * GRANULE..];
-        let header = match *bytes {
-            [key, value, ..] if (key | value) < 0x80 => Header {
-                len: 2,
-                key: key.into(),
-                value: value.into(),
-            },
-            _ => Header::read(bytes),
-        };
-        (header, bytes)
+    fn block(&self, record: Record) -> &[u8] {
+        &self.bytes[record.start()..]
     }
 
-    /// Recounts: the live blocks and the free ones must tile the arena exactly.
+    /// Bytes of all records, for tests.
     #[cfg(test)]
-    pub fn validate(&self, live: impl Iterator<Item = u32>) {
-        let mut spans: Vec<(usize, usize)> = live
-            .map(|block| {
-                let size = class_of(self.read(block).0.total()).1;
-                (block as usize * GRANULE, size)
-            })
-            .collect();
-        let mut free_bytes = 0;
-        for (class, &head) in self.free.iter().enumerate() {
-            let mut block = head;
+    pub fn live(&self) -> usize {
+        self.bytes.len() - self.free_bytes
+    }
+
+    /// Recounts: the blocks must tile the arena, and the lists must hold the free ones, each once.
+    #[cfg(test)]
+    pub fn validate(&self) {
+        let (mut at, mut free_blocks, mut free_bytes) = (0, std::collections::BTreeSet::new(), 0);
+        while at < self.bytes.len() {
+            let (header, size) = self.block_at(at);
+            if header.is_none() {
+                free_blocks.insert(record_at(at).0);
+                free_bytes += size;
+            }
+            at += size;
+        }
+        assert_eq!(at, self.bytes.len(), "the last block reaches the end");
+        assert_eq!(free_bytes, self.free_bytes, "free bytes");
+        for (class, &first) in self.free.iter().enumerate() {
+            let mut block = first;
             while block != NONE {
-                let at = block as usize * GRANULE;
-                spans.push((at, class_size(class)));
-                free_bytes += class_size(class);
-                let next = self.bytes[at..at + GRANULE].try_into().expect("4 bytes");
-                block = u32::from_le_bytes(next);
+                assert!(free_blocks.remove(&block), "a listed block is free");
+                let free = FreeBlock::read(self.block(Record(block))).expect("free");
+                assert_eq!(free.class, class, "a block is in the list of its class");
+                block = free.next;
             }
         }
-        assert_eq!(free_bytes, self.free_bytes, "free bytes");
-        spans.sort_unstable();
-        let mut end = 0;
-        for (at, size) in spans {
-            assert_eq!(at, end, "blocks neither overlap nor leave gaps");
-            end = at + size;
-        }
-        assert_eq!(end, self.bytes.len(), "blocks reach the end");
+        assert!(free_blocks.is_empty(), "every free block is listed");
     }
 }
 
-/// Bytes that a block with a key and a value of these lengths takes.
-pub fn block_size(key: usize, value: usize) -> usize {
-    class_of(varint_len(key) + varint_len(value) + key + value).1
-}
-
-/// The size class of a block of `len` bytes, and the bytes that blocks of that class take.
-fn class_of(len: usize) -> (usize, usize) {
-    let granules = len.div_ceil(GRANULE);
-    if granules <= EXACT {
-        return (granules, granules * GRANULE);
-    }
-    // Eight classes between two powers of two: the top three bits after the leading one.
-    let step = (granules - 1).ilog2() - 3;
-    let rounded = ((granules - 1) >> step) + 1;
-    let first_step = EXACT.ilog2() - 3;
-    let class = EXACT + (step - first_step) as usize * 8 + (rounded - 8);
-    (class, (rounded << step) * GRANULE)
-}
-
-/// The inverse of [`class_of`].
-#[cfg(test)]
-fn class_size(class: usize) -> usize {
-    if class <= EXACT {
-        return class * GRANULE;
-    }
-    let above = class - EXACT - 1;
-    let step = above / 8 + EXACT.ilog2() as usize - 3;
-    ((above % 8 + 9) << step) * GRANULE
-}
-
-/// Bytes that [`write_varint`] needs for `number`.
-fn varint_len(number: usize) -> usize {
-    (number.max(1).ilog2() / 7 + 1) as usize
-}
-
-/// Writes `number` in groups of 7 bits, lowest first; returns where it ends.
-fn write_varint(bytes: &mut [u8], mut at: usize, mut number: usize) -> usize {
-    while number >= 0x80 {
-        bytes[at] = (number & 0x7f) as u8 | 0x80;
-        number >>= 7;
-        at += 1;
-    }
-    bytes[at] = number as u8;
-    at + 1
-}
-
-/// Reads what [`write_varint`] wrote; returns the number and where it ends.
-fn read_varint(bytes: &[u8], mut at: usize) -> (usize, usize) {
-    let mut number = 0;
-    let mut shift = 0;
-    loop {
-        let byte = bytes[at];
-        at += 1;
-        number |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return (number, at);
-        }
-        shift += 7;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_class_fits_every_size_in_it_and_wastes_at_most_an_eighth() {
-        let mut last = class_of(1);
-        for len in 1..300_000 {
-            let (class, size) = class_of(len);
-            assert!(size >= len && size - len < GRANULE.max(len / 8 + GRANULE));
-            assert!(class == last.0 && size == last.1 || class == last.0 + 1 && size > last.1);
-            assert_eq!(class_size(class), size, "{len}");
-            last = (class, size);
-        }
-    }
-
-    #[test]
-    fn varints_round_trip() {
-        let mut bytes = [0; 20];
-        for number in [0, 1, 127, 128, 16_383, 16_384, 1 << 28, u32::MAX as usize] {
-            let end = write_varint(&mut bytes, 0, number);
-            assert_eq!(end, varint_len(number));
-            assert_eq!(read_varint(&bytes, 0), (number, end));
-        }
-    }
+/// The record that starts at a byte, which is at most the end of the largest arena.
+fn record_at(start: usize) -> Record {
+    Record(u32::try_from(start / GRANULE).expect("the arena is bounded"))
 }

@@ -1,94 +1,93 @@
-//! The store of one node: keys, values and deadlines, in as few bytes and cache misses as we know.
+//! The store of one node: keys, values, deadlines and versions.
 //!
-//! An entry is spread over four structures, each named by what it knows:
+//! An entry is spread over four structures:
 //!
-//! - the *index* finds a slot by key: a hash table of nothing but slot numbers, 5 bytes a place;
-//! - the *slab* holds 16 bytes a slot: the deadline, and where the other two keep their part;
-//! - the *arena* holds the bytes of key and value, side by side in one block;
+//! - the *arena* holds its record: a header with the slot and the two lengths, the key, the value;
+//! - the *index* finds the record by the key's hash: a hash table of record numbers;
+//! - the *slab* has columns by slot number: the record, the deadline, the version;
 //! - the *wheel* holds the slots that have a deadline, by when they are due.
 //!
-//! The slot number is the entry's only name between them, so no key is stored twice.
+//! A look-up by key is two loads that depend on each other: the index, and the record, which has all
+//! that a hit needs. The slot names the entry as long as it lives, also for the eviction policy; the
+//! record moves when its value outgrows its block and when the arena is compacted.
 //!
-//! An entry leaves through [`Store::remove`], whatever the cause. Nothing here reads a clock: a
-//! deadline that has passed is found by [`Store::load_due`], which is told the time, and whoever
-//! uses the store calls that first. Between [`Store::load_due`] and the last
-//! [`Store::next_due`] nothing else may be changed.
+//! An entry leaves through [`Store::remove`], whatever the cause. Nothing here reads a clock:
+//! [`Store::load_due`] is given the time and finds the deadlines that have passed; the caller calls
+//! it before anything else. Between [`Store::load_due`] and the last [`Store::next_due`] the caller
+//! changes nothing but the entries that are due.
 //!
 //! # What an entry costs
 //!
-//! [`Store::bytes`] counts, for each entry: its block in the arena (key, value, a header of 2 to 10
-//! bytes, rounded up to 4 bytes up to 4 KiB and to an eighth of a power of two above), and 30 bytes
-//! for its places in the slab (16), the index (9: it is between 44 and 88 % full) and the wheel (5,
-//! whether it has a deadline or not, so that EXPIRE changes no entry's cost). The eviction policy's
-//! bytes are the node's to add.
+//! [`Store::bytes`] counts the length of the key, the length of the value and [`OVERHEAD`] bytes for
+//! each entry, whatever its deadline, version and eviction policy, and however the arena rounds. A
+//! node adds nothing to this sum.
 //!
-//! Caveat: a store that has held many entries keeps their places for the next ones. It gives
-//! memory back when more than half of the arena is free, and all of it when it runs empty. It never
-//! grows while more than a tenth is free.
+//! The memory that an entry really takes beyond key and value is the sum of
+//!
+//! - the record's header, 6 bytes for a key below 64 bytes with a value below 512 bytes and otherwise
+//!   12, and rounding: up to 1 byte below 4 KiB, up to an eighth above;
+//! - the index, 5.7 to 11.4 bytes: 5 bytes a bucket, and between 44 and 88 % of the buckets are full;
+//! - 4 bytes and a bit in the slab;
+//! - with a deadline, 12 bytes in the slab and 4.3 in the wheel;
+//! - in a store that has versions, 8 bytes in the slab;
+//! - what the eviction policy takes, 8 bytes for LRU.
+//!
+//! Caveats: a slot that was used keeps its 4 to 24 bytes until the store runs empty, as does the
+//! index. The store compacts the arena when it has grown although more than a tenth of it is free, and
+//! when more than half of it is free.
+//! A compaction stops the node.
 
 mod arena;
-mod places;
+mod bits;
+mod bucket_slots;
+mod index;
+mod prefetch;
+mod record;
+mod size_class;
 mod slab;
+mod versions;
 mod wheel;
 
 use std::collections::VecDeque;
-use std::hint::black_box;
-
-use hashbrown::HashTable;
-use smallvec::SmallVec;
 
 use crate::hash::rapidhash;
 use crate::time::Instant;
-use arena::Arena;
+pub(crate) use arena::Found;
+use arena::{Arena, Moved};
+use index::Index;
+pub(crate) use prefetch::{AHEAD, look_ahead};
 use slab::Slab;
 use wheel::Wheel;
 
-/// A place in the slab.
+/// The number of an entry in the slab.
 type Slot = u32;
 
-/// The store has no room: its arena's addresses or its slot numbers are used up.
+/// What [`Store::bytes`] counts for an entry beyond its key and its value, in bytes.
+pub(crate) const OVERHEAD: usize = 40;
+
+/// The store has no room: the arena is at its 16 GiB, or a key has 1 GiB or a value 4 GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
 /// The entries of one node. See the module's docs.
 #[derive(Default)]
 pub(crate) struct Store {
-    index: HashTable<Slot>,
+    index: Index,
     slab: Slab,
     arena: Arena,
     wheel: Wheel,
-    /// Slots whose deadline has passed and that were not yet taken out, earliest first.
+    /// Bytes of all keys and values.
+    payload: usize,
+    /// Slots whose deadline has passed and that [`Store::next_due`] has not returned yet, earliest
+    /// first.
     due: VecDeque<(Instant, Slot)>,
-    /// How many of them, from the front, are in the processor's cache.
-    near: usize,
+    /// How many of them, from the front, [`Store::prefetch_due`] has read.
+    prefetched: usize,
 }
 
-/// How many entries are looked at ahead: enough for the waits for memory to overlap, and few enough
-/// to stay in the cache.
-pub(crate) const AHEAD: usize = 32;
-
-/// Brings what a look-up of these keys, each in its store, needs into the processor's cache: at most
-/// [`AHEAD`] of them. A look-up is three waits for memory, each for what the next one needs; here
-/// those of different keys overlap. That helps if the look-ups follow at once.
-pub(crate) fn look_ahead<'a>(wanted: impl Iterator<Item = (&'a Store, &'a [u8])>) {
-    let slots: SmallVec<[_; AHEAD]> = wanted
-        .filter_map(|(store, key)| Some((store, store.index.find(rapidhash(key), |_| true)?)))
-        .collect();
-    let blocks: SmallVec<[_; AHEAD]> = slots
-        .into_iter()
-        .map(|(store, &slot)| (store, store.slab[slot].block))
-        .collect();
-    for (store, block) in blocks {
-        black_box(store.arena.first_bytes(block));
-    }
-}
-
-/// Bytes that every entry costs besides its block: its places in slab, index and wheel.
-const BYTES_PER_ENTRY: usize = 16 + 9 + 5;
-
-/// What [`Store::bytes`] counts for an entry with a key and a value of these lengths.
+/// What [`Store::bytes`] counts for an entry with a key and a value of these lengths, in bytes.
 pub(crate) fn cost(key: usize, value: usize) -> usize {
-    arena::block_size(key, value) + BYTES_PER_ENTRY
+    key + value + OVERHEAD
 }
 
 impl Store {
@@ -98,35 +97,53 @@ impl Store {
         self.index.len()
     }
 
-    /// What all entries cost: see the module's docs.
+    /// What all entries cost in bytes: the sum of [`cost`].
     pub fn bytes(&self) -> usize {
-        self.arena.live() + self.len() * BYTES_PER_ENTRY
+        self.payload + self.len() * OVERHEAD
     }
 
-    /// The slot that holds `key`, whose hash is [`rapidhash`].
+    /// The entry under `key`, whose hash is [`rapidhash`].
     #[inline]
-    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Slot> {
-        let found = |&slot: &Slot| self.arena.holds(self.slab[slot].block, key);
-        self.index.find(hash, found).copied()
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
+        // The first record with the same 7 bits of hash is the one in most cases. A search that
+        // compares no keys is short, and the processor overlaps more look-ups.
+        let record = self.index.first(hash)?;
+        let found = self.arena.find(record, key);
+        found.or_else(|| self.find_other(hash, key))
+    }
+
+    /// [`Store::find`] by comparing keys.
+    #[cold]
+    fn find_other(&self, hash: u64, key: &[u8]) -> Option<Found> {
+        let record = self
+            .index
+            .find(hash, |record| self.arena.holds(record, key))?;
+        self.arena.find(record, key)
+    }
+
+    /// The value of an entry that [`Store::find`] has found, while the store has not changed.
+    #[inline]
+    pub fn value_of(&self, found: Found) -> &[u8] {
+        self.arena.found_value(found)
     }
 
     #[inline]
     pub fn key(&self, slot: Slot) -> &[u8] {
-        self.arena.key(self.slab[slot].block)
+        self.arena.key(self.slab.record(slot))
     }
 
     #[inline]
     pub fn value(&self, slot: Slot) -> &[u8] {
-        self.arena.value(self.slab[slot].block)
+        self.arena.value(self.slab.record(slot))
     }
 
     /// When the entry expires; `None`: never.
     #[inline]
     pub fn deadline(&self, slot: Slot) -> Option<Instant> {
-        self.slab[slot].deadline()
+        self.slab.deadline(slot)
     }
 
-    /// Stores a key that is absent, and returns its slot.
+    /// Stores a key that is absent, with version 1, and returns its slot.
     ///
     /// # Errors
     /// [`Full`] if there is no room. Nothing has changed then.
@@ -137,39 +154,35 @@ impl Store {
         value: &[u8],
         deadline: Option<Instant>,
     ) -> Result<Slot, Full> {
-        if self.slab.is_full() {
-            return Err(Full);
-        }
         let before = self.arena.bytes();
-        let block = self.arena.insert(key, value)?;
-        let slot = self.slab.insert(block);
-        if self.index.len() == self.index.capacity() {
+        let slot = self.slab.next_slot();
+        let record = self.arena.insert(slot, key, value)?;
+        self.slab.insert(record);
+        self.payload += key.len() + value.len();
+        if self.index.is_full() {
             self.grow_index();
         } else {
-            self.index
-                .insert_unique(hash, slot, |_| unreachable!("there is room"));
+            self.index.insert(hash, record);
         }
         self.schedule(slot, deadline);
         self.compact_if_grown(before);
         Ok(slot)
     }
 
-    /// Builds a larger index of all that the slab holds. Left to itself, the index would grow in
-    /// the order of its own places, and miss the cache for every key; the slab's order is that of
-    /// the arena, more or less.
+    /// Builds an index of twice the size, of all records. The old one goes first, so that both do not
+    /// take memory at once.
     #[cold]
     fn grow_index(&mut self) {
-        let len = self.index.len();
-        self.index = HashTable::new();
-        let mut index = HashTable::with_capacity(len + len / 8 + 4);
-        for slot in self.slab.occupied() {
-            let hash = rapidhash(self.key(slot));
-            index.insert_unique(hash, slot, |_| unreachable!("there is room"));
+        let entries = self.index.len() + 1;
+        self.index = Index::default();
+        self.index = Index::with_room_for(entries);
+        for record in self.arena.records() {
+            let hash = rapidhash(self.arena.key(record));
+            self.index.insert(hash, record);
         }
-        self.index = index;
     }
 
-    /// Stores another value in a slot. An older deadline is forgotten.
+    /// Stores another value in a slot. The older deadline goes, the version stays.
     ///
     /// # Errors
     /// [`Full`] if there is no room. Nothing has changed then.
@@ -180,14 +193,20 @@ impl Store {
         value: &[u8],
         deadline: Option<Instant>,
     ) -> Result<(), Full> {
-        let (old, before) = (self.slab[slot].block, self.arena.bytes());
-        self.slab[slot].block = self.arena.replace(old, key, value)?;
+        let (old, before) = (self.slab.record(slot), self.arena.bytes());
+        let old_len = self.arena.value_len(old);
+        let new = self.arena.replace(old, key, value)?;
+        self.payload = self.payload - old_len + value.len();
+        if new != old {
+            self.slab.set_record(slot, new);
+            self.index.renumber(rapidhash(key), old, new);
+        }
         self.set_deadline(slot, deadline);
         self.compact_if_grown(before);
         Ok(())
     }
 
-    /// Gives an entry another deadline, or none. The old one never fires.
+    /// Gives an entry another deadline, or none. The older one never fires.
     pub fn set_deadline(&mut self, slot: Slot, deadline: Option<Instant>) {
         self.wheel.cancel(slot, &mut self.slab);
         self.schedule(slot, deadline);
@@ -199,41 +218,40 @@ impl Store {
         }
     }
 
-    /// Takes an entry out: the one way by which entries leave. The key is the caller's to read
-    /// before.
+    /// Removes an entry: the one way by which single entries leave. The caller reads the key before.
     pub fn remove(&mut self, slot: Slot) {
         self.wheel.cancel(slot, &mut self.slab);
-        let block = self.slab[slot].block;
-        let hash = rapidhash(self.arena.key(block));
-        if let Ok(place) = self.index.find_entry(hash, |&at| at == slot) {
-            place.remove();
-        }
-        self.arena.remove(block);
+        let record = self.slab.record(slot);
+        let key = self.arena.key(record);
+        self.payload -= key.len() + self.arena.value_len(record);
+        self.index.remove(rapidhash(key), record);
+        self.arena.remove(record);
         self.slab.remove(slot);
-        if self.index.is_empty() && self.due.is_empty() {
+        if self.index.len() == 0 && self.due.is_empty() {
             self.reset();
         } else if self.arena.is_half_empty() {
             self.compact();
         }
     }
 
-    /// Removes everything.
+    /// Removes everything and gives all memory back.
     pub fn clear(&mut self) {
         self.due.clear();
-        self.near = 0;
+        self.prefetched = 0;
         self.reset();
     }
 
-    /// An empty store needs nothing of what a full one had.
+    /// Gives the memory of an empty store back. The wheel keeps its time.
     fn reset(&mut self) {
         let now = self.wheel.now();
-        self.index = HashTable::new();
+        self.index = Index::default();
         self.slab = Slab::default();
         self.arena = Arena::default();
         self.wheel = Wheel::starting_at(now);
+        self.payload = 0;
     }
 
-    /// To be called when the arena may have grown since it had so many bytes.
+    /// Compacts the arena if that is due and it has grown beyond `before` bytes.
     #[inline]
     fn compact_if_grown(&mut self, before: usize) {
         if self.arena.bytes() > before && self.arena.is_sparse() {
@@ -248,15 +266,28 @@ impl Store {
         }
     }
 
+    /// Compacts the arena. Each record that moves changes its column in the slab and its bucket in the
+    /// index. The old number is unique in the index meanwhile: records move in order and towards the
+    /// start, so none that has moved has the old number of one that has not.
     #[cold]
     fn compact(&mut self) {
-        let mut slots: Vec<Slot> = self.slab.occupied().collect();
-        slots.sort_unstable_by_key(|&slot| self.slab[slot].block);
-        self.arena.compact(&mut self.slab, &slots);
+        let Self {
+            index, slab, arena, ..
+        } = self;
+        arena.compact(
+            |Moved {
+                 from,
+                 to,
+                 slot,
+                 key,
+             }| {
+                slab.set_record(slot, to);
+                index.renumber(rapidhash(key), from, to);
+            },
+        );
     }
 
-    /// An instant at or before the earliest deadline; `None` if no entry has one. Cost: a look
-    /// at a field.
+    /// An instant at or before the earliest deadline; `None` if no entry has one. Cost: O(1).
     #[inline]
     pub fn next_deadline(&self) -> Option<Instant> {
         match self.due.front() {
@@ -275,13 +306,13 @@ impl Store {
         self.due.front().copied()
     }
 
-    /// Takes the earliest off the list of those that are due. The caller removes it.
+    /// Takes the earliest entry off the list of those that are due. The caller removes it.
     pub fn next_due(&mut self) -> Option<(Instant, Slot)> {
-        if self.near == 0 {
-            self.near = self.due.len().min(AHEAD);
-            self.approach();
+        if self.prefetched == 0 {
+            self.prefetched = self.due.len().min(AHEAD);
+            self.prefetch_due();
         }
-        self.near -= usize::from(!self.due.is_empty());
+        self.prefetched -= usize::from(!self.due.is_empty());
         self.due.pop_front()
     }
 
@@ -290,23 +321,7 @@ impl Store {
         self.slab.occupied_from(slot)
     }
 
-    /// Brings what removing the next of those that are due needs into the processor's cache, as
-    /// [`look_ahead`] does.
-    fn approach(&self) {
-        let due = self.due.iter().take(self.near);
-        let blocks: SmallVec<[_; AHEAD]> = due
-            .map(|&(_, slot)| (slot, self.slab[slot].block))
-            .collect();
-        let hashes: SmallVec<[_; AHEAD]> = blocks
-            .into_iter()
-            .map(|(slot, block)| (slot, rapidhash(self.arena.key(block))))
-            .collect();
-        for (slot, hash) in hashes {
-            black_box(self.index.find(hash, |&at| at == slot));
-        }
-    }
-
-    /// All occupied slots, in slab order.
+    /// All occupied slots, ascending.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.slab.occupied()
     }
@@ -319,24 +334,28 @@ impl Store {
     pub fn validate(&self) {
         let slots: Vec<Slot> = self.slots().collect();
         assert_eq!(slots.len(), self.index.len(), "index and slab");
+        assert_eq!(slots.len(), self.arena.records().count(), "arena and slab");
         let mut bytes = 0;
         for &slot in &slots {
-            let (key, value) = (self.key(slot), self.value(slot));
-            let found = self.find(rapidhash(key), key);
-            assert_eq!(found, Some(slot), "index finds slot");
-            bytes += cost(key.len(), value.len());
+            let (key, record) = (self.key(slot), self.slab.record(slot));
+            assert_eq!(self.arena.slot(record), slot, "the record names its slot");
+            let found = self.find(rapidhash(key), key).expect("the index finds it");
+            assert_eq!(found.slot, slot, "the index finds the slot");
+            assert_eq!(self.value_of(found), self.value(slot), "one value");
+            bytes += cost(key.len(), self.value(slot).len());
         }
         assert_eq!(bytes, self.bytes(), "bytes");
-        let blocks = slots.iter().map(|&slot| self.slab[slot].block);
-        self.arena.validate(blocks);
+        self.arena.validate();
+        self.index
+            .validate(|record| rapidhash(self.arena.key(record)));
         assert!(self.due.is_empty(), "due was drained");
         self.wheel.validate(&self.slab, &slots);
     }
 }
 
-/// Makes room for one more in steps of an eighth. A plain `Vec` doubles, and leaves a large store
-/// up to half empty; the large blocks of which this moves the end are remapped, not copied, by the
-/// allocators in use.
+/// Makes room for so many more items, in steps of an eighth. A plain `Vec` doubles, and leaves the
+/// memory of a large store up to half empty. Common allocators extend large blocks without copying
+/// them.
 fn grow_gently<T>(items: &mut Vec<T>, more: usize) {
     if items.capacity() - items.len() < more {
         items.reserve_exact(more.max(items.len() / 8).max(4));

@@ -1,27 +1,24 @@
 //! The timing wheel: which slots are due when, exact to the nanosecond and in order.
 //!
 //! A hierarchical wheel (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987,
-//! scheme 7): 8 levels of 64 buckets. A *tick* is 2^20 ns, about a millisecond; a deadline's bucket
-//! is named by the highest of its tick's 6-bit digits that differs from the present tick. So all
-//! slots with the same deadline are in the same bucket at every moment, and since buckets are
-//! emptied downwards in order, slots with equal deadlines leave in the order in which they came.
+//! scheme 7): 8 levels of 64 buckets. A *tick* is 2^20 ns, about a millisecond. The highest of the
+//! 6-bit digits in which a deadline's tick differs from the present tick selects the level, and the
+//! digit itself the bucket. So slots with equal deadlines are in the same bucket at every moment, and
+//! they leave in the order in which they were added, because buckets are emptied downwards in order.
 //! Within a tick, slots are sorted by their deadline when the tick is reached.
 //!
-//! The slab knows each slot's place in its bucket, and cancelling clears a bit for it there: see
-//! [`Places`].
+//! The slab holds each slot's position in its bucket. Cancelling clears a bit there: see
+//! [`BucketSlots`].
 //!
-//! Cost: insert and cancel O(1); a slot moves down at most 7 times before it fires.
+//! Cost: insert and cancel O(1); a slot moves down at most 7 times before it is due.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "digits of 6 bits, and places in a bucket"
-)]
+#![allow(clippy::cast_possible_truncation, reason = "digits have 6 bits")]
 
 use std::collections::VecDeque;
 use std::mem;
 
 use super::Slot;
-use super::places::Places;
+use super::bucket_slots::BucketSlots;
 use super::slab::Slab;
 use crate::time::Instant;
 
@@ -32,11 +29,12 @@ const DIGIT_BITS: u32 = 6;
 const BUCKETS: usize = 1 << DIGIT_BITS;
 /// 8 digits of 6 bits hold the 44 bits of a tick.
 const LEVELS: usize = 8;
+
 #[derive(Default)]
 struct Level {
     /// Empty until the level is first used, then 64 buckets.
-    buckets: Vec<Places>,
-    /// Bit n is set if bucket n has a slot.
+    buckets: Vec<BucketSlots>,
+    /// Bit n is set if bucket n is not empty.
     occupied: u64,
 }
 
@@ -44,7 +42,7 @@ struct Level {
 #[derive(Default)]
 pub struct Wheel {
     levels: [Level; LEVELS],
-    /// The tick that buckets are named from. Every scheduled tick is at or after it.
+    /// The present tick. Every slot is in the bucket of this tick or of a later one.
     tick: u64,
     /// At or before the earliest deadline; `None` if nothing is scheduled.
     next: Option<Instant>,
@@ -54,7 +52,7 @@ fn tick_of(instant: Instant) -> u64 {
     instant.as_nanos() >> TICK_BITS
 }
 
-/// The bucket of `tick`, seen from `present`: level and place.
+/// The level and the bucket of `tick` while the present tick is `present`.
 fn bucket_of(tick: u64, present: u64) -> (usize, usize) {
     let differing = (tick ^ present).checked_ilog2().unwrap_or(0);
     let level = differing / DIGIT_BITS;
@@ -66,7 +64,7 @@ fn digit(tick: u64, level: usize) -> usize {
 }
 
 impl Wheel {
-    /// An empty wheel for a store that has seen `now`.
+    /// An empty wheel whose present tick is that of `now`.
     pub fn starting_at(now: Instant) -> Self {
         Self {
             tick: tick_of(now),
@@ -93,29 +91,29 @@ impl Wheel {
 
     fn file(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
         let tick = tick_of(deadline).max(self.tick);
-        let (level, place) = bucket_of(tick, self.tick);
+        let (level, bucket) = bucket_of(tick, self.tick);
         let level = &mut self.levels[level];
         if level.buckets.is_empty() {
-            level.buckets.resize_with(BUCKETS, Places::default);
+            level.buckets.resize_with(BUCKETS, BucketSlots::default);
         }
-        level.occupied |= 1 << place;
-        let bucket = &mut level.buckets[place];
+        level.occupied |= 1 << bucket;
+        let bucket = &mut level.buckets[bucket];
         if bucket.is_sparse() {
             pack(bucket, slab);
         }
-        slab[slot].set_timer(deadline, bucket.push(slot));
+        slab.set_timer(slot, deadline, bucket.push(slot));
     }
 
-    /// Forgets a slot's deadline, if it has one.
+    /// Removes a slot and its deadline, if it has one.
     pub fn cancel(&mut self, slot: Slot, slab: &mut Slab) {
-        let Some((deadline, place)) = slab[slot].timer() else {
+        let Some((deadline, position)) = slab.timer(slot) else {
             return;
         };
-        slab[slot].clear_timer();
+        slab.clear_timer(slot);
         let tick = tick_of(deadline).max(self.tick);
         let (level, bucket) = bucket_of(tick, self.tick);
         let level = &mut self.levels[level];
-        level.buckets[bucket].remove(place);
+        level.buckets[bucket].remove(position);
         if level.buckets[bucket].len() == 0 {
             level.occupied &= !(1 << bucket);
             if self.levels.iter().all(|level| level.occupied == 0) {
@@ -124,21 +122,21 @@ impl Wheel {
         }
     }
 
-    /// Moves the present to `now`. Slots with a deadline at or before it leave the wheel and join
-    /// the end of `due`, by deadline, and by order of scheduling where deadlines are equal. The
-    /// wheel does not turn back where `now` does, as a clock that is set right may.
+    /// Moves the present to `now`. Slots with a deadline at or before it leave the wheel and are
+    /// appended to `due`, by deadline, and by order of scheduling where deadlines are equal. The
+    /// present tick never goes back, even if `now` does.
     pub fn advance(&mut self, now: Instant, slab: &mut Slab, due: &mut VecDeque<(Instant, Slot)>) {
         if self.next.is_none_or(|next| next > now) {
             return;
         }
         let target = tick_of(now).max(self.tick);
-        while let Some((level, place, start)) = self.earliest() {
+        while let Some((level, bucket, start)) = self.earliest() {
             if start > target {
                 break;
             }
             self.tick = start;
-            self.levels[level].occupied &= !(1 << place);
-            let bucket = mem::take(&mut self.levels[level].buckets[place]);
+            self.levels[level].occupied &= !(1 << bucket);
+            let bucket = mem::take(&mut self.levels[level].buckets[bucket]);
             if level == 0 {
                 self.fire(&bucket, now, slab, due);
                 if start == target {
@@ -146,28 +144,28 @@ impl Wheel {
                 }
             } else {
                 for slot in bucket.iter() {
-                    let deadline = slab[slot].deadline().unwrap_or_default();
+                    let deadline = slab.deadline(slot).unwrap_or_default();
                     self.file(slot, deadline, slab);
                 }
             }
         }
         self.tick = target;
-        self.next = self.look_ahead(slab);
+        self.next = self.earliest_deadline(slab);
     }
 
-    /// Makes a bucket of the present tick due, but for what comes after `now`.
+    /// Makes the slots of a bucket of the present tick due, except those with a deadline after `now`.
     fn fire(
         &mut self,
-        bucket: &Places,
+        bucket: &BucketSlots,
         now: Instant,
         slab: &mut Slab,
         due: &mut VecDeque<(Instant, Slot)>,
     ) {
         let first = due.len();
         for slot in bucket.iter() {
-            let deadline = slab[slot].deadline().unwrap_or_default();
+            let deadline = slab.deadline(slot).unwrap_or_default();
             if deadline <= now {
-                slab[slot].clear_timer();
+                slab.clear_timer(slot);
                 due.push_back((deadline, slot));
             } else {
                 self.file(slot, deadline, slab);
@@ -176,32 +174,31 @@ impl Wheel {
         due.make_contiguous()[first..].sort_by_key(|&(deadline, _)| deadline);
     }
 
-    /// The earliest bucket in use: level, place, and the tick at which it starts.
+    /// The earliest bucket that is not empty: its level, its number, and the tick at which it starts.
     fn earliest(&self) -> Option<(usize, usize, u64)> {
-        // Whatever is on a level comes before all that is on higher levels.
+        // Every tick on a level comes before all ticks on higher levels.
         let level = (0..LEVELS).find(|&level| self.levels[level].occupied != 0)?;
-        let place = self.levels[level].occupied.trailing_zeros() as usize;
+        let bucket = self.levels[level].occupied.trailing_zeros() as usize;
         let shift = DIGIT_BITS * level as u32;
         let above = self.tick >> shift >> DIGIT_BITS << DIGIT_BITS;
-        Some((level, place, (above | place as u64) << shift))
+        Some((level, bucket, (above | bucket as u64) << shift))
     }
 
-    /// Exact within the earliest tick; above, the start of the bucket.
-    fn look_ahead(&self, slab: &Slab) -> Option<Instant> {
-        let (level, place, start) = self.earliest()?;
+    /// The earliest deadline on the lowest level; above, the start of the earliest bucket.
+    fn earliest_deadline(&self, slab: &Slab) -> Option<Instant> {
+        let (level, bucket, start) = self.earliest()?;
         if level > 0 {
             return Some(Instant::from_nanos(start << TICK_BITS));
         }
-        let bucket = &self.levels[0].buckets[place];
-        let slots = bucket.iter();
-        slots.filter_map(|slot| slab[slot].deadline()).min()
+        let slots = self.levels[0].buckets[bucket].iter();
+        slots.filter_map(|slot| slab.deadline(slot)).min()
     }
 
-    /// Slots in all buckets, those included that were cancelled and not yet dropped.
+    /// Slots in memory, those included that were cancelled and not yet dropped.
     #[cfg(test)]
-    pub fn places(&self) -> usize {
+    pub fn held(&self) -> usize {
         let buckets = self.levels.iter().flat_map(|level| &level.buckets);
-        buckets.map(Places::held).sum()
+        buckets.map(BucketSlots::held).sum()
     }
 
     /// Recounts: every occupied slot with a deadline is in its bucket, once, and nothing else is.
@@ -209,23 +206,23 @@ impl Wheel {
     pub fn validate(&self, slab: &Slab, slots: &[Slot]) {
         let mut scheduled = 0;
         for &slot in slots {
-            let Some((deadline, place)) = slab[slot].timer() else {
-                assert_eq!(slab[slot].deadline(), None, "a deadline has a timer");
+            let Some((deadline, position)) = slab.timer(slot) else {
+                assert_eq!(slab.deadline(slot), None, "a deadline has a timer");
                 continue;
             };
             scheduled += 1;
             let (level, bucket) = bucket_of(tick_of(deadline).max(self.tick), self.tick);
-            let found = self.levels[level].buckets[bucket].get(place);
-            assert_eq!(found, Some(slot), "the slab knows the place in the wheel");
+            let found = self.levels[level].buckets[bucket].get(position);
+            assert_eq!(found, Some(slot), "the slab has the position in the wheel");
             assert!(self.next.is_some_and(|next| next <= deadline), "next");
         }
         let mut held = 0;
         for level in &self.levels {
-            for (place, bucket) in level.buckets.iter().enumerate() {
+            for (number, bucket) in level.buckets.iter().enumerate() {
                 let live = bucket.iter().count();
-                assert_eq!(live, bucket.len(), "a bucket knows its length");
+                assert_eq!(live, bucket.len(), "the length of a bucket");
                 assert!(bucket.held() <= 2 * live, "buckets are packed");
-                assert_eq!(level.occupied >> place & 1 == 1, live > 0, "occupied");
+                assert_eq!(level.occupied >> number & 1 == 1, live > 0, "occupied");
                 held += live;
             }
         }
@@ -233,11 +230,11 @@ impl Wheel {
     }
 }
 
-/// Gives all slots of a bucket new places; the order stays.
-fn pack(bucket: &mut Places, slab: &mut Slab) {
+/// Gives all slots of a bucket new positions; the order stays.
+fn pack(bucket: &mut BucketSlots, slab: &mut Slab) {
     for slot in mem::take(bucket).iter() {
-        if let Some(deadline) = slab[slot].deadline() {
-            slab[slot].set_timer(deadline, bucket.push(slot));
+        if let Some(deadline) = slab.deadline(slot) {
+            slab.set_timer(slot, deadline, bucket.push(slot));
         }
     }
 }

@@ -3,31 +3,32 @@
 
 use std::time::Duration;
 
-use shardlab::cache::{Cache, CountError, PutError};
+use shardlab::cache::{Cache, Error};
 use shardlab::checker::Promise;
-use shardlab::cluster::{Disorder, IncrError, Status};
+use shardlab::cluster::{Disorder, Status, Ticket};
 use shardlab::config::Capacity;
-use shardlab::history::{Action, Outcome};
+use shardlab::history;
 use shardlab::id::NodeId;
-use shardlab::replica::{Answer, Message, RequestId, Restart};
+use shardlab::operation::{CountError, Outcome, PutError, Refusal};
+use shardlab::replica::{Message, Restart};
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
-use super::story::{at, five, reply, soon};
+use super::story::{self, Action, add, at, five, hit, put, refused, reply, soon};
 
-fn ask(cluster: &mut Cluster, now: Instant, via: Option<NodeId>, action: Action) -> RequestId {
-    cluster.ask(now, 0, via, b"apple", action)
+fn ask(cluster: &mut Cluster, now: Instant, via: Option<NodeId>, action: Action) -> Ticket {
+    story::ask(cluster, now, 0, via, action)
 }
 
 fn red() -> Action {
-    Action::put(b"red", None)
+    put(b"red", None)
 }
 
 #[test]
 fn who_is_asked_answers() {
     let (mut cluster, [a, _, _, other]) = five(soon);
     let first = ask(&mut cluster, at(0), None, red());
-    assert_eq!(reply(&mut cluster, at(0), first), (at(0), a, Answer::Done));
+    assert_eq!(reply(&mut cluster, at(0), first), (at(0), a, Outcome::Done));
     let named = ask(&mut cluster, at(0), Some(other), red());
     assert_eq!(reply(&mut cluster, at(0), named).1, other);
 }
@@ -49,30 +50,30 @@ fn when_a_coordinator_crashes_its_clients_ask_the_next_at_once() {
     let late = ask(&mut cluster, at(5), Some(b), Action::Get);
     cluster.crash(at(10), a).expect("it runs");
     let (when, who, answer) = reply(&mut cluster, at(10), put);
-    assert_eq!((who, answer), (b, Answer::Done));
+    assert_eq!((who, answer), (b, Outcome::Done));
     assert!(when <= at(110), "{when:?}: it waited for who was down");
     let (_, who, answer) = reply(&mut cluster, at(10), late);
     assert_eq!(who, b);
-    assert!(matches!(answer, Answer::Value(_)), "{answer:?}");
+    assert!(matches!(answer, Outcome::Value(_)), "{answer:?}");
 }
 
 #[test]
 fn a_condition_goes_to_the_next_owner_only_if_the_first_is_certainly_down() {
-    let add = || Action::add(b"red", None);
+    let add = || add(b"red", None);
     let (mut cluster, [a, b, ..]) = five(soon);
     cluster.crash(at(0), a).expect("it runs");
     let asked = ask(&mut cluster, at(1), None, add());
     let (when, who, answer) = reply(&mut cluster, at(1), asked);
-    assert_eq!((when, who, answer), (at(1), b, Answer::Applied(true)));
+    assert_eq!((when, who, answer), (at(1), b, Outcome::Applied(true)));
 
     let (mut cluster, [a, ..]) = five(soon);
     cluster.pause(at(0), a).expect("it runs");
     let asked = ask(&mut cluster, at(1), None, add());
     let (_, _, answer) = reply(&mut cluster, at(1), asked);
-    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+    assert!(matches!(answer, Outcome::Unknown(_)), "{answer:?}");
     let get = ask(&mut cluster, at(1000), None, Action::Get);
     let (_, _, answer) = reply(&mut cluster, at(1000), get);
-    assert_eq!(answer, Answer::Value(None), "nobody else was asked");
+    assert_eq!(answer, Outcome::Value(None), "nobody else was asked");
 }
 
 #[test]
@@ -87,34 +88,32 @@ fn what_is_refused_late_may_have_been_done_by_who_was_silent() {
     });
     let put = ask(&mut cluster, at(0), None, red());
     let (_, _, answer) = reply(&mut cluster, at(0), put);
-    assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+    assert!(matches!(answer, Outcome::Refused(_)), "{answer:?}");
     cluster.pause(at(0), a).expect("it runs");
     let put = ask(&mut cluster, at(0), None, red());
     cluster.tick(at(350));
     cluster.resume(at(351), a).expect("it is paused");
     let (_, _, answer) = reply(&mut cluster, at(351), put);
-    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+    assert!(matches!(answer, Outcome::Unknown(_)), "{answer:?}");
 }
 
 #[test]
 fn what_nobody_waits_for_any_more_is_unknown() {
     let (mut cluster, [a, ..]) = five(soon);
-    assert!(cluster.begin_history(at(0), 100));
+    cluster.begin_history(at(0), 100);
     cluster.pause(at(0), a).expect("it runs");
     let put = ask(&mut cluster, at(1), None, red());
     let waiting = Disorder::Unfinished("1 request has no answer".into());
     assert_eq!(cluster.verify(at(1)), [waiting]);
     cluster.abandon(at(2), put);
-    assert_eq!(
-        cluster.put(at(3), b"apple", b"red", None),
-        Err(PutError::Unknown)
-    );
-    let history = cluster.history().expect("it is recorded").operations();
+    let put = cluster.put(at(3), b"apple", b"red", None);
+    assert!(matches!(put, Err(Error::Unknown(_))), "{put:?}");
+    let history = cluster.history().expect("it is recorded").calls();
     let told: Vec<_> = history
         .iter()
         .map(|it| (it.returned, &it.outcome))
         .collect();
-    let unknown = &Outcome::Unknown;
+    let unknown = &Some(history::Outcome::Unknown);
     assert_eq!(told.len(), 2);
     assert!(
         told.iter().all(|(_, outcome)| *outcome == unknown),
@@ -134,13 +133,14 @@ fn messages_are_counted_and_traced_up_to_a_bound() {
     let counts: Vec<_> = counts.filter(|(count, _)| *count > 0).collect();
     let expected = [(1, "request"), (1, "answer"), (2, "write"), (2, "written")];
     assert_eq!(counts, expected);
-    cluster.start_trace(at(0));
+    cluster.start_trace();
     for _ in 0..2_000 {
         cluster
             .put(at(0), b"apple", b"red", None)
             .expect("acknowledged");
     }
-    assert_eq!(cluster.end_trace().len(), 10_000);
+    let trace = cluster.end_trace();
+    assert_eq!((trace.messages.len(), trace.omitted), (10_000, 2_000));
     assert_eq!(cluster.delivered().iter().sum::<u64>(), 2_001 * 6);
 }
 
@@ -169,23 +169,21 @@ fn a_node_says_what_it_is_doing() {
 }
 
 #[test]
-fn a_history_begins_with_what_is_there_if_that_is_not_too_much() {
-    let mut cluster = Cluster::new(Config::default()).expect("a cluster");
-    cluster.put(at(0), b"apple", b"red", None).expect("room");
-    assert!(cluster.begin_history(at(1), 2));
-    for _ in 0..3 {
-        cluster.get(at(1), b"apple");
-    }
-    let history = cluster.history().expect("it is recorded");
-    assert_eq!((history.operations().len(), history.unrecorded()), (3, 1));
-
-    for (keys, begins) in [(100_000, true), (100_001, false)] {
+fn a_history_begins_with_what_is_there_and_that_takes_no_room_from_requests() {
+    for keys in [1, 10, 1_000] {
         let mut cluster = Cluster::new(Config::default()).expect("a cluster");
         for n in 0..keys {
-            let put = cluster.put(at(0), format!("k{n}").as_bytes(), b"", None);
+            let put = cluster.put(at(0), format!("k{n}").as_bytes(), b"red", None);
             put.expect("room");
         }
-        assert_eq!(cluster.begin_history(at(1), 1), begins, "{keys} keys");
+        cluster.begin_history(at(1), 2);
+        for _ in 0..3 {
+            assert_eq!(cluster.get(at(1), b"k0"), hit(b"red"));
+        }
+        let history = cluster.history().expect("it is recorded");
+        let gets = history.calls().iter();
+        let gets = gets.filter(|it| it.operation.is_read()).count();
+        assert_eq!((gets, history.forgotten()), (2, 1), "{keys} keys");
     }
 }
 
@@ -286,36 +284,38 @@ fn what_is_on_the_way_is_counted() {
         on_the_way(&mut cluster),
         "not at rest: 2 messages are on the way"
     );
-    assert!(!cluster.is_quiet());
+    assert!(!cluster.is_at_rest());
     cluster.tick(at(1000));
-    assert!(cluster.is_quiet());
+    assert!(cluster.is_at_rest());
 }
 
 #[test]
 fn a_counter_says_why_it_was_not_increased() {
     let incr = |cluster: &mut Cluster, delta| cluster.incr(at(0), b"apple", delta);
     let (mut cluster, [a, b, ..]) = five(soon);
-    cluster.set_versioned(at(0));
     assert_eq!(incr(&mut cluster, 2), Ok(2));
-    let sum = Err(IncrError::Count(CountError::Overflow));
+    let sum = Err(Error::Refused(CountError::Overflow.into()));
     assert_eq!(incr(&mut cluster, i64::MAX), sum);
     cluster
         .put(at(0), b"apple", b"red", None)
         .expect("acknowledged");
-    let number = Err(IncrError::Count(CountError::NotANumber));
+    let number = Err(Error::Refused(CountError::NotANumber.into()));
     assert_eq!(incr(&mut cluster, 1), number);
     cluster.pause(at(0), a).expect("it runs");
-    assert_eq!(incr(&mut cluster, 1), Err(PutError::Unknown.into()));
+    let silent = incr(&mut cluster, 1);
+    assert!(matches!(silent, Err(Error::Unknown(_))), "{silent:?}");
     for node in [a, b] {
         cluster.crash(at(0), node).expect("it is there");
     }
-    assert_eq!(incr(&mut cluster, 1), Err(PutError::TooFewOwners.into()));
+    let short = incr(&mut cluster, 1);
+    let is_short = matches!(short, Err(Error::Refused(Refusal::Quorum(_))));
+    assert!(is_short, "{short:?}");
     let nothing = Capacity {
         entries: Some(0),
         bytes: None,
     };
     let (mut cluster, _) = five(|config| config.capacity = nothing);
-    assert_eq!(incr(&mut cluster, 1), Err(PutError::NoCapacity.into()));
+    assert_eq!(incr(&mut cluster, 1), refused(PutError::NoCapacity));
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn every_write_has_a_version_of_its_own() {
         put.expect("acknowledged");
         assert!(cluster.version() > latest, "a put");
         latest = cluster.version();
-        assert!(cluster.delete(at(turn), b"apple"));
+        assert_eq!(cluster.delete(at(turn), b"apple"), Ok(true));
         assert!(cluster.version() > latest, "a delete");
         latest = cluster.version();
     }
@@ -359,7 +359,7 @@ fn an_owner_that_knows_nothing_is_not_believed() {
     cluster
         .restart(at(2), a, Restart::Cold)
         .expect("it crashed");
-    assert_eq!(cluster.get(at(3), b"apple"), Some(&b"red"[..]));
+    assert_eq!(cluster.get(at(3), b"apple"), hit(b"red"));
 }
 
 #[test]

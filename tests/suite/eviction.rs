@@ -53,7 +53,8 @@ fn misses(trace: &str, policy: Eviction, size: u64) -> u64 {
     };
     let mut cluster = Cluster::new(config).expect("a cluster");
     for key in trace.lines().map(str::as_bytes) {
-        if cluster.get(Instant::START, key).is_none() {
+        let get = cluster.get(Instant::START, key);
+        if get.expect("an answer").is_none() {
             cluster.add(Instant::START, key, b"1", None).expect("room");
         }
     }

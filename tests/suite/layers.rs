@@ -1,44 +1,52 @@
-//! The architecture, held against the source: which module may use which, and what only the edges
-//! may call.
+//! The architecture, compared with the source: which module may use which, which files may import
+//! each other, and what only the edges may call.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use super::imports::Imports;
+use super::source::{Source, sources};
 
-/// Each module with the modules that it may use. Its own parts it may always use.
+/// Each module with the modules that it may use. It may always use its own parts.
 const LAYERS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("id", &[]),
     ("hash", &[]),
     ("rng", &[]),
     ("stats", &[]),
-    ("operation", &["time"]),
+    ("operation", &["id", "time"]),
     ("eviction", &["rng", "time"]),
     ("store", &["hash", "time"]),
     ("event", &["id", "time"]),
-    ("cache", &["event", "time"]),
+    ("cache", &["operation", "time"]),
     ("hot", &[]),
-    ("config", &["eviction", "placement"]),
+    ("config", &["eviction", "placement", "time"]),
     (
         "node",
         &[
-            "cache", "config", "event", "eviction", "hash", "hot", "id", "stats", "store", "time",
+            "config",
+            "event",
+            "eviction",
+            "hash",
+            "hot",
+            "id",
+            "operation",
+            "stats",
+            "store",
+            "time",
         ],
     ),
     ("placement", &["hash", "id", "rng"]),
     ("network", &["id", "rng", "time"]),
-    ("history", &["time"]),
-    ("checker", &["hash", "history", "rng", "time"]),
+    ("history", &["hash", "operation", "time"]),
+    ("checker", &["history", "operation", "rng", "time"]),
     (
         "replica",
         &[
-            "cache",
             "config",
             "event",
             "hash",
-            "history",
             "id",
             "network",
             "node",
+            "operation",
             "placement",
             "time",
         ],
@@ -57,6 +65,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "id",
             "network",
             "node",
+            "operation",
             "placement",
             "replica",
             "stats",
@@ -66,6 +75,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "language",
         &[
+            "checker",
             "config",
             "eviction",
             "id",
@@ -90,6 +100,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "language",
             "nemesis",
             "network",
+            "operation",
             "placement",
             "stats",
             "time",
@@ -98,8 +109,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "cache", "checker", "cluster", "config", "event", "history", "id", "language",
-            "nemesis", "network", "replica", "reply", "rng", "stats", "time",
+            "checker",
+            "cluster",
+            "config",
+            "event",
+            "history",
+            "id",
+            "language",
+            "nemesis",
+            "network",
+            "operation",
+            "placement",
+            "replica",
+            "reply",
+            "rng",
+            "stats",
+            "time",
         ],
     ),
     (
@@ -114,6 +139,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "id",
             "language",
             "network",
+            "operation",
             "placement",
             "replica",
             "reply",
@@ -128,7 +154,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "simulation",
         &[
-            "cache",
             "checker",
             "cluster",
             "config",
@@ -137,6 +162,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "id",
             "nemesis",
             "network",
+            "operation",
             "placement",
             "replica",
             "rng",
@@ -164,7 +190,26 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What may be called at the edges only: the real clock, threads, files, sockets, printing.
+/// Files of one folder that may import each other in a circle, each with the reason.
+const CIRCLES: &[(&str, &[&str], &str)] = &[
+    (
+        "replica",
+        &["crash_vector", "message"],
+        "message.rs declares Version, which crash vectors hold, and messages carry crash vectors",
+    ),
+    (
+        "replica",
+        &["owners", "rules"],
+        "owners.rs reads the rules, and rules.rs makes owners by them",
+    ),
+    (
+        "session",
+        &["backend", "checks", "requests", "simulated"],
+        "the trait of backends returns commands that wait, which the simulated cluster carries out",
+    ),
+];
+
+/// Paths for the edges only: the real clock, threads, files, sockets, maps without an order.
 const EDGE_ONLY: &[&str] = &[
     "std::fs",
     "std::net",
@@ -172,106 +217,87 @@ const EDGE_ONLY: &[&str] = &[
     "std::io",
     "std::process",
     "std::env",
-    "SystemTime",
     "std::time::Instant",
-    "println!",
-    "eprintln!",
-    "print!(",
-    "rand::",
-    "HashMap",
-    "HashSet",
+    "std::time::SystemTime",
+    "rand",
 ];
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("the folder is there") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
+/// Names for the edges only, from wherever they are.
+const EDGE_NAMES: &[&str] = &["SystemTime", "HashMap", "HashSet"];
+
+/// Macros for the edges only: they print.
+const EDGE_MACROS: &[&str] = &["println", "eprintln", "print", "eprint", "dbg"];
+
+/// The module at the top of a file's path.
+fn top(source: &Source) -> &str {
+    source.module.first().map_or("", String::as_str)
 }
 
-/// Every source file of the library but `lib.rs`: its module, its path, and its code without
-/// comments and tests.
-fn modules() -> Vec<(String, PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    sources(&root, &mut paths);
-    let mut modules = Vec::new();
-    for path in paths {
-        let name = path
-            .strip_prefix(&root)
-            .expect("below src")
-            .to_string_lossy()
-            .into_owned();
-        let module = name
-            .split('/')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(".rs");
-        if module == "lib" || module == "main" || name.ends_with("tests.rs") {
-            continue;
-        }
-        let text = fs::read_to_string(&path).expect("a source");
-        let code = text
-            .split("#[cfg(test)]\nmod tests")
-            .next()
-            .unwrap_or_default();
-        let lines = code
-            .lines()
-            .map(|line| line.split("//").next().unwrap_or_default());
-        modules.push((
-            module.into(),
-            path.clone(),
-            lines.collect::<Vec<_>>().join("\n"),
-        ));
-    }
-    modules
-}
-
-/// The modules of this crate that a piece of code names.
-fn used(code: &str) -> Vec<String> {
-    let named = code.split("crate::").skip(1).map(|rest| {
-        let end = rest.find(|char: char| !char.is_alphanumeric() && char != '_');
-        rest.get(..end.unwrap_or(rest.len()))
-            .unwrap_or_default()
-            .to_owned()
-    });
-    named.collect()
+/// The modules of this crate that a file names.
+fn used(source: &Source) -> impl Iterator<Item = &str> {
+    let ours = source.paths.iter().filter(|path| path[0] == "crate");
+    ours.filter_map(|path| path.get(1).map(String::as_str))
 }
 
 #[test]
-fn modules_use_only_what_stands_above_them() {
+fn modules_use_only_modules_above_them() {
     let mut wrong = Vec::new();
-    for (module, path, code) in modules() {
+    for source in sources() {
+        let (module, file) = (top(source), source.module.join("/"));
         let layer = LAYERS.iter().find(|(name, _)| *name == module);
         let Some((_, allowed)) = layer else {
-            wrong.push(format!("{}: {module} is not in the table", path.display()));
+            wrong.push(format!("{file}: {module} is not in the table"));
             continue;
         };
-        for used in used(&code) {
-            if used != module && !allowed.contains(&used.as_str()) {
-                wrong.push(format!("{}: {module} must not use {used}", path.display()));
-            }
-        }
+        let used = used(source).filter(|used| *used != module && !allowed.contains(used));
+        wrong.extend(used.map(|used| format!("{file}: {module} must not use {used}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
+fn the_table_names_only_used_modules() {
+    for (module, allowed) in LAYERS {
+        let of_module = || sources().iter().filter(|source| top(source) == *module);
+        for name in *allowed {
+            assert!(
+                of_module().any(|source| used(source).any(|used| used == *name)),
+                "{module} no longer uses {name}: take it off the table"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_files_of_a_folder_import_each_other_in_a_circle() {
+    let imports = Imports::of(sources());
+    let mut wrong = Vec::new();
+    let mut unused: Vec<_> = CIRCLES.iter().collect();
+    for (folder, files) in imports.circles() {
+        let excuses = |(it, all, _): &(&str, &[&str], &str)| {
+            *it == folder && files.iter().all(|file| all.contains(file))
+        };
+        if !CIRCLES.iter().any(excuses) {
+            wrong.push(format!("{folder}: {}", files.join(", ")));
+        }
+        unused.retain(|it| !excuses(it));
+    }
+    let wrong = wrong.join("\n");
+    assert!(wrong.is_empty(), "circles of imports:\n{wrong}");
+    assert!(unused.is_empty(), "no longer circles: take {unused:?} off");
+}
+
+#[test]
 fn only_the_edges_touch_the_world() {
     let mut wrong = Vec::new();
-    for (module, path, code) in modules() {
-        if module == "shell" {
-            continue;
-        }
-        for banned in EDGE_ONLY {
-            if code.contains(banned) {
-                wrong.push(format!("{}: {banned}", path.display()));
-            }
-        }
+    for source in sources().iter().filter(|source| top(source) != "shell") {
+        let paths = source.paths.iter().filter(|path| is_for_edges(path));
+        let paths = paths.map(|path| path.join("::"));
+        let macros = source.macros.iter().map(String::as_str);
+        let macros = macros.filter(|name| EDGE_MACROS.contains(name));
+        let file = source.module.join("/");
+        wrong.extend(paths.map(|path| format!("{file}: {path}")));
+        wrong.extend(macros.map(|name| format!("{file}: {name}!")));
     }
     assert!(
         wrong.is_empty(),
@@ -280,36 +306,53 @@ fn only_the_edges_touch_the_world() {
     );
 }
 
-#[test]
-fn the_checks_see_what_they_look_for() {
-    let all = modules();
-    assert!(all.len() > 30, "{} sources", all.len());
-    let uses = |module: &str, name: &str| {
-        let mut of = all.iter().filter(|(it, ..)| it == module);
-        of.any(|(.., code)| used(code).iter().any(|used| used == name))
+fn is_for_edges(path: &[String]) -> bool {
+    let starts = |banned: &&str| {
+        let mut banned = banned.split("::").zip(path);
+        path.len() > 1 && banned.all(|(banned, part)| banned == part)
     };
-    assert!(uses("cluster", "node") && uses("session", "cluster"));
-    for (module, allowed) in LAYERS {
-        for name in *allowed {
-            assert!(
-                uses(module, name),
-                "{module} no longer uses {name}: take it off the table"
-            );
-        }
-    }
+    let named = |part: &String| EDGE_NAMES.contains(&part.as_str());
+    EDGE_ONLY.iter().any(starts) || path.iter().any(named)
 }
 
-/// A public item's docs and signatures name no type of these.
 #[test]
-fn the_public_interface_is_free_of_terminal_crates() {
-    for (_, path, code) in modules() {
-        let public = code
-            .lines()
-            .filter(|line| line.trim_start().starts_with("pub fn"));
-        for line in public {
-            for name in ["clap", "rustyline", "colored::", "ColoredString"] {
-                assert!(!line.contains(name), "{}: {line}", path.display());
-            }
-        }
+fn the_checks_read_whole_files() {
+    assert!(sources().len() > 100, "{} sources", sources().len());
+    let names = |module: &str, name: &str| {
+        let mut of_module = sources().iter().filter(|it| it.module.join("/") == module);
+        of_module.any(|it| it.paths.iter().flatten().any(|part| part == name))
+    };
+    // Behind its declarations of test modules.
+    assert!(names("network", "BTreeMap"));
+    assert!(names("shell/batch", "io") && !names("shell/batch", "proptest"));
+    let words = |path: &str| path.split("::").map(Into::into).collect::<Vec<_>>();
+    assert!(is_for_edges(&words("std::time::Instant")) && is_for_edges(&words("a::HashMap")));
+    assert!(!is_for_edges(&words("std::time::Duration")) && !is_for_edges(&words("rand")));
+    let imports = Imports::of(sources());
+    assert!(imports.has("language", "catalog", "parsers") && imports.has("", "session", "cluster"));
+}
+
+/// The files that may use the crates of the terminal. None of them has a public item with one of
+/// their types.
+const TERMINAL: &[(&str, &[&str])] = &[
+    ("colored", &["render/style"]),
+    (
+        "rustyline",
+        &["shell/editor", "shell/interactive", "shell/timer"],
+    ),
+    ("terminal_size", &["shell/runner"]),
+    ("clap", &[]),
+];
+
+#[test]
+fn the_crates_of_the_terminal_stay_in_their_files() {
+    for (name, files) in TERMINAL {
+        let using = sources().iter().filter(|it| {
+            it.paths
+                .iter()
+                .any(|path| path[0] == *name && path.len() > 1)
+        });
+        let using: Vec<String> = using.map(|it| it.module.join("/")).collect();
+        assert_eq!(using, *files, "{name}");
     }
 }

@@ -1,30 +1,25 @@
-//! What the program and the library do, seen from outside.
+//! The program and the library, tested from outside.
 
 mod clients;
 mod documents;
 mod eviction;
+mod imports;
 mod layers;
+mod looks;
 mod model;
 mod moving;
 mod program;
 mod protocol;
+mod recording;
 mod replication;
-mod scripts;
 mod simulation;
+mod source;
 mod story;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-/// The program, with a clean environment.
-fn shardlab(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlab"));
-    command.args(arguments);
-    for name in ["NO_COLOR", "CLICOLOR_FORCE", "TERM", "LC_ALL"] {
-        command.env_remove(name);
-    }
-    command
-}
+use recording::shardlab;
 
 /// Runs the program to its end, with this on its standard input.
 fn run(arguments: &[&str], input: &[u8]) -> Output {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use shardlab::cache::{Cache, PutError};
+use shardlab::cache::{Cache, Error};
 use shardlab::event::{Event, EventKind, EventLog};
 use shardlab::hash::fnv1a_32;
 use shardlab::id::NodeId;
 use shardlab::node::Node;
+use shardlab::operation::Bytes;
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
@@ -47,6 +48,33 @@ impl Model {
         row.map(|row| (row.deadline, row.order) = (deadline, self.writes))
             .is_some()
     }
+
+    pub fn tick(&mut self, now: Instant) {
+        let rows = self.rows.iter();
+        let due = rows.filter(|(_, row)| row.deadline.is_some_and(|deadline| deadline <= now));
+        let mut due: Vec<_> = due
+            .map(|(key, row)| (row.deadline, self.node(key), row.order, key.clone()))
+            .collect();
+        due.sort_unstable();
+        for (deadline, node, _, key) in due {
+            self.rows.remove(&key);
+            self.log.record(|| Event {
+                at: deadline.expect("only what has one is due"),
+                node: Some(node),
+                kind: EventKind::Expired,
+                key: key.into(),
+                deadline,
+            });
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.rows.values().filter_map(|row| row.deadline).min()
+    }
+
+    pub fn events(&self) -> &EventLog {
+        &self.log
+    }
 }
 
 impl Cache for Model {
@@ -56,7 +84,7 @@ impl Cache for Model {
         key: &[u8],
         value: &[u8],
         deadline: Option<Instant>,
-    ) -> Result<(), PutError> {
+    ) -> Result<(), Error> {
         self.tick(now);
         self.writes += 1;
         let (value, order) = (value.to_vec(), self.writes);
@@ -71,40 +99,14 @@ impl Cache for Model {
         Ok(())
     }
 
-    fn get(&mut self, now: Instant, key: &[u8]) -> Option<&[u8]> {
+    fn get(&mut self, now: Instant, key: &[u8]) -> Result<Option<Bytes>, Error> {
         self.tick(now);
-        self.rows.get(key).map(|row| row.value.as_slice())
+        Ok(self.rows.get(key).map(|row| row.value.as_slice().into()))
     }
 
-    fn delete(&mut self, now: Instant, key: &[u8]) -> bool {
+    fn delete(&mut self, now: Instant, key: &[u8]) -> Result<bool, Error> {
         self.tick(now);
-        self.rows.remove(key).is_some()
-    }
-
-    fn tick(&mut self, now: Instant) {
-        let rows = self.rows.iter();
-        let due = rows.filter(|(_, row)| row.deadline.is_some_and(|deadline| deadline <= now));
-        let mut due: Vec<_> = due
-            .map(|(key, row)| (row.deadline, self.node(key), row.order, key.clone()))
-            .collect();
-        due.sort_unstable();
-        for (deadline, node, _, key) in due {
-            self.rows.remove(&key);
-            self.log.record(|| Event {
-                at: deadline.expect("only what has one is due"),
-                node,
-                kind: EventKind::Expired,
-                key: key.into(),
-            });
-        }
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        self.rows.values().filter_map(|row| row.deadline).min()
-    }
-
-    fn events(&self) -> &EventLog {
-        &self.log
+        Ok(self.rows.remove(key).is_some())
     }
 }
 
@@ -151,9 +153,9 @@ fn name(key: u8) -> Vec<u8> {
     format!("key:{key}").into_bytes()
 }
 
-/// What was told, but for what both sides were told to forget.
-pub fn told(cache: &impl Cache) -> Vec<&Event> {
-    cache.events().iter().collect()
+/// The events of a log, for comparison with those of another.
+pub fn told(log: &EventLog) -> Vec<&Event> {
+    log.iter().collect()
 }
 
 /// Does the same on both sides, and compares what they say.
@@ -177,12 +179,12 @@ pub fn apply(step: &Step, now: &mut Instant, cluster: &mut Cluster, model: &mut 
         Step::Expire(key, ttl) => {
             let (key, deadline) = (name(key), Some(after(at, ttl)));
             let changed = cluster.set_deadline(at, &key, deadline);
-            assert_eq!(changed, model.set_deadline(at, &key, deadline));
+            assert_eq!(changed, Ok(model.set_deadline(at, &key, deadline)));
         }
         Step::Persist(key) => {
             let key = name(key);
             let changed = cluster.set_deadline(at, &key, None);
-            assert_eq!(changed, model.set_deadline(at, &key, None));
+            assert_eq!(changed, Ok(model.set_deadline(at, &key, None)));
         }
         Step::ToNextDeadline(off) => {
             let next = model.next_deadline().map_or(0, Instant::as_nanos);
@@ -204,7 +206,7 @@ fn compare(cluster: &mut Cluster, steps: &[Step]) {
     }
     cluster.tick(now);
     model.tick(now);
-    assert_eq!(told(cluster), told(&model));
+    assert_eq!(told(cluster.events()), told(model.events()));
     let keys = cluster.keys(now, None, |_| true);
     assert!(keys.iter().eq(model.rows.keys()));
     assert_eq!(cluster.stats(now).keys, model.rows.len() as u64);
@@ -234,24 +236,25 @@ proptest! {
         let end = Instant::from_nanos(9);
         whole.tick(end);
         while sliced.tick_some(end, limit) {}
-        prop_assert_eq!(told(&whole), told(&sliced));
-        prop_assert_eq!(told(&whole).len(), ttls.len());
+        prop_assert_eq!(told(whole.events()), told(sliced.events()));
+        prop_assert_eq!(told(whole.events()).len(), ttls.len());
     }
 }
 
 #[test]
 fn a_key_is_gone_at_its_deadline_and_not_before() {
-    let mut node: Node = Node::new(NodeId(7), 10);
+    let mut log = EventLog::new(10);
+    let mut node: Node = Node::new(NodeId(7));
     let deadline = Instant::from_nanos(5_000_000_000);
-    node.put(Instant::START, b"k", b"v", Some(deadline))
+    node.put(Instant::START, b"k", b"v", Some(deadline), &mut log)
         .expect("room");
     let before = Instant::from_nanos(4_999_999_999);
-    assert_eq!(node.get(before, b"k"), Some(&b"v"[..]));
-    assert_eq!(node.get(deadline, b"k"), None);
-    let events: Vec<&Event> = node.events().iter().collect();
+    assert_eq!(node.get(before, b"k", &mut log), Some(&b"v"[..]));
+    assert_eq!(node.get(deadline, b"k", &mut log), None);
+    let events: Vec<&Event> = log.iter().collect();
     assert_eq!(
         (events.len(), events[0].at, events[0].node),
-        (1, deadline, NodeId(7))
+        (1, deadline, Some(NodeId(7)))
     );
 }
 
@@ -286,7 +289,7 @@ fn a_million_keys_that_expire_are_each_told_once_and_in_order() {
     cluster.tick(Instant::from_millis(60_000));
     assert_eq!(cluster.stats(Instant::from_millis(60_000)).keys, 0);
     let number = |event: &Event| u64::from_le_bytes(event.key[..].try_into().expect("8 bytes"));
-    let order: Vec<_> = told(&cluster)
+    let order: Vec<_> = told(cluster.events())
         .into_iter()
         .map(|it| (it.at, it.node, number(it)))
         .collect();

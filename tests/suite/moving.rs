@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use shardlab::cache::Cache;
 use shardlab::cluster::{MoveCost, MoveError};
 use shardlab::config::{Capacity, MAX_NODES};
-use shardlab::event::{Event, EventKind};
+use shardlab::event::{Event, EventKind, EventLog};
 use shardlab::eviction::Eviction;
 use shardlab::id::NodeId;
 use shardlab::placement::{Member, PlacementKind};
@@ -60,8 +60,8 @@ fn change(step: &Step, now: Instant, cluster: &mut Cluster) {
 }
 
 /// What expired, whatever the node.
-fn expired(cache: &impl Cache) -> Vec<(Instant, Vec<u8>)> {
-    let expired = told(cache).into_iter().map(|it: &Event| {
+fn expired(log: &EventLog) -> Vec<(Instant, Vec<u8>)> {
+    let expired = told(log).into_iter().map(|it: &Event| {
         assert_eq!(it.kind, EventKind::Expired);
         (it.at, it.key.to_vec())
     });
@@ -73,9 +73,10 @@ fn expired(cache: &impl Cache) -> Vec<(Instant, Vec<u8>)> {
 fn check_all_keys(now: Instant, cluster: &mut Cluster, model: &mut Model) {
     model.tick(now);
     for (key, row) in &model.rows {
-        let entry = cluster.peek(now, key).expect("every key can be read");
+        let entry = cluster.peek(now, key).expect("an answer");
+        let entry = entry.expect("every key can be read");
         assert_eq!(
-            (entry.value, entry.deadline),
+            (&*entry.value, entry.deadline),
             (&row.value[..], row.deadline)
         );
     }
@@ -116,7 +117,7 @@ proptest! {
             let there = cluster.keys(now, Some(owner), |it| it == key);
             prop_assert_eq!(there.len(), 1, "every key is where it belongs");
         }
-        prop_assert_eq!(expired(&cluster), expired(&model));
+        prop_assert_eq!(expired(cluster.events()), expired(model.events()));
     }
 }
 
@@ -167,7 +168,8 @@ fn every_key_is_somewhere_at_every_step() {
             [0, 2, 3, 4]
         );
         for n in 0..KEYS {
-            let entry = cluster.peek(now, &key(n)).expect("it is there");
+            let entry = cluster.peek(now, &key(n)).expect("an answer");
+            let entry = entry.expect("it is there");
             assert_eq!(
                 entry.deadline,
                 Some(Instant::from_millis(60_000 + u64::from(n)))
@@ -216,26 +218,29 @@ fn a_key_that_expires_on_its_way_expires_once() {
 }
 
 #[test]
-fn what_finds_no_room_is_lost_and_told() {
+fn a_leave_without_room_is_refused_before_anything_moves() {
+    let now = Instant::START;
     let mut cluster = full_cluster(PlacementKind::Modulo, 2, 20);
-    cluster.set_eviction(Instant::START, Eviction::None);
-    let capacity = Capacity {
-        entries: Some(10),
+    cluster.set_eviction(now, Eviction::None);
+    let capacity = |entries| Capacity {
+        entries: Some(entries),
         bytes: None,
     };
-    cluster.set_capacity(Instant::START, capacity);
-    cluster
-        .leave(Instant::START, NodeId(1))
-        .expect("the other stays");
-    let there = cluster.stats(Instant::START).keys;
-    let cost = cluster.move_all(Instant::START);
-    let lost = cluster
-        .events()
-        .iter()
-        .filter(|it| it.kind == EventKind::Lost);
-    assert_eq!(lost.count() as u64, cost.lost);
-    assert_eq!(cluster.stats(Instant::START).keys, there - cost.lost);
-    assert!(cost.lost > 0, "there are more keys than places");
+    cluster.set_capacity(now, capacity(19));
+    let before = cluster.node_stats(now);
+    let refused = cluster.leave(now, NodeId(1)).map(drop);
+    let Err(MoveError::NoRoom { node, needed, .. }) = refused else {
+        panic!("{refused:?}: 20 keys do not fit");
+    };
+    assert_eq!((node, needed.0), (NodeId(0), 20));
+    assert!(!cluster.is_moving());
+    assert_eq!(cluster.node_stats(now), before);
+    assert_eq!(cluster.events().iter().count(), 0);
+
+    cluster.set_capacity(now, capacity(20));
+    cluster.leave(now, NodeId(1)).expect("room for all");
+    assert_eq!(cluster.move_all(now).lost, 0);
+    assert_eq!(cluster.stats(now).keys, 20);
 }
 
 #[test]

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use shardlab::cache::{Cache, PutError};
+use shardlab::cache::{Cache, Error};
 use shardlab::cluster::{MoveError, Status};
 use shardlab::config::Capacity;
 use shardlab::event::EventKind;
-use shardlab::history::Action;
 use shardlab::id::NodeId;
+use shardlab::operation::{Outcome, Refusal};
 use shardlab::placement::PlacementKind;
-use shardlab::replica::{Answer, Refusal, Restart};
+use shardlab::replica::Restart;
 use shardlab::rng::Rng;
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
 use super::model::{Model, apply, step, told};
-use super::story::{at, wait};
+use super::story::{Action, add, ask, at, hit, is_short, put, wait};
 
 fn cluster(write_quorum: usize, read_quorum: usize) -> Cluster {
     let config = Config {
@@ -46,7 +46,7 @@ fn copies_are_on_all_owners_and_one_crash_loses_nothing() {
     assert_eq!(cluster.size(at(0)), 1);
     cluster.crash(at(1), NodeId(2)).expect("it runs");
     assert_eq!(cluster.status(NodeId(2)), Some(Status::Crashed));
-    assert_eq!(cluster.get(at(1), b"apple"), Some(&b"red"[..]));
+    assert_eq!(cluster.get(at(1), b"apple"), hit(b"red"));
     cluster
         .put(at(2), b"apple", b"green", Some(at(5000)))
         .expect("two are there");
@@ -57,10 +57,10 @@ fn copies_are_on_all_owners_and_one_crash_loses_nothing() {
     assert_eq!(cluster.keys(at(3), Some(NodeId(2)), |_| true), [b"apple"]);
     assert_eq!(
         cluster.get_from(at(3), b"apple"),
-        (NodeId(2), Some(&b"green"[..]))
+        Ok((NodeId(2), Some(b"green"[..].into())))
     );
-    assert_eq!(cluster.get(at(5000), b"apple"), None);
-    let kinds: Vec<EventKind> = cluster.events().iter().map(|it| it.kind).collect();
+    assert_eq!(cluster.get(at(5000), b"apple"), Ok(None));
+    let kinds: Vec<EventKind> = cluster.events().iter().map(|it| it.kind.clone()).collect();
     assert_eq!(kinds, [Crashed, Restarted, Expired, Expired, Expired]);
 }
 
@@ -77,7 +77,7 @@ fn a_node_that_comes_back_stale_serves_what_was_overwritten() {
     cluster
         .restart(at(3), NodeId(2), Restart::Stale)
         .expect("it crashed");
-    assert_eq!(cluster.get(at(3), b"apple"), Some(&b"red"[..]));
+    assert_eq!(cluster.get(at(3), b"apple"), hit(b"red"));
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn a_delete_that_a_node_missed_stays_a_delete() {
         .put(at(0), b"apple", b"red", None)
         .expect("acknowledged");
     cluster.crash(at(1), NodeId(2)).expect("it runs");
-    assert!(cluster.delete(at(2), b"apple"));
+    assert_eq!(cluster.delete(at(2), b"apple"), Ok(true));
     cluster
         .restart(at(3), NodeId(2), Restart::Resync)
         .expect("it crashed");
-    assert_eq!(cluster.get(at(4), b"apple"), None);
+    assert_eq!(cluster.get(at(4), b"apple"), Ok(None));
 }
 
 #[test]
@@ -104,17 +104,18 @@ fn a_minority_acknowledges_nothing() {
         .network()
         .isolate(NodeId(2))
         .expect("room for a fault");
-    let (now, answer) = wait(&mut cluster, at(1), Action::put(b"green", None));
-    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+    let (now, answer) = wait(&mut cluster, at(1), put(b"green", None));
+    assert!(matches!(answer, Outcome::Unknown(_)), "{answer:?}");
     assert_eq!(now, at(1001), "after a timeout");
     let (_, answer) = wait(&mut cluster, now, Action::Get);
-    assert!(
-        matches!(answer, Answer::Refused(Refusal::Quorum(_))),
-        "{answer:?}"
+    assert!(is_short(&answer), "{answer:?}");
+    cluster.heal(now.saturating_add(Duration::from_secs(5)));
+    let (_, answer) = wait(
+        &mut cluster,
+        now.saturating_add(Duration::from_secs(5)),
+        Action::Get,
     );
-    cluster.heal(now.later(Duration::from_secs(5)));
-    let (_, answer) = wait(&mut cluster, now.later(Duration::from_secs(5)), Action::Get);
-    assert!(matches!(answer, Answer::Value(Some(_))), "{answer:?}");
+    assert!(matches!(answer, Outcome::Value(Some(_))), "{answer:?}");
 }
 
 #[test]
@@ -123,11 +124,16 @@ fn with_all_owners_down_nothing_is_stored() {
     for node in 0..3 {
         cluster.crash(at(0), NodeId(node)).expect("it runs");
     }
-    assert_eq!(
-        cluster.put(at(1), b"apple", b"red", None),
-        Err(PutError::TooFewOwners)
+    let put = cluster.put(at(1), b"apple", b"red", None);
+    let Err(Error::Refused(Refusal::Quorum(shortfall))) = put else {
+        panic!("{put:?}: no node runs");
+    };
+    assert_eq!(shortfall.down, [2, 0, 1].map(NodeId), "in the order asked");
+    let get = cluster.get(at(1), b"apple");
+    assert!(
+        matches!(get, Err(Error::Refused(Refusal::Quorum(_)))),
+        "{get:?}: not a miss"
     );
-    assert_eq!(cluster.get(at(1), b"apple"), None);
 }
 
 #[test]
@@ -141,14 +147,17 @@ fn conditions_count_and_deadlines_are_the_same_everywhere() {
     );
     assert_eq!(cluster.incr(at(1), b"k", 41), Ok(42));
     assert_eq!(
-        cluster.peek(at(2), b"k").and_then(|it| it.deadline),
-        Some(at(100))
+        cluster
+            .peek(at(2), b"k")
+            .map(|it| it.and_then(|it| it.deadline)),
+        Ok(Some(at(100)))
     );
-    assert!(cluster.set_deadline(at(2), b"k", Some(at(200))));
-    assert_eq!(cluster.get(at(199), b"k"), Some(&b"42"[..]));
-    assert_eq!(cluster.get(at(200), b"k"), None);
-    assert!(
-        !cluster.set_deadline(at(201), b"k", None),
+    assert_eq!(cluster.set_deadline(at(2), b"k", Some(at(200))), Ok(true));
+    assert_eq!(cluster.get(at(199), b"k"), hit(b"42"));
+    assert_eq!(cluster.get(at(200), b"k"), Ok(None));
+    assert_eq!(
+        cluster.set_deadline(at(201), b"k", None),
+        Ok(false),
         "an expired key stays gone"
     );
     assert_eq!(cluster.add(at(202), b"k", b"new", None), Ok(true));
@@ -183,7 +192,8 @@ fn check_copies(cluster: &mut Cluster, now: Instant, replicas: usize, keys: u32)
             let there = cluster.keys(now, Some(id), |it| it == key).len();
             assert_eq!(there, usize::from(owners.contains(&id)), "key {n} at {id}");
         }
-        let entry = cluster.peek(now, &key).expect("it can be read");
+        let entry = cluster.peek(now, &key).expect("an answer");
+        let entry = entry.expect("it can be read");
         assert_eq!(entry.deadline, Some(at(60_000)));
     }
 }
@@ -202,7 +212,7 @@ fn copies_move_when_nodes_come_and_go_and_stay_readable() {
         check_copies(&mut cluster, at(2), 3, 100);
         cluster.leave(at(3), NodeId(1)).expect("four stay");
         assert!(
-            (0..100).all(|n| cluster.get(at(3), &key(n)).is_some()),
+            (0..100).all(|n| matches!(cluster.get(at(3), &key(n)), Ok(Some(_)))),
             "pulled"
         );
         let cost = cluster.move_all(at(3));
@@ -217,12 +227,12 @@ fn something_may_break_in_the_middle_of_a_move() {
         let mut cluster = full(4, 1, 300);
         cluster.join(at(1), 1).expect("room");
         cluster.move_some(at(1), middle);
-        cluster.set_versioned(at(2));
         cluster.network().isolate(NodeId(3)).expect("a fault");
         cluster.network().heal(at(2));
         assert_eq!(cluster.size(at(2)), 300, "after {middle} slots");
         for n in 0..300 {
-            assert!(cluster.get(at(3), &key(n)).is_some(), "key {n}");
+            let get = cluster.get(at(3), &key(n));
+            assert!(matches!(get, Ok(Some(_))), "key {n}");
         }
         let added = cluster.add(at(3), &key(7), b"other", None);
         assert_eq!(added, Ok(false), "it is there");
@@ -289,8 +299,7 @@ proptest! {
         };
         let mut short = Cluster::new(config).expect("a cluster");
         let mut long = Cluster::new(config).expect("a cluster");
-        short.set_versioned(at(0));
-        long.start_trace(at(0));
+        long.start_trace();
         let (mut one, mut other) = (Model::new(4), Model::new(4));
         let (mut now, mut then) = (at(0), at(0));
         for step in &steps {
@@ -299,7 +308,7 @@ proptest! {
             prop_assert_eq!(short.next_expiry(), long.next_expiry());
         }
         prop_assert_eq!(short.node_stats(now), long.node_stats(now));
-        prop_assert_eq!(told(&short), told(&long));
+        prop_assert_eq!(told(short.events()), told(long.events()));
     }
 }
 
@@ -319,7 +328,7 @@ fn full_nodes_evict_the_same_on_the_short_way_and_the_long_way() {
         };
         let mut short = Cluster::new(config).expect("a cluster");
         let mut long = Cluster::new(config).expect("a cluster");
-        long.start_trace(at(0));
+        long.start_trace();
         let mut rng = Rng::new(7);
         for turn in 0..2_000 {
             let (key, action) = (rng.below(12).to_string(), rng.below(10));
@@ -332,7 +341,7 @@ fn full_nodes_evict_the_same_on_the_short_way_and_the_long_way() {
             assert_eq!(one, other, "turn {turn}, key {key:?}, {action}");
             assert_eq!(short.node_stats(now), long.node_stats(now), "turn {turn}");
         }
-        assert_eq!(told(&short), told(&long));
+        assert_eq!(told(short.events()), told(long.events()));
     }
 }
 
@@ -350,7 +359,6 @@ fn a_node_that_has_crashed_can_leave_and_its_keys_get_other_owners() {
 #[test]
 fn a_node_that_was_paused_during_a_heal_catches_up_when_it_goes_on() {
     let mut cluster = cluster(1, 1);
-    cluster.set_versioned(at(0));
     let isolated = cluster.network().isolate(NodeId(1));
     isolated.expect("room for a fault");
     cluster.put(at(0), b"apple", b"red", None).expect("stored");
@@ -367,7 +375,6 @@ fn a_node_that_was_paused_during_a_heal_catches_up_when_it_goes_on() {
 #[test]
 fn a_write_that_was_refused_is_kept_for_nobody() {
     let mut cluster = cluster(2, 2);
-    cluster.set_versioned(at(0));
     let (zero, one) = (NodeId(0), NodeId(1));
     for (a, b) in [(zero, one), (zero, NodeId(2))] {
         let delayed = cluster
@@ -375,19 +382,16 @@ fn a_write_that_was_refused_is_kept_for_nobody() {
             .delay(a, b, Duration::from_millis(10), Duration::ZERO);
         delayed.expect("room for a fault");
     }
-    let add = cluster.ask(at(0), 0, Some(zero), b"apple", Action::add(b"never", None));
+    let add = ask(&mut cluster, at(0), 0, Some(zero), add(b"never", None));
     cluster.tick(at(30));
     // The others have said that they know nothing; before that is heard, somebody else writes.
     for node in [zero, one] {
-        let put = Action::put(b"red", None);
-        cluster.ask(at(31), 1, Some(node), b"apple", put);
+        let put = put(b"red", None);
+        ask(&mut cluster, at(31), 1, Some(node), put);
     }
     cluster.tick(at(100));
-    let (_, answer) = cluster.answer(add).expect("an answer");
-    assert!(
-        matches!(answer, Answer::Refused(Refusal::Quorum(_))),
-        "{answer:?}"
-    );
+    let answer = cluster.take(add).expect("an outcome").outcome;
+    assert!(is_short(&answer), "{answer:?}");
     cluster.crash(at(101), one).expect("it runs");
     cluster
         .restart(at(101), one, Restart::Hints)

@@ -3,7 +3,7 @@
 
 use shardlab::cache::Cache;
 use shardlab::nemesis::Nemesis;
-use shardlab::replica::{Plant, Restart};
+use shardlab::replica::{InjectedBug, Restart};
 use shardlab::simulation::{
     Failure, Options, chosen, replay, run, script, shrink, shrink_script, transcript,
 };
@@ -20,15 +20,12 @@ fn all_well(options: &Options, seeds: std::ops::Range<u64>) {
     }
 }
 
-/// Which seed first breaks something other than that too little happened.
+/// Which seed first breaks something.
 fn first_failure(options: &Options, seeds: u64) -> Option<u64> {
-    (0..seeds).find(|&seed| {
-        let failure = run(options, seed).failure;
-        failure.is_some_and(|failure| failure != Failure::TooLittle)
-    })
+    (0..seeds).find(|&seed| run(options, seed).failure.is_some())
 }
 
-fn planted(plant: Plant) -> Options {
+fn planted(plant: InjectedBug) -> Options {
     Options {
         plant: Some(plant),
         ..Options::default()
@@ -83,7 +80,7 @@ fn other_numbers_of_nodes_owners_and_quorums_break_no_promise() {
 
 #[test]
 fn every_planted_bug_is_found() {
-    for plant in Plant::ALL {
+    for plant in InjectedBug::ALL {
         let found = first_failure(&planted(plant), 1_000);
         assert!(found.is_some(), "{plant} is not found");
     }
@@ -108,7 +105,7 @@ fn hints_that_arrive_are_told_from_hints_that_are_lost() {
         restart: Restart::Hints,
         ..Options::default()
     };
-    let lost = planted(Plant::LostHints);
+    let lost = planted(InjectedBug::LostHints);
     let is_lost = |options, seeds| (0..seeds).any(|seed| kind(options, seed) == Some("lost hint"));
     assert!(is_lost(&lost, 1_000), "lost hints are not found");
     assert!(
@@ -143,7 +140,7 @@ fn a_plan_replayed_comes_to_the_same() {
 
 #[test]
 fn few_steps_of_a_failed_run_fail_in_the_same_way() {
-    let options = planted(Plant::NoTombstones);
+    let options = planted(InjectedBug::NoTombstones);
     let seed = first_failure(&options, 100).expect("it is found soon");
     let run = run(&options, seed);
     let places = shrink(&options, &run);
@@ -166,13 +163,56 @@ fn few_steps_of_a_failed_run_fail_in_the_same_way() {
 }
 
 #[test]
-fn a_run_in_which_too_little_happens_fails() {
-    let options = Options {
+fn a_run_in_which_little_happens_is_no_failure() {
+    let one_operation = Options {
         ops: 1,
         ..Options::default()
     };
-    let few = (0..20).filter(|&seed| run(&options, seed).failure == Some(Failure::TooLittle));
-    assert!(few.count() > 5, "one operation shows nothing");
+    let one_node = Options {
+        nodes: 1,
+        replicas: 1,
+        ..Options::default()
+    };
+    all_well(&one_operation, 0..50);
+    all_well(&one_node, 0..50);
+}
+
+#[test]
+fn given_times_and_capacities_are_those_of_every_run() {
+    use shardlab::config::Capacity;
+    use std::time::Duration;
+    let options = Options {
+        timeout: Some(Duration::from_millis(70)),
+        grace: Some(Duration::from_millis(300)),
+        capacity: Capacity {
+            entries: Some(2),
+            bytes: Some(150),
+        },
+        eviction: Some(shardlab::eviction::Eviction::Lru),
+        ..Options::default()
+    };
+    assert_eq!(
+        options.arguments(),
+        " --timeout 70ms --grace 300ms --max-entries 2 --max-memory 150 --eviction lru"
+    );
+    for seed in 0..50 {
+        let config = shardlab::simulation::setup(&options, seed).config;
+        assert_eq!(
+            (
+                config.timeout,
+                config.grace,
+                config.capacity,
+                config.eviction
+            ),
+            (
+                Duration::from_millis(70),
+                Duration::from_millis(300),
+                options.capacity,
+                shardlab::eviction::Eviction::Lru
+            )
+        );
+    }
+    all_well(&options, 0..50);
 }
 
 #[test]
@@ -219,7 +259,7 @@ fn the_program_sums_up_what_it_has_seen() {
 
 #[test]
 fn the_program_shows_how_to_see_a_failure_again() {
-    let output = crate::run(&["simulate", "--tombstones", "off"], b"");
+    let output = crate::run(&["simulate", "--plant", "no-tombstones"], b"");
     assert_eq!(output.status.code(), Some(1));
     let text = crate::text(&output.stdout);
     let line = text.lines().rfind(|line| line.starts_with("again: "));
@@ -342,7 +382,7 @@ fn a_script_shows_what_is_said_of_it_when_it_is_run() {
         ["--plant", "counted-acks"],
         ["--plant", "no-replication"],
         ["--plant", "relative-ttl"],
-        ["--tombstones", "off"],
+        ["--plant", "no-tombstones"],
         ["--plant", "early-tombstones"],
         ["--plant", "late-deadline"],
         ["--plant", "lost-hints"],
@@ -376,7 +416,7 @@ fn where_steps_need_several_clients_others_are_looked_for() {
 
 #[test]
 fn a_failure_is_one_object_for_programs() {
-    let arguments = ["simulate", "--relative-ttl", "--format", "json"];
+    let arguments = ["simulate", "--plant", "relative-ttl", "--format", "json"];
     let output = crate::run(&arguments, b"");
     assert_eq!(output.status.code(), Some(1));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");

@@ -2,15 +2,42 @@
 
 use std::time::Duration;
 
-use shardlab::cache::Cache;
-use shardlab::history::Action;
+use shardlab::cache::Error;
+use shardlab::cluster::{Request, Ticket};
 use shardlab::id::NodeId;
-use shardlab::replica::{Answer, RequestId};
+use shardlab::operation::{Bytes, Operation, Outcome, PutError, Refusal};
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
+/// What is done with "apple".
+pub type Action = Operation<&'static [u8]>;
+
 pub fn at(millis: u64) -> Instant {
     Instant::from_millis(millis)
+}
+
+pub fn put(value: &'static [u8], deadline: Option<Instant>) -> Action {
+    Action::Put { value, deadline }
+}
+
+pub fn add(value: &'static [u8], deadline: Option<Instant>) -> Action {
+    Action::Add { value, deadline }
+}
+
+/// What a read returns that finds this value.
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with results")]
+pub fn hit(value: &[u8]) -> Result<Option<Bytes>, Error> {
+    Ok(Some(value.into()))
+}
+
+/// What a write returns that a store has no room for.
+pub fn refused<T>(error: PutError) -> Result<T, Error> {
+    Err(error.into())
+}
+
+/// Whether too few owners answered, and nothing was done.
+pub fn is_short(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused(Refusal::Quorum(_)))
 }
 
 /// Five nodes, of which three own "apple", in order, and one that does not; two are a quorum.
@@ -34,27 +61,43 @@ pub fn five(change: impl FnOnce(&mut Config)) -> (Cluster, [NodeId; 4]) {
     (cluster, [first, second, third, other.expect("five nodes")])
 }
 
-/// Lets time pass until this request has its answer: when, from whom and what.
-pub fn reply(cluster: &mut Cluster, mut now: Instant, id: RequestId) -> (Instant, NodeId, Answer) {
+/// Submits an operation on "apple".
+pub fn ask(
+    cluster: &mut Cluster,
+    now: Instant,
+    client: u32,
+    via: Option<NodeId>,
+    action: Action,
+) -> Ticket {
+    let request = Request::new(b"apple", action).of(client).via(via);
+    cluster.submit(now, request).expect("few requests")
+}
+
+/// Lets time pass until this request has its outcome: when, from which node and which outcome.
+pub fn reply(
+    cluster: &mut Cluster,
+    mut now: Instant,
+    ticket: Ticket,
+) -> (Instant, NodeId, Outcome) {
     loop {
-        if let Some((node, answer)) = cluster.answer(id) {
-            return (now, node, answer);
+        if let Some(completion) = cluster.take(ticket) {
+            return (now, completion.node, completion.outcome);
         }
-        now = cluster.next_deadline().expect("somebody gives up").max(now);
+        now = cluster.next_deadline().expect("a timeout").max(now);
         cluster.tick(now);
     }
 }
 
-/// Asks for something to be done with "apple", and lets time pass until there is an answer.
-pub fn wait(cluster: &mut Cluster, now: Instant, action: Action) -> (Instant, Answer) {
-    let id = cluster.ask(now, 0, None, b"apple", action);
-    let (now, _, answer) = reply(cluster, now, id);
-    (now, answer)
+/// Does something with "apple", and lets time pass until there is an outcome.
+pub fn wait(cluster: &mut Cluster, now: Instant, action: Action) -> (Instant, Outcome) {
+    let ticket = ask(cluster, now, 0, None, action);
+    let (now, _, outcome) = reply(cluster, now, ticket);
+    (now, outcome)
 }
 
-/// [`reply`], for who only wants to know what.
-pub fn wait_for(cluster: &mut Cluster, now: Instant, id: RequestId) -> Answer {
-    reply(cluster, now, id).2
+/// The outcome that [`reply`] waits for.
+pub fn wait_for(cluster: &mut Cluster, now: Instant, ticket: Ticket) -> Outcome {
+    reply(cluster, now, ticket).2
 }
 
 /// A timeout for stories in which many are waited for.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::super::record::Record;
 use super::*;
 
 const TICK: u64 = 1 << TICK_BITS;
@@ -65,7 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is scheduled: by deadline, and then by when that was done.
+/// The scheduled slots, by deadline and then by the order of scheduling.
 #[derive(Default)]
 struct Model {
     pending: BTreeSet<(u64, u64, Slot)>,
@@ -96,7 +97,13 @@ impl Model {
     }
 }
 
-/// A wheel, what it should be, and the slots in use.
+fn insert(slab: &mut Slab) -> Slot {
+    let slot = slab.next_slot();
+    slab.insert(Record(0));
+    slot
+}
+
+/// A wheel, its model, and the slots in use.
 struct Pair {
     wheel: Wheel,
     slab: Slab,
@@ -110,7 +117,7 @@ impl Pair {
         let mut slab = Slab::default();
         Self {
             wheel: Wheel::default(),
-            slots: (0..slots).map(|block| slab.insert(block)).collect(),
+            slots: (0..slots).map(|_| insert(&mut slab)).collect(),
             slab,
             model: Model::default(),
             now: 0,
@@ -132,7 +139,7 @@ impl Pair {
     fn reuse(&mut self, nth: usize) {
         self.cancel(self.slots[nth]);
         self.slab.remove(self.slots[nth]);
-        self.slots[nth] = self.slab.insert(0);
+        self.slots[nth] = insert(&mut self.slab);
     }
 
     fn advance(&mut self, to: u64) {
@@ -173,10 +180,7 @@ impl Pair {
             "next is none if nothing is scheduled"
         );
         assert!(next <= first, "next is never late");
-        assert!(
-            self.wheel.places() <= 2 * self.model.pending.len(),
-            "memory"
-        );
+        assert!(self.wheel.held() <= 2 * self.model.pending.len(), "memory");
     }
 }
 
@@ -238,7 +242,7 @@ fn a_slot_that_moves_between_buckets_leaves_nothing_behind() {
     pair.check();
     pair.advance(near);
     pair.check();
-    assert_eq!(pair.wheel.places(), 0);
+    assert_eq!(pair.wheel.held(), 0);
 }
 
 #[test]
@@ -269,7 +273,7 @@ fn one_that_is_always_put_off_does_not_use_its_bucket_up() {
         pair.schedule(1, (1 << 50) + n);
     }
     pair.check();
-    let (_, place) = pair.slab[1].timer().expect("scheduled");
-    assert!(place < 10_000, "place {place}");
+    let (_, position) = pair.slab.timer(1).expect("scheduled");
+    assert!(position < 10_000, "position {position}");
     pair.advance(1 << 51);
 }

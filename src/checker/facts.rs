@@ -1,0 +1,93 @@
+//! What an operation says of values and deadlines by itself.
+
+use super::op::{Act, NEVER, Op, Told};
+use super::value::Value;
+
+/// What a read tells of the value that it found, or a write of the value that it left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// It was this value.
+    Value(Value),
+    /// There was some value.
+    Some,
+}
+
+/// What an operation tells of the value that it found; `None` if it is no read.
+pub fn wanted(op: &Op) -> Option<Want> {
+    match (op.act, op.told) {
+        (Act::Get, Told::Value(value)) => value.map(Want::Value),
+        (Act::Cas(expected, ..), Told::Applied(true)) => Some(Want::Value(expected)),
+        (Act::Add(..), Told::Applied(false))
+        | (Act::SetDeadline(_) | Act::Delete, Told::Applied(true)) => Some(Want::Some),
+        (Act::Incr(delta), Told::Value(Some(Value::Number(sum)))) if sum != delta => {
+            let before = sum.checked_sub(delta)?;
+            Some(Want::Value(Value::Number(before)))
+        }
+        _ => None,
+    }
+}
+
+/// What an operation wrote, if it did or may have; `None` if it writes no value.
+pub fn written(op: &Op) -> Option<Want> {
+    match (op.act, op.told) {
+        (Act::Delete | Act::Get | Act::SetDeadline(_), _) | (_, Told::Applied(false)) => None,
+        (Act::Put(Value::Any, _), _) => Some(Want::Some),
+        (Act::Put(value, _) | Act::Add(value, _) | Act::Cas(_, value, _), _) => {
+            Some(Want::Value(value))
+        }
+        (Act::Incr(_), Told::Value(Some(value))) => Some(Want::Value(value)),
+        (Act::Incr(_), _) => Some(Want::Some),
+    }
+}
+
+/// What an operation must have found to be the source of a read of `want`.
+pub fn needed(op: &Op, want: Want) -> Option<Want> {
+    match (op.act, op.told, want) {
+        (Act::Cas(expected, ..), ..) => Some(Want::Value(expected)),
+        (Act::Incr(delta), Told::Nothing, Want::Value(Value::Number(sum))) if sum != delta => sum
+            .checked_sub(delta)
+            .map(|it| Want::Value(Value::Number(it))),
+        _ => wanted(op),
+    }
+}
+
+/// Whether a sure operation certainly leaves nothing of the value before.
+pub fn ends(op: &Op) -> bool {
+    match op.act {
+        Act::Put(..) | Act::Delete | Act::Incr(_) => true,
+        Act::Add(..) | Act::Cas(..) => op.told == Told::Applied(true),
+        Act::Get | Act::SetDeadline(_) => false,
+    }
+}
+
+/// Whether an operation changes the deadline of a value that it leaves, if it does or may have.
+pub fn is_change(op: &Op) -> bool {
+    matches!(op.act, Act::SetDeadline(_)) && op.told != Told::Applied(false)
+}
+
+/// Whether an operation keeps the deadline of the value before.
+pub fn inherits(op: &Op) -> bool {
+    matches!(op.act, Act::Incr(_))
+}
+
+/// Whether an operation may give what it writes a deadline, or none, of its own.
+pub fn gives_deadline(op: &Op) -> bool {
+    match op.act {
+        Act::Incr(delta) => {
+            let from_nothing = Told::Value(Some(Value::Number(delta)));
+            op.told == Told::Nothing || op.told == from_nothing
+        }
+        _ => true,
+    }
+}
+
+/// The deadline that an operation gives.
+pub fn deadline(op: &Op) -> u64 {
+    match op.act {
+        Act::Put(_, deadline)
+        | Act::Add(_, deadline)
+        | Act::Cas(_, _, deadline)
+        | Act::SetDeadline(deadline) => deadline,
+        Act::Delete | Act::Get | Act::Incr(_) => NEVER,
+    }
+}

@@ -1,0 +1,361 @@
+//! The fast path: direct calls in place of messages.
+//!
+//! When no message is in flight, no fault is active and every node serves, all messages of a request
+//! would be delivered in its own instant, and every owner would answer. Then the owners are called
+//! one after the other. The result is the same, message by message or not; a test compares both.
+//! Requests for which that is not plain take the messages: owners that disagree, a named coordinator.
+
+use smallvec::SmallVec;
+
+use super::delivery::rules;
+use super::hosted::HostedNode;
+use super::{Cluster, Request};
+use crate::id::NodeId;
+use crate::node::{Cause, Node};
+use crate::operation::{Found, Operation, Outcome, PutError, Refusal, Shortfall};
+use crate::replica::{Decision, Known, Live, decide};
+use crate::time::Instant;
+
+/// What the owners of a key know, in their order.
+type Copies = SmallVec<[(NodeId, Known); 4]>;
+
+impl Cluster {
+    /// Carries a request out by direct calls; `None` if it has to go by message. Everything that is
+    /// due must be done.
+    #[inline]
+    pub(super) fn run_fast(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+    ) -> Option<(NodeId, Outcome)> {
+        if request.via.is_some() || !self.is_fast_path_open() {
+            return None;
+        }
+        if self.config.replicas == 1 {
+            return Some(self.run_alone(now, request));
+        }
+        self.run_copies(now, request)
+    }
+
+    #[inline]
+    fn is_fast_path_open(&mut self) -> bool {
+        let is_free = self.trace.is_none() && self.moving.is_none() && self.config.bug.is_none();
+        is_free && !self.config.always_by_message && self.is_quiescent()
+    }
+
+    /// Whether no message is in flight, no fault is active, and every node serves. Cost: O(1) as long
+    /// as nothing changes that, O(nodes) otherwise.
+    #[inline]
+    pub(super) fn is_quiescent(&mut self) -> bool {
+        if !self.network.is_calm() {
+            return false;
+        }
+        if self.quiescent.is_none() {
+            let idle = self.clients.in_flight() == 0;
+            let undisturbed = idle && self.nodes.iter().all(HostedNode::is_undisturbed);
+            self.quiescent = Some(undisturbed);
+            if undisturbed && self.config.replicas == 1 && self.moving.is_none() {
+                self.forget_tombstones();
+            }
+        }
+        self.quiescent == Some(true)
+    }
+
+    /// With one owner of every key and no message in flight, no older write can arrive any more: the
+    /// fast path makes no tombstones then, and those that messages made are not needed.
+    fn forget_tombstones(&mut self) {
+        for hosted in self.nodes.iter_mut() {
+            hosted.replica.clear_tombstones(self.clock);
+        }
+    }
+
+    /// A request for a key with one owner.
+    fn run_alone(&mut self, now: Instant, request: &Request<'_>) -> (NodeId, Outcome) {
+        let key = request.key;
+        let owner = self.owner(key);
+        let outcome = match request.operation {
+            Operation::Get => self.get_alone(now, owner, request),
+            Operation::Put { value, deadline } => {
+                let stored = self.put_alone(now, owner, key, value, deadline);
+                stored.map_or_else(refused, |()| Outcome::Done)
+            }
+            Operation::Delete => {
+                let node = &mut self.nodes[owner].replica.node;
+                let slot = node.slot_of(key);
+                if let Some(slot) = slot {
+                    node.remove(now, slot, Cause::Deleted, &mut self.log);
+                }
+                Outcome::Applied(slot.is_some())
+            }
+            _ => self.update_alone(now, owner, request),
+        };
+        (owner, outcome)
+    }
+
+    #[inline]
+    fn get_alone(&mut self, now: Instant, owner: NodeId, request: &Request<'_>) -> Outcome {
+        let node = &mut self.nodes[owner].replica.node;
+        if request.is_look {
+            let slot = node.slot_of(request.key);
+            return Outcome::Value(slot.map(|slot| found(node, slot)));
+        }
+        let hit = node.look_up(now, request.key, &mut self.log);
+        Outcome::Value(hit.map(|hit| Found {
+            value: node.value_of(hit).into(),
+            deadline: node.deadline(hit.slot),
+            version: node.version(hit.slot),
+        }))
+    }
+
+    #[inline]
+    fn put_alone(
+        &mut self,
+        now: Instant,
+        owner: NodeId,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<(), PutError> {
+        let replica = &mut self.nodes[owner].replica;
+        let version = replica.node.has_versions().then_some(self.clock);
+        replica.put_latest(now, key, value, deadline, version, &mut self.log)?;
+        self.expect(owner, deadline);
+        Ok(())
+    }
+
+    /// A read-modify-write of a key with one owner.
+    fn update_alone(&mut self, now: Instant, owner: NodeId, request: &Request<'_>) -> Outcome {
+        let node = &self.nodes[owner].replica.node;
+        let live = node.slot_of(request.key).map(|slot| live(node, slot));
+        let (value, deadline, outcome) = match decide(&request.operation, live) {
+            Decision::Answer(outcome) => return outcome,
+            Decision::Write {
+                value,
+                deadline,
+                outcome,
+                ..
+            } => (value.unwrap_or_default().into_owned(), deadline, outcome),
+        };
+        let stored = self.put_alone(now, owner, request.key, &value, deadline);
+        stored.map_or_else(refused, |()| outcome)
+    }
+
+    /// A request for a key with several owners; `None` if they disagree.
+    fn run_copies(&mut self, now: Instant, request: &Request<'_>) -> Option<(NodeId, Outcome)> {
+        let mut owners = std::mem::take(&mut self.owners);
+        let hash = self.placement.hash(request.key);
+        let replicas = self.config.replicas;
+        self.placement.owners(hash, replicas, &mut owners);
+        let outcome = match request.operation {
+            Operation::Put { value, deadline } => {
+                Some(self.put_copies(now, &owners, request.key, value, deadline))
+            }
+            _ => self.read_copies(now, &owners, request),
+        };
+        let first = owners.first().copied();
+        self.owners = owners;
+        Some((first?, outcome?))
+    }
+
+    fn put_copies(
+        &mut self,
+        now: Instant,
+        owners: &[NodeId],
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Outcome {
+        // The coordinator refuses what can never fit before any owner is asked.
+        let first = &self.nodes[owners[0]].replica.node;
+        if let Err(error) = first.check_size(key.len(), value.len()) {
+            return refused(error);
+        }
+        let refusals = self.store_copies(now, owners, key, value, deadline);
+        self.write_outcome(now, owners, key, &refusals, Outcome::Done)
+    }
+
+    /// Stores the latest write at all owners. Returns which refuse it.
+    fn store_copies(
+        &mut self,
+        now: Instant,
+        owners: &[NodeId],
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> SmallVec<[(NodeId, PutError); 1]> {
+        let version = Some(self.clock);
+        let mut refusals = SmallVec::new();
+        for &owner in owners {
+            let replica = &mut self.nodes[owner].replica;
+            let stored = replica.put_latest(now, key, value, deadline, version, &mut self.log);
+            match stored {
+                Ok(()) => self.expect(owner, deadline),
+                Err(error) => refusals.push((owner, error)),
+            }
+        }
+        if refusals.is_empty() && deadline.is_some() {
+            for &owner in owners {
+                let (clock, replica) = (self.clock, &mut self.nodes[owner].replica);
+                replica.settle(key, clock, clock);
+            }
+        }
+        refusals
+    }
+
+    /// The outcome of a write that some owners refused. If others have it, older values are dropped.
+    fn write_outcome(
+        &mut self,
+        now: Instant,
+        owners: &[NodeId],
+        key: &[u8],
+        refused: &[(NodeId, PutError)],
+        outcome: Outcome,
+    ) -> Outcome {
+        let Some(&(_, error)) = refused.first() else {
+            return outcome;
+        };
+        if refused.len() == owners.len() {
+            return Outcome::Refused(Refusal::Put(error));
+        }
+        for &(owner, _) in refused {
+            let (clock, replica) = (self.clock, &mut self.nodes[owner].replica);
+            replica.supersede(now, key, clock, &mut self.log);
+        }
+        let needed = self.config.write_quorum.min(owners.len());
+        if owners.len() - refused.len() >= needed {
+            return outcome;
+        }
+        let has = |owner: &&NodeId| refused.iter().all(|(node, _)| node != *owner);
+        Outcome::Unknown(Shortfall {
+            needed,
+            answered: owners.iter().filter(has).copied().collect(),
+            refused: refused.to_vec(),
+            ..Shortfall::default()
+        })
+    }
+
+    /// A request that reads first.
+    fn read_copies(
+        &mut self,
+        now: Instant,
+        owners: &[NodeId],
+        request: &Request<'_>,
+    ) -> Option<Outcome> {
+        let key = request.key;
+        let asked = self.ask_owners(owners, key)?;
+        let version = asked.iter().map(|(_, known)| known.version()).max()?;
+        let newest = asked.iter().find(|(_, known)| known.version() == version)?;
+        let at = newest.1.slot().map(|slot| (newest.0, slot));
+        let node = at.map(|(owner, slot)| (&self.nodes[owner].replica.node, slot));
+        let live = node.map(|(node, slot)| live(node, slot));
+        match decide(&request.operation, live) {
+            Decision::Answer(outcome) => {
+                if request.operation.is_read() && !request.is_look {
+                    self.count_read(now, owners[0], &asked, key, at.is_some());
+                }
+                Some(outcome)
+            }
+            Decision::Write {
+                value,
+                deadline,
+                outcome,
+                ..
+            } => {
+                let is_latest =
+                    |&owner: &NodeId| self.nodes[owner].replica.locate(key).version() <= version;
+                if !owners.iter().all(is_latest) {
+                    return None;
+                }
+                let Some(value) = value.map(std::borrow::Cow::into_owned) else {
+                    self.delete_copies(now, owners, key);
+                    return Some(outcome);
+                };
+                let first = &self.nodes[owners[0]].replica.node;
+                if let Err(error) = first.check_size(key.len(), value.len()) {
+                    return Some(refused(error));
+                }
+                let refusals = self.store_copies(now, owners, key, &value, deadline);
+                Some(self.write_outcome(now, owners, key, &refusals, outcome))
+            }
+        }
+    }
+
+    /// What as many owners know as a read asks: R of them, and more if none of those knows anything.
+    /// `None` if several are asked and disagree.
+    fn ask_owners(&self, owners: &[NodeId], key: &[u8]) -> Option<Copies> {
+        let quorum = self.config.read_quorum.min(owners.len());
+        let mut asked = Copies::new();
+        for &owner in owners {
+            if asked.len() >= quorum && asked.iter().any(|(_, it)| it.version() > 0) {
+                break;
+            }
+            asked.push((owner, self.nodes[owner].replica.locate(key)));
+        }
+        let agree = asked
+            .windows(2)
+            .all(|pair| pair[0].1.version() == pair[1].1.version());
+        (quorum == 1 || agree).then_some(asked)
+    }
+
+    fn count_read(
+        &mut self,
+        now: Instant,
+        coordinator: NodeId,
+        asked: &[(NodeId, Known)],
+        key: &[u8],
+        hit: bool,
+    ) {
+        for (owner, known) in asked {
+            if let Some(slot) = known.slot() {
+                let node = &mut self.nodes[*owner].replica.node;
+                node.touch(now, slot, &mut self.log);
+            }
+        }
+        let coordinator = &mut self.nodes[coordinator].replica.node;
+        coordinator.count_get(key, hit);
+    }
+
+    fn delete_copies(&mut self, now: Instant, owners: &[NodeId], key: &[u8]) {
+        let shared = key.into();
+        let rules = rules(
+            &self.config,
+            &*self.placement,
+            self.moving.as_ref(),
+            self.layout_version,
+        );
+        for &owner in owners {
+            let Some(hosted) = self.nodes.get_mut(owner) else {
+                continue;
+            };
+            let replica = &mut hosted.replica;
+            replica.delete_latest(now, &rules, &shared, self.clock, &mut self.log);
+            self.timeouts.set(owner, replica.next_timeout());
+        }
+    }
+
+    /// Prefetches what requests for these keys need, at most 32 of them.
+    pub fn look_ahead<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        let wanted = keys.map(|key| (&self.nodes[self.owner(key)].replica.node, key));
+        crate::node::look_ahead(wanted);
+    }
+}
+
+fn refused(error: PutError) -> Outcome {
+    Outcome::Refused(Refusal::Put(error))
+}
+
+fn found(node: &Node, slot: u32) -> Found {
+    Found {
+        value: node.value(slot).into(),
+        deadline: node.deadline(slot),
+        version: node.version(slot),
+    }
+}
+
+fn live(node: &Node, slot: u32) -> Live<'_> {
+    Live {
+        value: node.value(slot),
+        deadline: node.deadline(slot),
+        version: node.version(slot),
+    }
+}

@@ -1,0 +1,252 @@
+//! What a cluster holds: keys, sizes and counts. Looking changes nothing.
+//!
+//! While the network is cut or clocks are wrong, copies of a key differ. A key counts as present if
+//! the latest write to it that a node with memory knows is a value that has not expired by the
+//! world's clock: that is what a client reads that reaches those nodes.
+
+use std::collections::BTreeMap;
+
+use super::Cluster;
+use super::hosted::HostedNode;
+use crate::hot::HotKey;
+use crate::id::NodeId;
+use crate::operation::Bytes;
+use crate::replica::Known;
+use crate::stats::Stats;
+use crate::time::Instant;
+
+/// Whether a copy of a key counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copy {
+    /// It is the one that counts.
+    First,
+    /// Another copy of the same write counts.
+    Duplicate,
+    /// It has expired, or a later write is known.
+    Outdated,
+}
+
+impl Cluster {
+    /// How many different keys there are. Cost: O(nodes), or with replicas or faults a look at every
+    /// copy.
+    pub fn size(&mut self, now: Instant) -> u64 {
+        self.tick(now);
+        if self.config.replicas == 1 && self.moving.is_none() && self.is_quiescent() {
+            return self.nodes.iter().map(|it| it.stats().keys).sum();
+        }
+        let mut size = 0;
+        self.for_each_key(|_, _, _| size += 1);
+        size
+    }
+
+    /// The present keys, or the keys that one node holds, in the order of their bytes. Cost: a look
+    /// at every copy, and a sort of all keys that `wanted` lets through.
+    pub fn keys(
+        &mut self,
+        now: Instant,
+        node: Option<NodeId>,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Vec<Vec<u8>> {
+        self.tick(now);
+        let mut keys = Vec::new();
+        match node {
+            None => self.for_each_key(|key, _, _| {
+                if wanted(key) {
+                    keys.push(key.to_vec());
+                }
+            }),
+            Some(id) => {
+                let hosted = self.nodes.get(id).filter(|it| !it.crashed);
+                let node = hosted.map(|it| &it.replica.node);
+                let slots = node.iter().flat_map(|node| node.slots());
+                for slot in slots {
+                    let (key, entry) = self.nodes[id].replica.node.entry(slot);
+                    if wanted(key) && is_live(entry.deadline, self.present) {
+                        keys.push(key.to_vec());
+                    }
+                }
+            }
+        }
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Calls `visit` for each present key, with its value and deadline, in no meaningful order.
+    pub(super) fn for_each_key(&self, mut visit: impl FnMut(&[u8], &[u8], Option<Instant>)) {
+        for hosted in self.nodes.iter().filter(|it| !it.crashed) {
+            let node = &hosted.replica.node;
+            for slot in node.slots() {
+                if self.classify(hosted, slot) == Copy::First {
+                    let (key, entry) = node.entry(slot);
+                    visit(key, entry.value, entry.deadline);
+                }
+            }
+        }
+    }
+
+    /// Whether the copy in a slot is the one of its key that counts: of the copies of the latest
+    /// write, the one at the first owner that has it.
+    fn classify(&self, hosted: &HostedNode, slot: u32) -> Copy {
+        let node = &hosted.replica.node;
+        let (key, entry) = node.entry(slot);
+        if !is_live(entry.deadline, self.present) {
+            return Copy::Outdated;
+        }
+        let (version, id) = (node.version(slot), node.id());
+        let mut copy = Copy::First;
+        let mut passed = false;
+        for &owner in self.rules().owners(key).iter() {
+            passed |= owner == id;
+            let other = self.nodes.get(owner).filter(|it| !it.crashed);
+            let Some(other) = other.filter(|_| owner != id) else {
+                continue;
+            };
+            match other.replica.locate(key) {
+                known if known.version() > version => return Copy::Outdated,
+                Known::Entry(known, _) if known == version && !passed => copy = Copy::Duplicate,
+                _ => {}
+            }
+        }
+        copy
+    }
+
+    /// Copies that owners should have and lack, of all present keys. Cost: a look at every copy.
+    #[must_use]
+    pub fn replicas_missing(&self) -> u64 {
+        self.missing_by_node().values().sum()
+    }
+
+    /// The copies of present keys that each owner lacks.
+    fn missing_by_node(&self) -> BTreeMap<NodeId, u64> {
+        let mut missing = BTreeMap::new();
+        if self.config.replicas == 1 {
+            return missing;
+        }
+        let layout = self.rules().layout;
+        self.for_each_key(|key, _, _| {
+            for owner in layout.owners(key) {
+                let hosted = self.nodes.get(owner).filter(|it| !it.crashed);
+                if hosted.is_none_or(|it| it.replica.node.slot_of(key).is_none()) {
+                    *missing.entry(owner).or_insert(0) += 1;
+                }
+            }
+        });
+        missing
+    }
+
+    /// The contents and the counts of each node, by ascending number. Cost: with replicas, a look at
+    /// every copy.
+    pub fn node_stats(&mut self, now: Instant) -> Vec<(NodeId, Stats)> {
+        self.tick(now);
+        let missing = self.missing_by_node();
+        let stats = self.nodes.iter().map(|hosted| {
+            let id = hosted.replica.id();
+            let replicas_missing = missing.get(&id).copied().unwrap_or(0);
+            let stats = Stats {
+                replicas_missing,
+                ..hosted.stats()
+            };
+            (id, stats)
+        });
+        stats.collect()
+    }
+
+    /// The contents and the counts of the whole cluster.
+    pub fn stats(&mut self, now: Instant) -> Stats {
+        let all = self.node_stats(now).into_iter();
+        let all = all.fold(Stats::default(), |sum, (_, stats)| sum + stats);
+        let keys = self.size(now);
+        Stats { keys, ..all }
+    }
+
+    /// About how many different keys there are, without doing what is due: the number of copies by
+    /// the number of replicas. Cost: O(nodes), and with replicas a look at up to 10,000 copies, for
+    /// which it is exact.
+    #[must_use]
+    pub fn rough_size(&self) -> u64 {
+        const FEW: u64 = 10_000;
+        let alive = self.nodes.iter().filter(|it| !it.crashed);
+        let copies: u64 = alive.map(|it| it.stats().keys).sum();
+        if copies > FEW || self.config.replicas == 1 {
+            return copies / self.config.replicas as u64;
+        }
+        let mut size = 0;
+        self.for_each_key(|_, _, _| size += 1);
+        size
+    }
+
+    /// The `count` keys that were requested most at each node, and the requests of the node: GETs,
+    /// and writes to keys that were present. By ascending number. Keys whose error exceeds half
+    /// their count are omitted.
+    #[must_use]
+    pub fn hot_keys(&self, count: usize) -> Vec<(NodeId, u64, Vec<HotKey>)> {
+        let nodes = self.nodes.iter().map(|it| &it.replica.node);
+        let hot = nodes.filter_map(|node| Some((node.id(), node.hot()?)));
+        hot.map(|(id, hot)| {
+            let mut keys = hot.top(usize::MAX);
+            keys.retain(|key| key.error < key.count - key.error);
+            keys.truncate(count);
+            (id, hot.requests(), keys)
+        })
+        .collect()
+    }
+
+    /// Removes every key: at once where each has one owner and nothing is disturbed, and otherwise by
+    /// a delete for each present key.
+    ///
+    /// # Errors
+    /// That of the first delete that fails; the others are tried all the same.
+    pub fn clear(&mut self, now: Instant) -> Result<u64, crate::cache::Error> {
+        if let Some(removed) = self.clear_at_once(now) {
+            return Ok(removed);
+        }
+        let (mut removed, mut failed) = (0, None);
+        for key in self.keys(now, None, |_| true) {
+            match crate::cache::Cache::delete(self, now, &key) {
+                Ok(was_there) => removed += u64::from(was_there),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(removed), Err)
+    }
+
+    /// Removes every key from its only owner; `None` if that takes a request for each key.
+    pub fn clear_at_once(&mut self, now: Instant) -> Option<u64> {
+        self.tick(now);
+        let is_plain = self.config.replicas == 1 && self.moving.is_none();
+        if !is_plain || self.history.is_some() || !self.is_quiescent() {
+            return None;
+        }
+        let nodes = self.nodes.iter_mut();
+        Some(nodes.map(|it| it.replica.node.clear()).sum())
+    }
+
+    /// The messages that wait for paused nodes, by node, in the order in which they came.
+    pub fn kept_waiting(
+        &self,
+    ) -> impl Iterator<Item = &crate::network::Envelope<crate::replica::Message>> {
+        self.nodes.iter().flat_map(|it| it.inbox.iter())
+    }
+
+    /// The messages for paused nodes that the bound of their inbox has dropped.
+    pub fn dropped_for(&self) -> impl Iterator<Item = (NodeId, u64)> {
+        let paused = self.nodes.iter().filter(|it| it.inbox.dropped > 0);
+        paused.map(|it| (it.replica.id(), it.inbox.dropped))
+    }
+
+    /// The entry of a key on each node that has one, for tests of copies: value and version.
+    #[must_use]
+    pub fn copies_of(&self, key: &[u8]) -> Vec<(NodeId, Bytes, u64)> {
+        let alive = self.nodes.iter().filter(|it| !it.crashed);
+        let copies = alive.filter_map(|it| {
+            let node = &it.replica.node;
+            let slot = node.slot_of(key)?;
+            Some((node.id(), node.value(slot).into(), node.version(slot)))
+        });
+        copies.collect()
+    }
+}
+
+fn is_live(deadline: Option<Instant>, now: Instant) -> bool {
+    deadline.is_none_or(|deadline| now < deadline)
+}

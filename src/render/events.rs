@@ -1,0 +1,93 @@
+//! Events, as they happen and in `EVENTS`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::grid::Grid;
+use super::object::{Named, Text, key};
+use super::style::{Paint, Style};
+use super::text::{acknowledge, elapsed, shown};
+use crate::event::{Event, EventKind};
+use crate::language::word::show;
+use crate::time::Instant;
+
+/// Appends an event's one sentence, without its time and without a line end.
+pub fn sentence(event: &Event, out: &mut Vec<u8>) {
+    let kind = &event.kind;
+    let node = event.node.map_or_else(String::new, |node| node.to_string());
+    if let EventKind::Nemesis(action) = kind {
+        out.extend_from_slice(b"Nemesis: ");
+        out.extend_from_slice(action.as_bytes());
+    } else if kind.has_key() {
+        out.extend_from_slice(format!("Server {node} {kind} key: ").as_bytes());
+        show(&event.key, out);
+    } else {
+        out.extend_from_slice(format!("Server {node} {kind}").as_bytes());
+    }
+}
+
+pub fn list(style: Style, events: &[Event], out: &mut Vec<u8>) {
+    for event in events {
+        timed(style, event, out);
+    }
+    if events.is_empty() {
+        acknowledge(style, "no events", out);
+    }
+}
+
+fn timed(style: Style, event: &Event, out: &mut Vec<u8>) {
+    let at = elapsed(Duration::from_millis(event.at.as_millis()));
+    out.extend_from_slice(style.painted(Paint::Faint, &at).as_bytes());
+    out.push(b' ');
+    style.paint(Paint::Notice, out, |out| sentence(event, out));
+    out.push(b'\n');
+}
+
+pub fn grid(events: &[Event]) -> Grid {
+    let rows = events.iter().map(|event| {
+        let at = event.at.as_millis().to_string();
+        let node = event
+            .node
+            .map_or_else(|| "-".into(), |node| node.to_string());
+        let subject = match &event.kind {
+            EventKind::Nemesis(action) => action.to_string(),
+            _ => shown(&event.key),
+        };
+        vec![at, node, event.kind.to_string(), subject]
+    });
+    Grid::new(&["ms", "server", "event", "key"], rows)
+}
+
+#[derive(Serialize)]
+pub struct Fields<'a> {
+    event: Text<&'a EventKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<u32>,
+    /// The key, or the command of the nemesis.
+    #[serde(flatten)]
+    subject: Option<Named<'a>>,
+    at_ms: u64,
+    /// The deadline of an expiry that did not happen at its deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline_ms: Option<u64>,
+}
+
+pub fn object(event: &Event) -> Fields<'_> {
+    let subject = match &event.kind {
+        EventKind::Nemesis(action) => Some(Named("fault", Some(action.as_bytes()))),
+        kind => kind.has_key().then(|| key(&event.key)),
+    };
+    let deadline = event.deadline.filter(|&deadline| deadline != event.at);
+    Fields {
+        event: Text(&event.kind),
+        node: event.node.map(|node| node.0),
+        subject,
+        at_ms: event.at.as_millis(),
+        deadline_ms: deadline.map(Instant::as_millis),
+    }
+}
+
+pub fn objects(events: &[Event]) -> Vec<Fields<'_>> {
+    events.iter().map(object).collect()
+}

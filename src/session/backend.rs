@@ -1,0 +1,138 @@
+//! The seam behind the session: any sharded cache.
+
+use crate::cluster::{MoveCost, Status};
+use crate::event::EventLog;
+use crate::id::NodeId;
+use crate::language::catalog::Capability;
+use crate::language::{Change, Command, Error};
+use crate::placement::PlacementKind;
+use crate::reply::{Reply, TracedMessage};
+use crate::time::{Clock, Instant};
+
+use super::Waiting;
+
+/// What a session needs of a sharded cache. The simulated cluster is one.
+///
+/// Nothing here blocks. Commands come from one client at a time and may be in flight for many.
+pub trait DistributedCache: Send {
+    /// Its name in the middle of a sentence, such as "the simulated cluster".
+    fn name(&self) -> &'static str;
+
+    /// Whether it can do what a command needs. Asked before a command is begun.
+    fn supports(&self, capability: Capability) -> bool;
+
+    /// Starts a command at `now`.
+    ///
+    /// # Errors
+    /// What the cache refuses; nothing has changed then.
+    fn begin<'a>(
+        &mut self,
+        now: Instant,
+        clock: &mut dyn Clock,
+        origin: Origin,
+        command: Command<'a>,
+    ) -> Result<Progress<'a>, Error>;
+
+    /// Goes on with a command, after time has passed.
+    ///
+    /// # Errors
+    /// As for [`DistributedCache::begin`].
+    fn resume<'a>(
+        &mut self,
+        now: Instant,
+        waiting: Box<Waiting<'a>>,
+    ) -> Result<Progress<'a>, Error>;
+
+    /// Gives a command up: it may have been carried out, or not.
+    fn abandon(&mut self, now: Instant, waiting: Waiting<'_>);
+
+    /// Starts a change of members, placement or replicas. Returns the node that joins or leaves.
+    ///
+    /// # Errors
+    /// What the cache refuses; nothing has changed then.
+    fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error>;
+
+    /// Moves some keys. Returns the cost of the change when no more can move.
+    fn move_some(&mut self, now: Instant) -> Option<MoveCost>;
+
+    /// How far the move has come, as a part of 1, and how many keys have moved.
+    fn move_progress(&self) -> (f64, u64);
+
+    /// Does what is due at `now`, but stops after `limit` expiries; `true` if more is due.
+    fn tick_some(&mut self, now: Instant, limit: usize) -> bool;
+
+    /// When something is due next: at or before the earliest deadline.
+    fn next_deadline(&mut self) -> Option<Instant>;
+
+    /// The latest events.
+    fn events(&self) -> &EventLog;
+
+    /// What a prompt shows. Cost: O(nodes).
+    fn overview(&self) -> Overview;
+
+    /// When the next message arrives, if messages can be seen.
+    fn next_message(&mut self) -> Option<Instant>;
+
+    /// Delivers the next message, which arrives at `at`.
+    fn deliver_message(&mut self, at: Instant) -> Option<TracedMessage>;
+
+    /// Records the messages of the next command.
+    fn start_trace(&mut self, now: Instant) -> TraceStart;
+
+    /// The messages since the start of the trace.
+    fn end_trace(&mut self, start: TraceStart) -> Reply<'static>;
+}
+
+/// Where a command comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's number.
+    pub client: u32,
+    /// The node that coordinates; `None`: the first owner of the key.
+    pub via: Option<NodeId>,
+}
+
+impl Origin {
+    /// The client and the coordinator that a line names. Client 0 is the prompt.
+    #[must_use]
+    pub fn of(request: &crate::language::Request<'_>) -> Self {
+        Self {
+            client: request.client.unwrap_or(0),
+            via: request.via,
+        }
+    }
+}
+
+/// How far a command has come.
+pub enum Progress<'a> {
+    /// It has its reply.
+    Done(Reply<'a>),
+    /// It waits for messages.
+    Waiting(Box<Waiting<'a>>),
+}
+
+/// A request trace that has started.
+pub struct TraceStart {
+    /// When.
+    pub at: Instant,
+    /// The sequence numbers of the messages that were in flight by then.
+    pub before: Vec<u64>,
+}
+
+/// The state of a cache, for a prompt.
+pub struct Overview {
+    /// The nodes and their states, by ascending number.
+    pub nodes: Vec<(NodeId, Status)>,
+    /// About how many keys there are.
+    pub keys: u64,
+    /// Whether keys move.
+    pub is_moving: bool,
+    /// How many faults of the network are active.
+    pub faults: u64,
+    /// How keys are placed.
+    pub placement: PlacementKind,
+    /// How many owners each key has.
+    pub replicas: usize,
+    /// Whether some key has a deadline.
+    pub has_deadlines: bool,
+}

@@ -1,0 +1,400 @@
+//! The simulated cluster as the backend of sessions, with a fault injector.
+
+use std::collections::BTreeMap;
+
+use super::backend::{DistributedCache, Origin, Overview, Progress, TraceStart};
+use super::checks::CALLS;
+use super::requests::{Waiting, is_on_keys};
+use crate::cluster::{Cluster, Completion, MoveCost, Ticket};
+use crate::config::Capacity;
+use crate::event::{Event, EventLog};
+use crate::id::NodeId;
+use crate::language::catalog::Capability;
+use crate::language::word::Bytes;
+use crate::language::{Bound, Change, Command, Error, ErrorKind, glob};
+use crate::nemesis::{Nemesis, Villain};
+use crate::operation::Outcome;
+use crate::reply::{HotRow, NodeRow, Reply, Ring, TracedMessage, Whereabouts};
+use crate::stats::Stats;
+use crate::time::{Clock, ClockKind, Instant};
+
+/// How many slots a move looks at in a step.
+const SLOTS: usize = 1024;
+/// How many steps RING draws a band in.
+const BAND: u64 = 64;
+
+/// A simulated cluster and its fault injector.
+pub struct SimulatedCluster {
+    pub(super) cluster: Cluster,
+    /// Whether any deadline was ever set, or any fault injected; then the clock stays the same.
+    pub(super) is_timed: bool,
+    /// The fault injector, while it is on.
+    pub(super) injector: Option<(Nemesis, Villain)>,
+    /// Outcomes that were polled for a request of another command.
+    outcomes: BTreeMap<Ticket, (NodeId, Outcome)>,
+}
+
+impl SimulatedCluster {
+    /// A backend of this cluster. Where keys have replicas, a history is kept from the start.
+    #[must_use]
+    pub fn new(mut cluster: Cluster, now: Instant) -> Self {
+        if cluster.config().replicas > 1 {
+            cluster.begin_history(now, CALLS);
+        }
+        Self {
+            cluster,
+            is_timed: false,
+            injector: None,
+            outcomes: BTreeMap::new(),
+        }
+    }
+
+    /// The outcome of a request, if it is known. It is returned once.
+    #[inline]
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<(NodeId, Outcome)> {
+        while let Some(completion) = self.cluster.poll() {
+            let Completion {
+                ticket: completed,
+                node,
+                outcome,
+                ..
+            } = completion;
+            if completed == ticket {
+                return Some((node, outcome));
+            }
+            self.outcomes.insert(completed, (node, outcome));
+        }
+        if self.outcomes.is_empty() {
+            return None;
+        }
+        self.outcomes.remove(&ticket)
+    }
+
+    fn execute<'a>(
+        &mut self,
+        now: Instant,
+        clock: &mut dyn Clock,
+        command: Command<'a>,
+    ) -> Result<Reply<'a>, Error> {
+        let cluster = &mut self.cluster;
+        Ok(match command {
+            Command::Keys { pattern, node } => self.keys(now, pattern.as_deref(), node)?,
+            Command::Size => Reply::Size(cluster.size(now)),
+            Command::Time => Reply::Time {
+                elapsed: now.since(Instant::START),
+                clock: clock.kind(),
+            },
+            Command::Clock { kind: None } => Reply::Clock(clock.kind()),
+            Command::Clock { kind: Some(kind) } => {
+                self.switch_clock(clock, kind)?;
+                Reply::Done
+            }
+            Command::Nodes => Reply::Nodes(self.nodes(now)),
+            Command::Ring => Reply::Ring(self.ring()),
+            Command::Placement => Reply::Placement(cluster.placement().kind()),
+            Command::Hot { count } => Reply::Hot(self.hot(count)),
+            Command::Where { key } => self.whereabouts(key),
+            Command::Stats { node } => self.stats(now, node)?,
+            Command::Events { count, node } => self.list_events(count, node)?,
+            Command::Eviction { policy: None } => Reply::Eviction(cluster.eviction()),
+            Command::Eviction {
+                policy: Some(policy),
+            } => {
+                cluster.set_eviction(now, policy);
+                Reply::Done
+            }
+            Command::Capacity { bound } => self.capacity(now, bound),
+            Command::Replicas => Reply::Replicas(cluster.config().replicas),
+            Command::Quorum { quorums } => self.quorum(now, quorums)?,
+            Command::Echo { text } => Reply::Text(text),
+            Command::Help { topic } => Reply::Help(topic),
+            other => return self.execute_fault(now, other),
+        })
+    }
+
+    fn keys(
+        &mut self,
+        now: Instant,
+        pattern: Option<&[u8]>,
+        node: Option<NodeId>,
+    ) -> Result<Reply<'static>, Error> {
+        self.check_node(node)?;
+        let wanted = |key: &[u8]| pattern.is_none_or(|pattern| glob::matches(pattern, key));
+        Ok(Reply::Keys(self.cluster.keys(now, node, wanted)))
+    }
+
+    fn capacity(&mut self, now: Instant, bound: Option<Bound>) -> Reply<'static> {
+        let old = self.cluster.capacity();
+        let new = match bound {
+            None => return Reply::Capacity(old),
+            Some(Bound::Entries(entries)) => Capacity {
+                entries: Some(entries),
+                ..old
+            },
+            Some(Bound::Bytes(bytes)) => Capacity {
+                bytes: Some(bytes),
+                ..old
+            },
+            Some(Bound::None) => Capacity::default(),
+        };
+        self.cluster.set_capacity(now, new);
+        Reply::Done
+    }
+
+    fn whereabouts<'a>(&self, key: Bytes<'a>) -> Reply<'a> {
+        let placement = self.cluster.placement();
+        let hash = placement.hash(&key);
+        let mut owners = Vec::new();
+        placement.owners(hash, self.cluster.config().replicas, &mut owners);
+        Reply::Where(Whereabouts {
+            placement: placement.kind(),
+            owners,
+            location: placement.locate(hash),
+            hash,
+            key,
+        })
+    }
+
+    fn stats(&mut self, now: Instant, node: Option<NodeId>) -> Result<Reply<'static>, Error> {
+        self.check_node(node)?;
+        let Some(one) = node else {
+            let stats = self.cluster.stats(now);
+            return Ok(Reply::Stats { node, stats });
+        };
+        let mut all = self.cluster.node_stats(now).into_iter();
+        let stats = all.find(|(id, _)| *id == one);
+        let stats = stats.map_or_else(Stats::default, |(_, stats)| stats);
+        Ok(Reply::Stats { node, stats })
+    }
+
+    fn switch_clock(&mut self, clock: &mut dyn Clock, kind: ClockKind) -> Result<(), Error> {
+        if kind == clock.kind() {
+            return Ok(());
+        }
+        if self.is_timed {
+            let message = "the clock can be changed only before the first command with a deadline, \
+                           and before the first fault";
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        if !clock.switch(kind) {
+            let message = format!("there is no {kind} clock here");
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        self.cluster.restart_time();
+        self.restart_history(clock.now());
+        Ok(())
+    }
+
+    pub(super) fn check_node(&self, node: Option<NodeId>) -> Result<(), Error> {
+        let Some(node) = node else {
+            return Ok(());
+        };
+        if self.cluster.node_ids().any(|id| id == node) {
+            return Ok(());
+        }
+        let ids: Vec<NodeId> = self.cluster.node_ids().collect();
+        let message = match ids.as_slice() {
+            [] => format!("there is no node {node}"),
+            [only] => format!("there is no node {node}: the only one is node {only}"),
+            ids => format!("there is no node {node}: the nodes are {}", ranges(ids)),
+        };
+        Err(Error::new(ErrorKind::Invalid, message))
+    }
+
+    fn ring(&self) -> Ring {
+        let placement = self.cluster.placement();
+        let owner_at = |cell: u64, last: u64| {
+            let hash = u128::from(last) * u128::from(cell) / u128::from(BAND - 1);
+            placement.owner(u64::try_from(hash).unwrap_or(last))
+        };
+        let band = placement.space().map_or_else(Vec::new, |last| {
+            (0..BAND).map(|cell| owner_at(cell, last)).collect()
+        });
+        let members = placement.members().iter().copied();
+        Ring {
+            placement: placement.kind(),
+            band,
+            shares: members.zip(placement.shares()).collect(),
+        }
+    }
+
+    fn hot(&self, count: usize) -> Vec<HotRow> {
+        let hot = self.cluster.hot_keys(count).into_iter();
+        hot.map(|(node, requests, keys)| HotRow {
+            node,
+            requests,
+            keys,
+        })
+        .collect()
+    }
+
+    fn nodes(&mut self, now: Instant) -> Vec<NodeRow> {
+        let capacity = self.cluster.capacity();
+        let all = self.cluster.node_stats(now).into_iter();
+        all.map(|(node, stats)| NodeRow {
+            node,
+            state: self.cluster.status(node).unwrap_or_default(),
+            used: used(capacity, &stats),
+            stats,
+        })
+        .collect()
+    }
+
+    fn list_events(&self, count: usize, node: Option<NodeId>) -> Result<Reply<'static>, Error> {
+        self.check_node(node)?;
+        let latest = self.cluster.events().iter().rev();
+        let wanted = latest.filter(|event| node.is_none() || event.node == node);
+        let mut events: Vec<Event> = wanted.take(count).cloned().collect();
+        events.reverse();
+        Ok(Reply::Events(events))
+    }
+}
+
+impl DistributedCache for SimulatedCluster {
+    fn name(&self) -> &'static str {
+        "the simulated cluster"
+    }
+
+    fn supports(&self, _: Capability) -> bool {
+        true
+    }
+
+    #[inline]
+    fn begin<'a>(
+        &mut self,
+        now: Instant,
+        clock: &mut dyn Clock,
+        origin: Origin,
+        command: Command<'a>,
+    ) -> Result<Progress<'a>, Error> {
+        if is_on_keys(&command) {
+            return self.begin_on_keys(now, origin, command);
+        }
+        self.execute(now, clock, command).map(Progress::Done)
+    }
+
+    fn resume<'a>(
+        &mut self,
+        now: Instant,
+        waiting: Box<Waiting<'a>>,
+    ) -> Result<Progress<'a>, Error> {
+        self.resume_on_keys(now, *waiting)
+    }
+
+    fn abandon(&mut self, now: Instant, waiting: Waiting<'_>) {
+        self.abandon_on_keys(now, &waiting);
+    }
+
+    fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error> {
+        match change {
+            Change::Join { weight } => Ok(Some(self.cluster.join(now, weight)?)),
+            Change::Leave { node } => {
+                self.check_node(Some(node))?;
+                self.cluster.leave(now, node)?;
+                Ok(Some(node))
+            }
+            Change::Place { kind } => {
+                self.cluster.set_placement(now, kind)?;
+                Ok(None)
+            }
+            Change::Replicate { replicas } => {
+                self.cluster.set_replicas(now, replicas)?;
+                Ok(None)
+            }
+            Change::Rebalance => {
+                self.cluster.rebalance(now);
+                Ok(self.cluster.leaving())
+            }
+        }
+    }
+
+    fn move_some(&mut self, now: Instant) -> Option<MoveCost> {
+        self.cluster.move_some(now, SLOTS)
+    }
+
+    fn move_progress(&self) -> (f64, u64) {
+        let progress = self.cluster.move_progress();
+        progress.map_or((1.0, 0), |it| (it.part, it.moved))
+    }
+
+    #[inline]
+    fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
+        if self.injector.is_some()
+            && let Some(more) = self.inject(now, limit)
+        {
+            return more;
+        }
+        self.cluster.tick_some(now, limit)
+    }
+
+    #[inline]
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let next = self.cluster.next_deadline();
+        match &self.injector {
+            None => next,
+            Some((_, injector)) => {
+                Some(next.map_or(injector.next_at(), |it| it.min(injector.next_at())))
+            }
+        }
+    }
+
+    #[inline]
+    fn events(&self) -> &EventLog {
+        self.cluster.events()
+    }
+
+    fn overview(&self) -> Overview {
+        let ids = self.cluster.node_ids();
+        let nodes = ids.map(|id| (id, self.cluster.status(id).unwrap_or_default()));
+        Overview {
+            nodes: nodes.collect(),
+            keys: self.cluster.rough_size(),
+            is_moving: self.cluster.is_moving(),
+            faults: self.cluster.fault_count(),
+            placement: self.cluster.placement().kind(),
+            replicas: self.cluster.config().replicas,
+            has_deadlines: self.cluster.next_expiry().is_some(),
+        }
+    }
+
+    fn next_message(&mut self) -> Option<Instant> {
+        self.cluster.network().next_at()
+    }
+
+    fn deliver_message(&mut self, at: Instant) -> Option<TracedMessage> {
+        self.deliver_one(at)
+    }
+
+    fn start_trace(&mut self, now: Instant) -> TraceStart {
+        self.trace(now)
+    }
+
+    fn end_trace(&mut self, start: TraceStart) -> Reply<'static> {
+        self.traced(start)
+    }
+}
+
+/// Numbers in ascending order, runs of them as "0 to 4".
+fn ranges(ids: &[NodeId]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &NodeId(id) in ids {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == id => *last = id,
+            _ => runs.push((id, id)),
+        }
+    }
+    let run = |(first, last): (u32, u32)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first} to {last}"),
+    };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
+}
+
+/// How much of its capacity a node uses, from 0 to 1; of two bounds, the one nearer to its end.
+fn used(capacity: Capacity, stats: &Stats) -> Option<f64> {
+    let part = |bound: Option<u64>, used: u64| bound.map(|bound| used as f64 / bound.max(1) as f64);
+    let entries = part(capacity.entries, stats.keys);
+    let bytes = part(capacity.bytes, stats.bytes);
+    entries.into_iter().chain(bytes).reduce(f64::max)
+}
