@@ -70,11 +70,11 @@ impl Cluster {
         }
         self.delivered[envelope.message.index()] += 1;
         match (envelope.from, envelope.to) {
-            (Endpoint::Node(node), Endpoint::Client) => {
+            (Endpoint::Node(node), Endpoint::Client(_)) => {
                 self.deliver_to_client(now, node, envelope.message);
             }
             (_, Endpoint::Node(node)) => self.deliver_to_node(now, node, envelope),
-            (Endpoint::Client, Endpoint::Client) => {}
+            (Endpoint::Client(_), Endpoint::Client(_)) => {}
         }
     }
 
@@ -154,7 +154,7 @@ impl Cluster {
     /// When the next message arrives, or the next request times out.
     #[inline]
     pub(super) fn next_step(&mut self) -> Option<Instant> {
-        if self.quiescent == Some(true) && self.network.is_calm() {
+        if self.quiescent == Some(true) && self.network.is_undisturbed() {
             return self.timeouts.next();
         }
         self.next_step_of_all()

@@ -47,7 +47,7 @@ impl Cluster {
     /// as nothing changes that, O(nodes) otherwise.
     #[inline]
     pub(super) fn is_quiescent(&mut self) -> bool {
-        if !self.network.is_calm() {
+        if !self.network.is_undisturbed() {
             return false;
         }
         if self.quiescent.is_none() {

@@ -212,6 +212,7 @@ impl Cluster {
     pub fn heal(&mut self, now: Instant) {
         self.tick(now);
         let now = self.present;
+        // All nodes merge, also those that lost messages to a bound.
         self.network.heal(now);
         self.pump(now);
         self.sync(now);

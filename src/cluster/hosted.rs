@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Index, IndexMut};
 
 use crate::id::NodeId;
-use crate::network::Envelope;
+use crate::network::{Envelope, Payload};
 use crate::node::Node;
 use crate::replica::{Message, Replica};
 use crate::stats::Stats;

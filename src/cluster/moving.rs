@@ -466,7 +466,7 @@ impl Cluster {
         let Some(node) = self.moving.take().and_then(|moving| moving.leaving) else {
             return;
         };
-        self.network.forget(node);
+        self.network.forget(now, node);
         self.deadlines.set(node, None);
         self.timeouts.set(node, None);
         let gone = self.nodes.remove(node);

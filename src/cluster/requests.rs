@@ -362,11 +362,10 @@ impl Cluster {
         };
         in_flight.due = due;
         let (key, request) = (in_flight.key.clone(), in_flight.request.clone());
-        let id = ticket.id();
+        let (id, client) = (ticket.id(), Endpoint::Client(in_flight.client));
         self.clients.set_timer(ticket, due);
         let message = Message::Request { id, key, request };
-        self.network
-            .send(now, Endpoint::Client, Endpoint::Node(node), message);
+        self.network.send(now, client, node.into(), message);
     }
 
     fn finish_request(&mut self, now: Instant, ticket: Ticket, node: NodeId, outcome: Outcome) {

@@ -191,7 +191,7 @@ impl Cluster {
         if self.moving.is_some() {
             return Some("keys are still on their way: REBALANCE moves them".into());
         }
-        let in_flight = self.network.in_flight().len();
+        let in_flight = self.network.in_flight_count();
         if in_flight > 0 {
             let are = if in_flight == 1 { " is" } else { "s are" };
             return Some(format!("{in_flight} message{are} on the way"));

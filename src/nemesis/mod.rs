@@ -291,8 +291,8 @@ impl Villain {
             let node = self.nodes[place];
             match self.rng.below(5) {
                 0 if bridge => {}
-                side if side % 2 == 0 => left.push(node),
-                _ => right.push(node),
+                side if side % 2 == 0 => left.push(node.into()),
+                _ => right.push(node.into()),
             }
         }
         let lone = self.node();

@@ -173,22 +173,7 @@ fn is_affordable(cluster: &Cluster, node: NodeId, budget: usize) -> bool {
 }
 
 fn strike_network(cluster: &mut Cluster, fault: &Fault) -> bool {
-    let network = cluster.network();
-    let struck = match fault {
-        Fault::Partition {
-            left,
-            right,
-            oneway,
-        } => network.partition(left, right, *oneway),
-        Fault::Isolate(node) => network.isolate(*node),
-        Fault::Delay { link, time, jitter } => network.delay(link.low, link.high, *time, *jitter),
-        Fault::Drop { link, percent } => network.drop(link.low, link.high, *percent),
-        Fault::Duplicate { link, percent } => network.duplicate(link.low, link.high, *percent),
-        Fault::Reorder { link, percent } => network.reorder(link.low, link.high, *percent),
-        Fault::Hold(link) => network.hold(link.low, link.high),
-        Fault::Slow { node, time } => network.slow(*node, *time),
-    };
-    struck.is_ok()
+    cluster.network().apply(fault).is_ok()
 }
 
 impl fmt::Display for Trouble {

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use super::rules::Rules;
-use super::{Endpoint, Envelope, Fault, Network, NetworkError, Percent};
+use super::rules::{LinkRules, Rules};
+use super::{Endpoint, Envelope, Fault, Link, Network, NetworkError, Party, Payload, Percent};
 use crate::id::NodeId;
 use crate::time::Instant;
 
-/// The faults. A link's are for both of its directions. Times may be anything; over
-/// [`MAX_DURATION`](crate::time::MAX_DURATION) they make little sense.
-impl<M: Clone> Network<M> {
-    /// Brings a fault about, as its own function does. A time or a percentage of nothing lifts it.
+/// The faults. Those of a link work in both directions; its ends are two nodes, or a node and
+/// [`Party::Clients`]. Times may be anything; over [`MAX_DURATION`](crate::time::MAX_DURATION) they
+/// make little sense.
+impl<M: Payload> Network<M> {
+    /// Brings a fault about, as its own function does. A time of zero or a percentage of none lifts
+    /// it.
     ///
     /// # Errors
     /// Those of the fault's own function.
-    pub fn bring(&mut self, fault: &Fault) -> Result<(), NetworkError> {
+    pub fn apply(&mut self, fault: &Fault) -> Result<(), NetworkError> {
         match *fault {
             Fault::Partition {
                 ref left,
@@ -31,23 +33,24 @@ impl<M: Clone> Network<M> {
         }
     }
 
-    /// Cuts the links between the nodes on the left and those on the right; if `oneway`, only from
-    /// left to right. Partitions add up until [`heal`](Self::heal); one that is there already
+    /// Cuts the links between the parties on the left and those on the right; if `oneway`, only from
+    /// left to right. Partitions add up until [`heal`](Self::heal). One that is in force already
     /// changes nothing.
     ///
     /// # Errors
-    /// [`NetworkError`] if a side has no nodes or too many, if a node is on both, or beyond
+    /// [`NetworkError`] if a side has no nodes or too many, if a party is on both, or beyond
     /// [`MAX_PARTITIONS`](super::MAX_PARTITIONS).
-    pub fn partition(
+    pub fn partition<P: Into<Party> + Copy>(
         &mut self,
-        left: &[NodeId],
-        right: &[NodeId],
+        left: &[P],
+        right: &[P],
         oneway: bool,
     ) -> Result<(), NetworkError> {
+        let [left, right] = [left, right].map(|side| side.iter().map(|&it| it.into()).collect());
         self.faults.partition(left, right, oneway)
     }
 
-    /// Cuts a node off from all nodes, but not from the client.
+    /// Cuts a node off from all nodes, but not from the clients.
     ///
     /// # Errors
     /// [`NetworkError::TooMany`] beyond [`MAX_NODES`](super::MAX_NODES).
@@ -59,83 +62,102 @@ impl<M: Clone> Network<M> {
     /// included. They keep their order. A `time` of zero lifts both.
     ///
     /// # Errors
-    /// [`NetworkError`] if the nodes are one, or if too many links have faults.
+    /// [`NetworkError`] if the two ends are the same, or if too many links have faults.
     pub fn delay(
         &mut self,
-        a: NodeId,
-        b: NodeId,
+        a: impl Into<Party>,
+        b: impl Into<Party>,
         time: Duration,
         jitter: Duration,
     ) -> Result<(), NetworkError> {
         let lifted = time.is_zero();
         let jitter = if lifted { Duration::ZERO } else { jitter };
-        self.faults.change(a, b, |rules| {
+        self.faults.change(a.into(), b.into(), |rules| {
             (rules.delay, rules.jitter) = (time, jitter);
         })
     }
 
-    /// So many of the messages are lost. 0% lifts it.
+    /// This percentage of the messages is lost. 0% lifts it.
     ///
     /// # Errors
     /// As with [`delay`](Self::delay).
-    pub fn drop(&mut self, a: NodeId, b: NodeId, percent: Percent) -> Result<(), NetworkError> {
-        self.faults.change(a, b, |rules| rules.drop = percent)
+    pub fn drop(
+        &mut self,
+        a: impl Into<Party>,
+        b: impl Into<Party>,
+        percent: Percent,
+    ) -> Result<(), NetworkError> {
+        let change = |rules: &mut LinkRules| rules.drop = percent;
+        self.faults.change(a.into(), b.into(), change)
     }
 
-    /// So many of the messages that are not lost arrive twice, each copy with its own jitter.
-    /// 0% lifts it.
+    /// This percentage of the messages that are not lost arrives twice, each copy with its own
+    /// jitter. 0% lifts it.
     ///
     /// # Errors
     /// As with [`delay`](Self::delay).
     pub fn duplicate(
         &mut self,
-        a: NodeId,
-        b: NodeId,
+        a: impl Into<Party>,
+        b: impl Into<Party>,
         percent: Percent,
     ) -> Result<(), NetworkError> {
-        self.faults.change(a, b, |rules| rules.duplicate = percent)
+        let change = |rules: &mut LinkRules| rules.duplicate = percent;
+        self.faults.change(a.into(), b.into(), change)
     }
 
-    /// So many of the copies can be overtaken: they arrive later than their place in order would
-    /// have them, by one to ten tenths of a bound, and nothing waits for them. The bound is 10 ms,
-    /// or the link's delay and jitter together if that is longer. 0% lifts it.
+    /// This percentage of the copies can be overtaken: they arrive later than in order, by one to
+    /// ten tenths of a bound, and no message waits for them. The bound is 10 ms, or the link's delay
+    /// and jitter together if that is longer. 0% lifts it.
     ///
     /// # Errors
     /// As with [`delay`](Self::delay).
-    pub fn reorder(&mut self, a: NodeId, b: NodeId, percent: Percent) -> Result<(), NetworkError> {
-        self.faults.change(a, b, |rules| rules.reorder = percent)
+    pub fn reorder(
+        &mut self,
+        a: impl Into<Party>,
+        b: impl Into<Party>,
+        percent: Percent,
+    ) -> Result<(), NetworkError> {
+        let change = |rules: &mut LinkRules| rules.reorder = percent;
+        self.faults.change(a.into(), b.into(), change)
     }
 
-    /// Messages that are sent from now on wait for a [`release`](Self::release). What is in flight
-    /// arrives.
+    /// Messages that are sent from now on wait for a [`release`](Self::release). Those in flight
+    /// arrive. A destination holds at most [`MAX_HELD`](super::MAX_HELD) messages and
+    /// [`MAX_HELD_BYTES`](super::MAX_HELD_BYTES), all clients together as one; what comes then is
+    /// lost, and [`overflow`](Self::overflow) counts it.
     ///
     /// # Errors
     /// As with [`delay`](Self::delay).
-    pub fn hold(&mut self, a: NodeId, b: NodeId) -> Result<(), NetworkError> {
-        self.faults.change(a, b, |rules| rules.hold = true)
+    pub fn hold(&mut self, a: impl Into<Party>, b: impl Into<Party>) -> Result<(), NetworkError> {
+        self.faults
+            .change(a.into(), b.into(), |rules| rules.hold = true)
     }
 
-    /// Lifts a [`hold`](Self::hold). What was held goes on its way at `now`, in the order of
-    /// sending, and meets the other faults that are in force then. O(held).
+    /// Lifts a [`hold`](Self::hold). The held messages go on their way at `now`, in the order of
+    /// sending, and meet the other faults that are in force then. Cost: O(n log n) in the messages
+    /// of this link.
+    ///
+    /// Returns the nodes that lost messages of this link to a bound, by ascending number: they must
+    /// merge what the others have.
     ///
     /// # Errors
-    /// [`NetworkError::Itself`] if the nodes are one.
+    /// [`NetworkError::Itself`] if the two ends are the same.
     pub fn release(
         &mut self,
         now: Instant,
-        a: NodeId,
-        b: NodeId,
+        a: impl Into<Party>,
+        b: impl Into<Party>,
     ) -> Result<Vec<NodeId>, NetworkError> {
+        let (a, b) = (a.into(), b.into());
+        let link = Link::new(a, b).ok_or(NetworkError::Itself(a))?;
         self.faults.change(a, b, |rules| rules.hold = false)?;
-        let (released, held) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|envelope| envelope.concerns(a) && envelope.concerns(b));
-        self.held = held;
+        let released = self.held.take_link(link);
         self.send_on(now, released);
-        Ok(Vec::new())
+        Ok(self.overflow.take_link(link))
     }
 
-    /// Each message to the node takes `time` longer, the client's too. Zero lifts it.
+    /// Each message to the node takes `time` longer, also a client's. Zero lifts it.
     ///
     /// # Errors
     /// [`NetworkError::TooMany`] beyond [`MAX_NODES`](super::MAX_NODES).
@@ -143,41 +165,38 @@ impl<M: Clone> Network<M> {
         self.faults.set_slow(node, time)
     }
 
-    /// Lifts all faults. What they have put off arrives at `now`, in the order of being put in
-    /// flight; then what was held, in the order of sending. Timers stay. O(in flight).
-    pub fn heal(&mut self, now: Instant) {
+    /// Lifts all faults. Late messages arrive at `now`, in the order of being put in flight; then
+    /// the held ones, in the order of sending. Cost: O(n log n) in the messages in flight.
+    ///
+    /// Returns the nodes that lost messages to a bound, by ascending number: they must merge what
+    /// the others have.
+    pub fn heal(&mut self, now: Instant) -> Vec<NodeId> {
         self.faults = Rules::default();
         self.queue.hurry(now);
-        self.flows.retain(|_, flow| {
-            flow.last = flow.last.min(now);
-            flow.count > 0
-        });
-        self.settled = self.settled.min(now);
-        let released = std::mem::take(&mut self.held);
+        self.flows.hurry(now);
+        let released = self.held.take_all();
         self.send_on(now, released);
+        self.overflow.take_all()
     }
 
-    /// A node has left: drops what is in flight from and to it, its timers, and its faults. O(in
-    /// flight).
-    pub fn forget(&mut self, node: NodeId) {
-        let counts = &mut self.counts;
-        let mut keep = |envelope: &Envelope<M>| {
-            let gone = envelope.concerns(node);
-            counts.dropped += u64::from(gone && envelope.travels());
-            !gone
-        };
-        self.queue.retain(&mut keep);
-        self.held.retain(&mut keep);
-        let node_end = Endpoint::Node(node);
-        self.flows
-            .retain(|&(from, to), _| from != node_end && to != node_end);
-        let lasts = self.flows.values().map(|flow| flow.last);
-        self.settled = lasts.max().unwrap_or_default();
-        self.faults.forget(node);
+    /// A node has left, or a client has gone: its messages in flight are lost, and a node's faults
+    /// are lifted. Cost: O(messages in flight), and O(log links) for each destination of held ones.
+    pub fn forget(&mut self, now: Instant, end: impl Into<Endpoint>) {
+        let end = end.into();
+        let mut gone = self.queue.take(|envelope| envelope.concerns(end));
+        gone.extend(self.held.take_endpoint(end));
+        for envelope in gone.into_iter().filter(Envelope::travels) {
+            self.lose(now, envelope);
+        }
+        self.flows.forget(end);
+        if let Endpoint::Node(node) = end {
+            self.faults.forget(node);
+            self.overflow.forget(node);
+        }
     }
 
-    /// What is in force, so that it can be typed again: partitions in the order in which they were
-    /// made, isolated nodes, the faults of each link, slow nodes; each by ascending number.
+    /// The faults in force: partitions in the order in which they were made, isolated nodes, the
+    /// faults of each link, slow nodes; each by ascending number.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         self.faults.faults()
@@ -186,7 +205,7 @@ impl<M: Clone> Network<M> {
     fn send_on(&mut self, now: Instant, envelopes: Vec<Envelope<M>>) {
         for mut envelope in envelopes {
             envelope.arrives = now;
-            self.judge(now, envelope);
+            self.apply_faults(now, envelope);
         }
     }
 }

@@ -1,15 +1,22 @@
-//! Messages on their way, and between whom.
+//! Messages, and the endpoints between which they travel.
 
 use std::fmt;
 
 use crate::id::NodeId;
 use crate::time::Instant;
 
-/// One end of a link. Its text is `client` or the node's number.
+/// What a network carries.
+pub trait Payload: Clone {
+    /// How many bytes of keys and values the message holds, for the bounds on waiting messages.
+    fn bytes(&self) -> usize;
+}
+
+/// One end of a message's way. Its text is the node's number, `client` for client 0, and `client 3`
+/// for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
-    /// The prompt, from which every node can always be reached.
-    Client,
+    /// A client, by its number. 0 is the prompt.
+    Client(u32),
     /// A node.
     Node(NodeId),
 }
@@ -23,46 +30,92 @@ impl From<NodeId> for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Client => f.pad("client"),
+            Self::Client(0) => f.pad("client"),
+            Self::Client(number) => f.pad(&format!("client {number}")),
             Self::Node(node) => node.fmt(f),
         }
     }
 }
 
-/// A message with what the network knows of it.
+/// What a fault of the network is about: one node, or all clients. Its text is the node's number or
+/// `clients`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Party {
+    /// Every client, whatever its number.
+    Clients,
+    /// A node.
+    Node(NodeId),
+}
+
+impl Party {
+    /// The node, if it is one.
+    #[must_use]
+    pub fn node(self) -> Option<NodeId> {
+        match self {
+            Self::Clients => None,
+            Self::Node(node) => Some(node),
+        }
+    }
+}
+
+impl From<NodeId> for Party {
+    fn from(node: NodeId) -> Self {
+        Self::Node(node)
+    }
+}
+
+impl From<Endpoint> for Party {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Client(_) => Self::Clients,
+            Endpoint::Node(node) => Self::Node(node),
+        }
+    }
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clients => f.pad("clients"),
+            Self::Node(node) => node.fmt(f),
+        }
+    }
+}
+
+/// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope<M> {
-    /// Who sent it.
+    /// The sender.
     pub from: Endpoint,
-    /// Whom it is for.
+    /// The destination.
     pub to: Endpoint,
-    /// When it was sent; a timer's is the moment for which it was set.
+    /// When it was sent.
     pub sent: Instant,
-    /// When it arrives; while it is held, when it was sent.
+    /// When it arrives; while it is held, when it was sent; of a lost one, when it was lost.
     pub arrives: Instant,
-    /// Its place among those that arrive at the same instant: the order of being put in flight,
-    /// counted from 0, different for each. One that was held gets a new number when it is
-    /// released.
+    /// Its number: counted from 0, different for each copy. Of messages that arrive at the same
+    /// instant, the one with the lower number is delivered first. A held message gets a new number
+    /// when it is released.
     pub sequence: u64,
-    /// What it says.
+    /// The content.
     pub message: M,
 }
 
 impl<M> Envelope<M> {
-    /// By which messages are delivered.
+    /// The order of delivery.
     pub(super) fn key(&self) -> (Instant, u64) {
         (self.arrives, self.sequence)
     }
 
-    /// Whether it crosses a link, and so can be touched by faults.
+    /// Whether it crosses a link, and so can meet faults.
     #[inline]
     pub(super) fn travels(&self) -> bool {
         self.from != self.to
     }
 
-    /// Whether it is from or to this node.
-    pub(super) fn concerns(&self, node: NodeId) -> bool {
-        [self.from, self.to].contains(&Endpoint::Node(node))
+    /// Whether it is from or to this endpoint.
+    pub(super) fn concerns(&self, end: Endpoint) -> bool {
+        [self.from, self.to].contains(&end)
     }
 }
 

@@ -1,42 +1,40 @@
-//! The names of faults, as people type them.
+//! The faults, and their text: the commands that people type.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::Percent;
+use super::{Party, Percent};
 use crate::id::NodeId;
 use crate::time::Compact;
 
-/// A fault that is in force. Its text is the command that brings it about.
-///
-/// A link lies between two nodes, in both directions; the lower number comes first.
+/// A fault of the network. Its text is the command that brings it about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No message passes from one side to the other.
     Partition {
-        /// One side, by ascending number.
-        left: Vec<NodeId>,
-        /// The other, by ascending number.
-        right: Vec<NodeId>,
+        /// One side, by ascending number; the clients first.
+        left: Vec<Party>,
+        /// The other side, likewise.
+        right: Vec<Party>,
         /// Whether messages from the right to the left pass.
         oneway: bool,
     },
-    /// The node is cut off from all nodes.
+    /// The node is cut off from all nodes, but not from the clients.
     Isolate(NodeId),
     /// Messages take longer.
     Delay {
         /// The link.
         link: Link,
-        /// By how much: more than zero.
+        /// By how much. Zero lifts the delay and its jitter.
         time: Duration,
-        /// And at most by how much more, at random.
+        /// By how much more at most, at random.
         jitter: Duration,
     },
     /// Messages get lost.
     Drop {
         /// The link.
         link: Link,
-        /// How many.
+        /// How many. None lifts the fault, as for the next two.
         percent: Percent,
     },
     /// Messages arrive twice.
@@ -59,7 +57,7 @@ pub enum Fault {
     Slow {
         /// The node.
         node: NodeId,
-        /// By how much: more than zero.
+        /// By how much. Zero lifts the fault.
         time: Duration,
     },
 }
@@ -69,13 +67,16 @@ impl Fault {
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeId> {
         match self {
-            Self::Partition { left, right, .. } => left.iter().chain(right).copied().collect(),
+            Self::Partition { left, right, .. } => {
+                let parties = left.iter().chain(right);
+                parties.filter_map(|party| party.node()).collect()
+            }
             Self::Isolate(node) | Self::Slow { node, .. } => vec![*node],
             Self::Delay { link, .. }
             | Self::Drop { link, .. }
             | Self::Duplicate { link, .. }
             | Self::Reorder { link, .. }
-            | Self::Hold(link) => vec![link.low, link.high],
+            | Self::Hold(link) => link.nodes(),
         }
     }
 }
@@ -108,27 +109,37 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The link between two different nodes, in both directions.
+/// The link between two different nodes, or between a node and all clients, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Link {
-    /// The node with the lower number.
-    pub low: NodeId,
+    /// The clients, or the node with the lower number.
+    pub low: Party,
     /// The node with the higher number.
-    pub high: NodeId,
+    pub high: Party,
 }
 
 impl Link {
-    /// The link between these two, in whatever order; `None` if they are one.
+    /// The link between these two, in any order; `None` if they are the same.
     #[must_use]
-    pub fn new(a: NodeId, b: NodeId) -> Option<Self> {
+    pub fn new(a: impl Into<Party>, b: impl Into<Party>) -> Option<Self> {
+        let (a, b) = (a.into(), b.into());
         (a != b).then(|| Self {
             low: a.min(b),
             high: a.max(b),
         })
     }
 
-    pub(super) fn touches(self, node: NodeId) -> bool {
-        [self.low, self.high].contains(&node)
+    /// The nodes at its ends, by ascending number.
+    #[must_use]
+    pub fn nodes(self) -> Vec<NodeId> {
+        [self.low, self.high]
+            .iter()
+            .filter_map(|party| party.node())
+            .collect()
+    }
+
+    pub(super) fn touches(self, party: Party) -> bool {
+        [self.low, self.high].contains(&party)
     }
 }
 
@@ -138,14 +149,14 @@ impl fmt::Display for Link {
     }
 }
 
-/// Nodes as they are typed: `0,1`.
-struct Side<'a>(&'a [NodeId]);
+/// One side of a partition as it is typed: `0,1`.
+struct Side<'a>(&'a [Party]);
 
 impl fmt::Display for Side<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, node) in self.0.iter().enumerate() {
+        for (index, party) in self.0.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            write!(f, "{comma}{node}")?;
+            write!(f, "{comma}{party}")?;
         }
         Ok(())
     }

@@ -9,10 +9,10 @@ use crate::rng::Rng;
 const WHOLE: u32 = 1_000_000;
 /// Millionths in one percent.
 const ONE: u32 = WHOLE / 100;
-/// Decimals of a percentage: one more would be finer than a millionth.
+/// The most decimals: one more would be finer than a millionth.
 const DECIMALS: usize = 4;
 
-/// From 0 to 100 percent, in millionths of the whole: four decimals, exactly.
+/// From 0 to 100 percent, stored exactly, with four decimals.
 ///
 /// ```
 /// use shardlab::network::Percent;
@@ -30,7 +30,7 @@ impl Percent {
     /// Always.
     pub const ALL: Self = Self(WHOLE);
 
-    /// So many millionths of the whole: 50,000 are 5%. `None` beyond 1,000,000.
+    /// Millionths of the whole: 50,000 are 5%. `None` beyond 1,000,000.
     #[must_use]
     pub const fn from_millionths(millionths: u32) -> Option<Self> {
         match millionths {
@@ -45,8 +45,8 @@ impl Percent {
         self.0
     }
 
-    /// Whether chance strikes, as often as this says. It takes one number, whatever it says.
-    pub(super) fn strikes(self, rng: &mut Rng) -> bool {
+    /// Draws whether an event of this probability happens. It takes exactly one random number.
+    pub(super) fn happens(self, rng: &mut Rng) -> bool {
         rng.below(u64::from(WHOLE)) < u64::from(self.0)
     }
 }
@@ -59,16 +59,16 @@ impl fmt::Display for Percent {
     }
 }
 
-/// Why a word is no [`Percent`].
+/// Why a word is not a [`Percent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PercentError {
     /// Not a number of percent.
     #[error("not a percentage: use a number from 0 to 100, such as 5% or 0.5%")]
     Malformed,
-    /// More than all.
+    /// More than 100%.
     #[error("too large: a percentage lies between 0 and 100")]
     TooLarge,
-    /// More decimals than are kept.
+    /// More than four decimals.
     #[error("too fine: a percentage has at most four decimals")]
     TooFine,
 }

@@ -1,24 +1,26 @@
 //! The messages that have an instant of arrival, in order of (instant, sequence).
 //!
 //! In a healthy network every message arrives in the instant in which it is sent. Such messages are
-//! in order already, so they stand in a plain queue; only those that come later pay for a heap. The
+//! in order already and stand in a plain queue; only those that arrive later stand in a heap. The
 //! next message is the earlier of the two heads.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::Envelope;
+use super::{Envelope, Payload};
 use crate::time::Instant;
 
-/// See the module's docs.
+/// Messages by (arrival, sequence).
 #[derive(Clone, Debug)]
 pub(super) struct Queue<M> {
-    /// Ascending: each was put in at its own arrival.
+    /// Ascending: each was added at its own arrival.
     present: VecDeque<Envelope<M>>,
-    /// The latest arrival that was put into `present`.
+    /// The latest arrival that was added to `present`.
     latest: Instant,
     later: BinaryHeap<Later<M>>,
-    /// The arrival of the first of `later`, or the end of the axis.
+    /// The bytes of the messages in `later`.
+    bytes: usize,
+    /// The earliest arrival in `later`; [`Instant::MAX`] if it is empty.
     first: Instant,
 }
 
@@ -28,31 +30,38 @@ impl<M> Default for Queue<M> {
             present: VecDeque::new(),
             latest: Instant::START,
             later: BinaryHeap::new(),
+            bytes: 0,
             first: Instant::MAX,
         }
     }
 }
 
-impl<M> Queue<M> {
+impl<M: Payload> Queue<M> {
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.present.len() + self.later.len()
     }
 
-    /// Puts in a message that arrives now. Its sequence is higher than all before.
+    /// The bytes of the messages that arrive later than they were added.
+    pub(super) fn late_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds a message that arrives now. Its sequence is higher than all before.
     #[inline]
     pub(super) fn push_present(&mut self, envelope: Envelope<M>) {
         if self.latest <= envelope.arrives {
             self.latest = envelope.arrives;
             self.present.push_back(envelope);
         } else {
-            // The caller's time has gone back.
+            // The caller's time went backwards.
             self.push_later(envelope);
         }
     }
 
-    /// Puts in a message that arrives at any time. O(log n).
+    /// Adds a message that arrives at any time. O(log n).
     pub(super) fn push_later(&mut self, envelope: Envelope<M>) {
+        self.bytes += envelope.message.bytes();
         self.first = self.first.min(envelope.arrives);
         self.later.push(Later(envelope));
     }
@@ -76,7 +85,7 @@ impl<M> Queue<M> {
         self.present.pop_front()
     }
 
-    /// The same where a later message may be due.
+    /// [`pop`](Self::pop) where a message of the heap may be due.
     fn pop_either(&mut self, until: Instant) -> Option<Envelope<M>> {
         let next = self.next()?.key();
         if next.0 > until {
@@ -86,32 +95,39 @@ impl<M> Queue<M> {
             return self.present.pop_front();
         }
         let Later(envelope) = self.later.pop()?;
-        self.look_ahead();
+        self.bytes -= envelope.message.bytes();
+        self.note_first();
         Some(envelope)
     }
 
-    fn look_ahead(&mut self) {
+    fn note_first(&mut self) {
         let first = self.later.peek();
         self.first = first.map_or(Instant::MAX, |Later(envelope)| envelope.arrives);
     }
 
-    /// Everything that travels arrives at `now` at the latest. O(n).
+    /// Everything arrives at `now` at the latest. O(n).
     pub(super) fn hurry(&mut self, now: Instant) {
         let mut later = std::mem::take(&mut self.later).into_vec();
         for Later(envelope) in &mut later {
-            if envelope.travels() {
-                envelope.arrives = envelope.arrives.min(now);
-            }
+            envelope.arrives = envelope.arrives.min(now);
         }
         self.later = later.into();
-        self.look_ahead();
+        self.note_first();
     }
 
-    /// Takes out all messages but those to be kept. O(n).
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Envelope<M>) -> bool) {
-        self.present.retain(&mut keep);
-        self.later.retain(|Later(envelope)| keep(envelope));
-        self.look_ahead();
+    /// Takes out the messages for which `wanted` holds, in order. O(n).
+    pub(super) fn take(&mut self, wanted: impl Fn(&Envelope<M>) -> bool) -> Vec<Envelope<M>> {
+        let present = std::mem::take(&mut self.present).into_iter();
+        let (mut taken, kept): (Vec<_>, Vec<_>) = present.partition(&wanted);
+        self.present = kept.into();
+        let later = std::mem::take(&mut self.later).into_vec().into_iter();
+        let (gone, kept): (Vec<_>, Vec<_>) = later.partition(|Later(envelope)| wanted(envelope));
+        self.later = kept.into();
+        taken.extend(gone.into_iter().map(|Later(envelope)| envelope));
+        taken.sort_unstable_by_key(Envelope::key);
+        self.bytes = self.later.iter().map(|Later(it)| it.message.bytes()).sum();
+        self.note_first();
+        taken
     }
 
     /// All messages in order. O(n log n).

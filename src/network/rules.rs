@@ -1,17 +1,20 @@
-//! What the faults in force do to a message: from rule to verdict.
+//! The faults in force, and their verdict on a message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Endpoint, Fault, Link, MAX_NODES, MAX_PARTITIONS, NetworkError, Percent};
+use super::{Endpoint, Fault, Link, MAX_NODES, MAX_PARTITIONS, NetworkError, Party, Percent};
 use crate::id::NodeId;
 use crate::rng::Rng;
 
-/// Random times are so many parts of their bound, so that now and then two fall together.
+/// Random times are multiples of a tenth of their bound, so that now and then two are equal.
 const PARTS: u64 = 10;
 
-/// The least bound of how much later a message arrives that is overtaken.
+/// The least bound of the extra time of a message that REORDER lets others overtake.
 const REORDER: Duration = Duration::from_millis(10);
+
+/// The most links that may have faults: all between nodes, and one from each node to the clients.
+const MAX_LINKS: usize = MAX_NODES * (MAX_NODES + 1) / 2;
 
 /// What happens to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +25,12 @@ pub(super) enum Verdict {
     Twice(Delay, Delay),
 }
 
-/// How much later a message arrives.
+/// By how much a message is late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delay {
-    /// Keeping its place among the link's messages.
+    /// The time after which it arrives, if no message is ahead of it.
     pub(super) in_order: Duration,
-    /// Then so much more, letting others overtake it.
+    /// The time after its turn during which others may overtake it.
     pub(super) overtaken: Option<Duration>,
 }
 
@@ -41,14 +44,14 @@ pub(super) struct Rules {
     links: BTreeMap<Link, LinkRules>,
     /// Only times above zero.
     slow: BTreeMap<NodeId, Duration>,
-    /// Whether there is any of these: what every message asks.
+    /// Whether there is any fault: every message asks this.
     any: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Partition {
-    left: Vec<NodeId>,
-    right: Vec<NodeId>,
+    left: Vec<Party>,
+    right: Vec<Party>,
     oneway: bool,
 }
 
@@ -69,7 +72,7 @@ impl Rules {
         !self.any
     }
 
-    /// To be called after each change.
+    /// Must be called after each change.
     fn changed(&mut self) {
         self.any = !(self.partitions.is_empty()
             && self.isolated.is_empty()
@@ -77,51 +80,52 @@ impl Rules {
             && self.slow.is_empty());
     }
 
-    /// What happens to a message from one endpoint to another. `rng` makes the message's numbers.
+    /// What happens to a message from one endpoint to another. `rng` makes the message's random
+    /// numbers. O(log links + partitions).
     pub(super) fn verdict(
         &self,
         from: Endpoint,
         to: Endpoint,
-        rng: impl FnOnce(NodeId, NodeId) -> Rng,
+        rng: impl FnOnce() -> Rng,
     ) -> Verdict {
+        let (from, to) = (from.into(), to.into());
         let slow = self.slow(to);
-        let (Endpoint::Node(a), Endpoint::Node(b)) = (from, to) else {
-            return Verdict::Deliver(Delay::by(slow));
-        };
         let cut = self.cut(from, to);
-        match Link::new(a, b).and_then(|link| self.links.get(&link)) {
+        match Link::new(from, to).and_then(|link| self.links.get(&link)) {
             None if cut => Verdict::Drop,
             None => Verdict::Deliver(Delay::by(slow)),
             Some(rules) if rules.hold && !cut => Verdict::Hold,
             Some(rules) => {
-                // A message into a partition takes its numbers, too, so that the partition does not
-                // change the fate of those that follow.
-                let fate = rules.fate(slow, &mut rng(a, b));
-                if cut { Verdict::Drop } else { fate }
+                // A message into a partition takes its numbers, too: the partition must not change
+                // what happens to those that follow.
+                let verdict = rules.verdict(slow, &mut rng());
+                if cut { Verdict::Drop } else { verdict }
             }
         }
     }
 
-    /// Whether nothing passes from one endpoint to another.
-    pub(super) fn cut(&self, from: Endpoint, to: Endpoint) -> bool {
-        let (Endpoint::Node(from), Endpoint::Node(to)) = (from, to) else {
-            return false;
-        };
-        let isolated = || self.isolated.contains(&from) || self.isolated.contains(&to);
-        from != to && (isolated() || self.partitions.iter().any(|it| it.cuts(from, to)))
+    /// Whether a partition stops every message from one party to another.
+    pub(super) fn cut(&self, from: Party, to: Party) -> bool {
+        from != to
+            && (self.is_isolated(from, to) || self.partitions.iter().any(|it| it.cuts(from, to)))
     }
 
-    fn slow(&self, to: Endpoint) -> Duration {
-        match to {
-            Endpoint::Node(node) => self.slow.get(&node).copied().unwrap_or_default(),
-            Endpoint::Client => Duration::ZERO,
-        }
+    fn is_isolated(&self, from: Party, to: Party) -> bool {
+        let (Party::Node(from), Party::Node(to)) = (from, to) else {
+            return false;
+        };
+        self.isolated.contains(&from) || self.isolated.contains(&to)
+    }
+
+    fn slow(&self, to: Party) -> Duration {
+        let time = to.node().and_then(|node| self.slow.get(&node));
+        time.copied().unwrap_or_default()
     }
 
     pub(super) fn partition(
         &mut self,
-        left: &[NodeId],
-        right: &[NodeId],
+        left: Vec<Party>,
+        right: Vec<Party>,
         oneway: bool,
     ) -> Result<(), NetworkError> {
         let partition = Partition::new(left, right, oneway)?;
@@ -159,8 +163,8 @@ impl Rules {
     /// Changes the faults of one link. Without any it is a healthy link.
     pub(super) fn change(
         &mut self,
-        a: NodeId,
-        b: NodeId,
+        a: Party,
+        b: Party,
         change: impl FnOnce(&mut LinkRules),
     ) -> Result<(), NetworkError> {
         let link = Link::new(a, b).ok_or(NetworkError::Itself(a))?;
@@ -171,7 +175,7 @@ impl Rules {
             self.links.remove(&link);
         } else {
             if before.is_none() {
-                room(self.links.len(), MAX_NODES * (MAX_NODES - 1) / 2, "links")?;
+                room(self.links.len(), MAX_LINKS, "links")?;
             }
             self.links.insert(link, rules);
         }
@@ -182,10 +186,11 @@ impl Rules {
     pub(super) fn forget(&mut self, node: NodeId) {
         self.isolated.remove(&node);
         self.slow.remove(&node);
-        self.links.retain(|link, _| !link.touches(node));
+        let party = node.into();
+        self.links.retain(|link, _| !link.touches(party));
         let mut left = Vec::new();
         for mut partition in std::mem::take(&mut self.partitions) {
-            if partition.forget(node) && !left.contains(&partition) {
+            if partition.forget(party) && !left.contains(&partition) {
                 left.push(partition);
             }
         }
@@ -220,11 +225,11 @@ fn room(len: usize, max: usize, of: &'static str) -> Result<(), NetworkError> {
 }
 
 impl Partition {
-    fn new(left: &[NodeId], right: &[NodeId], oneway: bool) -> Result<Self, NetworkError> {
+    fn new(left: Vec<Party>, right: Vec<Party>, oneway: bool) -> Result<Self, NetworkError> {
         let (mut left, mut right) = (side(left)?, side(right)?);
-        let both = left.iter().find(|node| right.contains(node));
-        if let Some(&node) = both {
-            return Err(NetworkError::BothSides(node));
+        let both = left.iter().find(|party| right.contains(party));
+        if let Some(&party) = both {
+            return Err(NetworkError::BothSides(party));
         }
         if !oneway && right < left {
             std::mem::swap(&mut left, &mut right);
@@ -236,17 +241,17 @@ impl Partition {
         })
     }
 
-    fn cuts(&self, from: NodeId, to: NodeId) -> bool {
-        let across = |a: &[NodeId], b: &[NodeId]| {
+    fn cuts(&self, from: Party, to: Party) -> bool {
+        let across = |a: &[Party], b: &[Party]| {
             a.binary_search(&from).is_ok() && b.binary_search(&to).is_ok()
         };
         across(&self.left, &self.right) || !self.oneway && across(&self.right, &self.left)
     }
 
-    /// Takes a node out. `false` if nothing is left to part.
-    fn forget(&mut self, node: NodeId) -> bool {
-        self.left.retain(|&it| it != node);
-        self.right.retain(|&it| it != node);
+    /// Removes a party. `false` if a side is empty then.
+    fn forget(&mut self, party: Party) -> bool {
+        self.left.retain(|&it| it != party);
+        self.right.retain(|&it| it != party);
         !self.left.is_empty() && !self.right.is_empty()
     }
 
@@ -259,20 +264,21 @@ impl Partition {
     }
 }
 
-/// Nodes by ascending number, each once.
-fn side(nodes: &[NodeId]) -> Result<Vec<NodeId>, NetworkError> {
-    let nodes: BTreeSet<NodeId> = nodes.iter().copied().collect();
-    let others = nodes.len().checked_sub(1).ok_or(NetworkError::NoNodes)?;
+/// The parties of a side in ascending order, each once.
+fn side(mut parties: Vec<Party>) -> Result<Vec<Party>, NetworkError> {
+    parties.sort_unstable();
+    parties.dedup();
+    let others = parties.len().checked_sub(1).ok_or(NetworkError::NoNodes)?;
     room(others, MAX_NODES, "nodes on a side")?;
-    Ok(nodes.into_iter().collect())
+    Ok(parties)
 }
 
 impl LinkRules {
-    /// A message's fate. Every rule has its own place in the message's numbers, in force or not, so
-    /// that no rule changes what another does.
-    fn fate(&self, slow: Duration, rng: &mut Rng) -> Verdict {
-        let dropped = self.drop.strikes(rng);
-        let twice = self.duplicate.strikes(rng);
+    /// The verdict on a message. Each rule takes the same of the message's random numbers, in force
+    /// or not, so that no rule changes what another does.
+    fn verdict(&self, slow: Duration, rng: &mut Rng) -> Verdict {
+        let dropped = self.drop.happens(rng);
+        let twice = self.duplicate.happens(rng);
         let (first, second) = (self.delay(slow, rng), self.delay(slow, rng));
         match (dropped, twice) {
             (true, _) => Verdict::Drop,
@@ -283,7 +289,7 @@ impl LinkRules {
 
     fn delay(&self, slow: Duration, rng: &mut Rng) -> Delay {
         let jitter = part(self.jitter, rng.below(PARTS + 1));
-        let overtaken = self.reorder.strikes(rng);
+        let overtaken = self.reorder.happens(rng);
         let bound = self.delay.saturating_add(self.jitter).max(REORDER);
         let extra = part(bound, 1 + rng.below(PARTS));
         Delay {
@@ -292,7 +298,7 @@ impl LinkRules {
         }
     }
 
-    /// These faults, as far as they are in force.
+    /// The faults in force.
     fn faults(&self, link: Link) -> [Option<Fault>; 5] {
         let (time, jitter) = (self.delay, self.jitter);
         let in_force = |percent: Percent| Some(percent).filter(|&it| it != Percent::NONE);
@@ -306,7 +312,7 @@ impl LinkRules {
     }
 }
 
-/// So many of the [`PARTS`] of a bound, rounded down to nanoseconds.
+/// `parts` of the [`PARTS`] of a bound, rounded down to nanoseconds.
 fn part(bound: Duration, parts: u64) -> Duration {
     let nanos = bound.as_nanos() * u128::from(parts) / u128::from(PARTS);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

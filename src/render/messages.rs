@@ -105,7 +105,7 @@ pub fn objects(messages: &[TracedMessage]) -> Value {
 
 fn object(it: &TracedMessage) -> Value {
     let end = |end: Endpoint| match end {
-        Endpoint::Client => Value::from("client"),
+        Endpoint::Client(_) => Value::from(end.to_string()),
         Endpoint::Node(node) => node.0.into(),
     };
     let (state, arrives) = match it.delivery {

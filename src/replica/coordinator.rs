@@ -66,7 +66,7 @@ impl Pending {
 
     /// Whether it is a repair that has started in this instant: another one could learn nothing new.
     fn is_fresh_repair(&self, now: Instant) -> bool {
-        !matches!(self.from, Endpoint::Client) && self.started == now
+        matches!(self.from, Endpoint::Node(_)) && self.started == now
     }
 
     /// Why there are too few owners, given those that have done it.

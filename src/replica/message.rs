@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::crash_vector::CrashVector;
+use crate::network::Payload;
 use crate::operation::{Bytes, Operation, Outcome, PutError};
 use crate::time::Instant;
 
@@ -205,9 +206,23 @@ impl Message {
         }
     }
 
-    /// About how many bytes the message takes in a queue: keys and values, and a fixed part.
+    /// The answer of a node that is down, so that the sender need not wait.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub fn unavailable(&self) -> Option<Self> {
+        let (id, round) = match self {
+            Self::Request { id, .. } | Self::Write { id, .. } | Self::Sync { id, .. } => {
+                (*id, None)
+            }
+            Self::Read { id, round, .. } => (*id, Some(*round)),
+            _ => return None,
+        };
+        Some(Self::Unavailable { id, round })
+    }
+}
+
+impl Payload for Message {
+    /// About how many bytes the message takes in a queue: keys and values, and a fixed part.
+    fn bytes(&self) -> usize {
         let value = |value: &Option<Bytes>| value.as_ref().map_or(0, |value| value.len());
         ENVELOPE
             + match self {
@@ -234,19 +249,6 @@ impl Message {
                 }
                 _ => 0,
             }
-    }
-
-    /// The answer of a node that is down, so that the sender need not wait.
-    #[must_use]
-    pub fn unavailable(&self) -> Option<Self> {
-        let (id, round) = match self {
-            Self::Request { id, .. } | Self::Write { id, .. } | Self::Sync { id, .. } => {
-                (*id, None)
-            }
-            Self::Read { id, round, .. } => (*id, Some(*round)),
-            _ => return None,
-        };
-        Some(Self::Unavailable { id, round })
     }
 }
 

@@ -83,13 +83,14 @@ impl SimulatedCluster {
 
     fn inject_fault(&mut self, now: Instant, fault: &Fault) -> Result<(), Error> {
         self.expect_faults(now, &fault.nodes())?;
-        self.cluster.network().bring(fault)?;
+        self.cluster.network().apply(fault)?;
         Ok(())
     }
 
     fn release(&mut self, now: Instant, link: Link) -> Result<(), Error> {
-        self.check_node(Some(link.low))?;
-        self.check_node(Some(link.high))?;
+        for node in link.nodes() {
+            self.check_node(Some(node))?;
+        }
         self.cluster.release(now, link)?;
         Ok(())
     }
@@ -160,7 +161,7 @@ impl SimulatedCluster {
         let network = self.cluster.network().faults();
         let mut faults: Vec<String> = network.iter().map(ToString::to_string).collect();
         let nodes: Vec<NodeId> = self.cluster.node_ids().collect();
-        for node in nodes {
+        for &node in &nodes {
             match self.cluster.status(node) {
                 Some(Status::Crashed) => faults.push(format!("CRASH {node}")),
                 Some(Status::Paused) => faults.push(format!("PAUSE {node}")),
@@ -177,6 +178,12 @@ impl SimulatedCluster {
         faults.extend(dropped.map(|(node, count)| {
             format!("# {count} messages for paused node {node} were dropped: its inbox is full")
         }));
+        let lost = nodes.into_iter().filter_map(|node| {
+            let count = self.cluster.network().overflow(node);
+            let line = format!("# {count} messages to node {node} were dropped: too many wait");
+            (count > 0).then_some(line)
+        });
+        faults.extend(lost);
         faults
     }
 
@@ -214,7 +221,9 @@ impl SimulatedCluster {
         let TraceStart { at: start, before } = trace;
         let waiting: BTreeSet<u64> = self.cluster.kept_waiting().map(|it| it.sequence).collect();
         let lost = self.cluster.network().losses();
-        let lost = lost.iter().map(|it| traced(it, Delivery::Lost(it.arrives)));
+        let omitted = lost.omitted;
+        let lost = lost.kept.iter();
+        let lost = lost.map(|it| traced(it, Delivery::Lost(it.arrives)));
         let trace = self.cluster.end_trace();
         let delivered = trace.messages.iter().map(|it| {
             let waits = waiting.contains(&it.sequence);
@@ -235,7 +244,7 @@ impl SimulatedCluster {
         Reply::Path {
             start,
             messages,
-            omitted: trace.omitted,
+            omitted: trace.omitted + omitted,
         }
     }
 }

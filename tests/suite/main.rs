@@ -3,6 +3,7 @@
 mod clients;
 mod documents;
 mod eviction;
+mod faults;
 mod imports;
 mod layers;
 mod looks;

@@ -8,7 +8,7 @@ use crate::language::error::Error;
 use crate::language::spec::Spec;
 use crate::language::word::{Shown, Word};
 use crate::language::words::{Parsed, Rest, Words, node, time_or_zero};
-use crate::network::{Fault, Link, Percent};
+use crate::network::{Fault, Link, Party, Percent};
 
 pub fn isolate<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     let node = node(&words.word()?)?;
@@ -131,13 +131,14 @@ impl Sides {
         Ok(())
     }
 
-    fn complete(self, spec: &Spec) -> Result<(Vec<NodeId>, Vec<NodeId>), Error> {
+    fn complete(self, spec: &Spec) -> Result<(Vec<Party>, Vec<Party>), Error> {
         let right = self.right.unwrap_or_default();
         if self.left.is_empty() || right.is_empty() {
             let fault = "there must be nodes on both sides of a |";
             return Err(spec.usage_error(fault));
         }
-        Ok((self.left, right))
+        let parties = |nodes: Vec<NodeId>| nodes.into_iter().map(Party::from).collect();
+        Ok((parties(self.left), parties(right)))
     }
 }
 
