@@ -1,52 +1,36 @@
-//! Who breaks things, at random times.
+//! Faults at random times: which kinds, how often, and for how long.
 //!
-//! All times are multiples of [`GRAIN`], as are the clients', so that faults, deadlines, timeouts
-//! and requests now and then fall on one instant.
+//! All times are multiples of [`GRAIN`], as are those of simulated clients, so that faults, deadlines,
+//! timeouts and requests now and then fall on one instant.
 
-mod trouble;
+mod action;
+mod injector;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::id::NodeId;
-use crate::network::{Fault, Link, Percent};
 use crate::replica::Restart;
 use crate::rng::Rng;
-use crate::time::Instant;
 
-pub use trouble::{Kind, Trouble};
+pub use action::{FaultAction, Kind};
+pub use injector::FaultInjector;
 
-/// What all times are multiples of.
+/// The unit of all times.
 pub const GRAIN: Duration = Duration::from_millis(10);
 
-/// How many grains pass between two faults.
-const GAPS: [&[u64]; 3] = [&[1, 2, 5, 5, 10], &[5, 10, 20, 20, 50], &[20, 50, 100, 100]];
-/// How many grains a fault lasts.
-const LASTS: [u64; 10] = [0, 1, 2, 5, 10, 20, 20, 50, 100, 200];
-/// By how many grains messages are late.
-const DELAYS: [u64; 7] = [1, 1, 2, 2, 5, 10, 20];
-/// How often chance strikes, in percent.
-const PERCENTS: [u32; 6] = [1, 5, 20, 50, 50, 100];
-/// Of so many faults of a link, one strikes all links of a node.
-const STORM: u64 = 3;
-/// By how many grains a clock is wrong.
-const SKEWS: [i64; 6] = [-100, -5, -1, 1, 5, 100];
-/// [`GRAIN`] in nanoseconds.
-const GRAIN_NANOS: i64 = 10_000_000;
-
-/// How much goes wrong.
+/// How many faults there are, and of which kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Nemesis {
     /// Messages are late, lost, doubled or overtaken, now and then.
     Light,
-    /// Everything but wrong clocks, often.
+    /// All kinds of faults but wrong clocks, often.
     Heavy,
     /// Each run has its own few kinds of faults and its own rate. Source: Groce, Zhang, Eide, Chen,
     /// Regehr, "Swarm Testing", ISSTA 2012.
     #[default]
     Swarm,
-    /// Nothing.
+    /// No faults.
     Off,
 }
 
@@ -80,307 +64,72 @@ impl FromStr for Nemesis {
     }
 }
 
-/// What a villain may do, and to what.
+/// What a fault injector may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// How much goes wrong.
+    /// How many faults, and of which kinds.
     pub nemesis: Nemesis,
-    /// The nodes are numbered from 0 to one less than this; those that join go on from there.
-    pub nodes: u32,
     /// How nodes come back after a crash.
     pub restart: Restart,
-    /// How many nodes may be without their memory at a time.
+    /// How many nodes may be without their memory at a time. With 0 no node crashes.
     pub budget: usize,
-    /// Whether nodes crash and nothing else goes wrong.
+    /// Whether crashes are the only faults.
     pub only_crashes: bool,
-    /// Whether nodes join, too.
+    /// Whether nodes join.
     pub joins: bool,
     /// Whether nodes leave.
     pub leaves: bool,
 }
 
-/// One of these.
-pub fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
-    let place = rng.below(of.len() as u64);
-    of[usize::try_from(place).unwrap_or(0)]
+impl Bounds {
+    /// Whether the bounds allow faults of this kind.
+    fn allow(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Crash => self.budget > 0,
+            _ if self.only_crashes => false,
+            Kind::Join => self.joins,
+            Kind::Leave => self.leaves,
+            _ => true,
+        }
+    }
+
+    /// The kinds of faults of one run.
+    fn kinds(&self, rng: &mut Rng) -> Vec<Kind> {
+        let mut allowed = Kind::ALL.to_vec();
+        allowed.retain(|kind| self.allow(*kind));
+        match self.nemesis {
+            Nemesis::Off => allowed.clear(),
+            Nemesis::Light => allowed.retain(|kind| kind.is_light()),
+            Nemesis::Heavy => allowed.retain(|kind| *kind != Kind::Skew),
+            Nemesis::Swarm => return swarm(allowed, rng),
+        }
+        allowed
+    }
 }
 
-/// So many grains.
+/// Each of these kinds or not, at random; wrong clocks in one of eight runs at most.
+fn swarm(mut allowed: Vec<Kind>, rng: &mut Rng) -> Vec<Kind> {
+    let skew = rng.below(8) == 0;
+    allowed.retain(|kind| *kind != Kind::Skew || skew);
+    let chosen = allowed.iter().filter(|_| rng.below(2) == 0);
+    let chosen: Vec<Kind> = chosen.copied().collect();
+    if chosen.is_empty() { allowed } else { chosen }
+}
+
+/// One of these at random; all are equally likely.
+///
+/// # Panics
+/// If there are none.
+pub fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
+    let index = rng.below(of.len() as u64);
+    of[usize::try_from(index).unwrap_or(0)]
+}
+
+/// A multiple of [`GRAIN`]; at most 2^32 of them.
 #[must_use]
 pub fn grains(count: u64) -> Duration {
     GRAIN * u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// See the module's docs.
-pub struct Villain {
-    rng: Rng,
-    kinds: Vec<Kind>,
-    gaps: &'static [u64],
-    /// All that it knows of; some may have left.
-    nodes: Vec<NodeId>,
-    restart: Restart,
-    /// When it next breaks something.
-    next: Instant,
-    /// What it does besides at the same instant, last first.
-    more: Vec<Trouble>,
-    /// Whether a node has joined or left.
-    has_moved: bool,
-    /// What it will lift or mend, and when.
-    ends: Vec<(Instant, Trouble)>,
-}
-
-impl Villain {
-    /// One whose mind is made up by the seed.
-    #[must_use]
-    pub fn new(now: Instant, bounds: &Bounds, mut rng: Rng) -> Self {
-        let kinds = kinds(bounds, &mut rng);
-        let gaps = match bounds.nemesis {
-            Nemesis::Light => GAPS[1],
-            Nemesis::Heavy => GAPS[0],
-            Nemesis::Swarm | Nemesis::Off => pick(&mut rng, &GAPS),
-        };
-        let first = grains(pick(&mut rng, gaps));
-        Self {
-            rng,
-            gaps,
-            nodes: (0..bounds.nodes).map(NodeId).collect(),
-            restart: bounds.restart,
-            next: if kinds.is_empty() {
-                Instant::MAX
-            } else {
-                now.saturating_add(first)
-            },
-            kinds,
-            more: Vec::new(),
-            has_moved: false,
-            ends: Vec::new(),
-        }
-    }
-
-    /// When it next acts.
-    #[must_use]
-    pub fn next_at(&self) -> Instant {
-        if !self.more.is_empty() {
-            return Instant::START;
-        }
-        let ends = self.ends.iter().map(|(at, _)| *at);
-        ends.min().map_or(self.next, |end| end.min(self.next))
-    }
-
-    /// What it does now: lifts what has lasted long enough, or breaks something.
-    pub fn act(&mut self, now: Instant) -> Option<Trouble> {
-        if let Some(trouble) = self.more.pop() {
-            return Some(trouble);
-        }
-        if let Some(place) = self.ends.iter().position(|(at, _)| *at <= now) {
-            let (_, end) = self.ends.remove(place);
-            if end == Trouble::Heal {
-                // That lifts all the others, too.
-                let is_network = |it: &Trouble| {
-                    matches!(
-                        it,
-                        Trouble::Heal | Trouble::Network(_) | Trouble::Release(_)
-                    )
-                };
-                self.ends.retain(|(_, end)| !is_network(end));
-            }
-            return Some(end);
-        }
-        if self.next > now {
-            return None;
-        }
-        self.next = now.saturating_add(grains(pick(&mut self.rng, self.gaps)));
-        let kind = pick(&mut self.rng, &self.kinds);
-        let trouble = self.make(kind);
-        if let Trouble::Network(fault) = &trouble
-            && self.rng.below(STORM) == 0
-        {
-            self.storm(fault);
-        }
-        Some(trouble)
-    }
-
-    /// The same for all other links of one of the nodes.
-    fn storm(&mut self, fault: &Fault) {
-        let all = self.nodes.iter();
-        let all = all.filter_map(|&node| elsewhere(fault, node));
-        self.more = all.map(Trouble::Network).collect();
-    }
-
-    /// Notes that a fault came about: in time it ends.
-    pub fn note(&mut self, now: Instant, trouble: &Trouble) {
-        let lasts = grains(pick(&mut self.rng, &LASTS));
-        self.has_moved |= matches!(trouble, Trouble::Join | Trouble::Leave(_));
-        if *trouble == Trouble::Join {
-            let joined = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-            self.nodes.push(NodeId(joined));
-        }
-        if let Some(end) = self.end(trouble) {
-            self.ends.push((now.saturating_add(lasts), end));
-        }
-    }
-
-    fn end(&self, trouble: &Trouble) -> Option<Trouble> {
-        trouble.kind()?;
-        Some(match trouble {
-            Trouble::Crash(node) => Trouble::Restart(*node, self.restart),
-            Trouble::Pause(node) => Trouble::Resume(*node),
-            Trouble::Skew(node, _) => Trouble::Skew(*node, 0),
-            Trouble::Network(fault) => lift(fault),
-            Trouble::Join | Trouble::Leave(_) => Trouble::Rebalance,
-            _ => return None,
-        })
-    }
-
-    fn make(&mut self, kind: Kind) -> Trouble {
-        let node = self.node();
-        let (time, percent) = (grains(pick(&mut self.rng, &DELAYS)), self.percent());
-        let Some(link) = self.link(node) else {
-            return Trouble::Pause(node);
-        };
-        Trouble::Network(match kind {
-            Kind::Crash => return Trouble::Crash(node),
-            Kind::Pause => return Trouble::Pause(node),
-            Kind::Skew => {
-                let nanos = GRAIN_NANOS * pick(&mut self.rng, &SKEWS);
-                return Trouble::Skew(node, nanos);
-            }
-            Kind::Partition => self.partition(false),
-            Kind::Oneway => self.partition(true),
-            Kind::Isolate => Fault::Isolate(node),
-            Kind::Delay => {
-                let jitter = grains(pick(&mut self.rng, &[0, 0, 10, 20]));
-                Fault::Delay { link, time, jitter }
-            }
-            Kind::Drop => Fault::Drop { link, percent },
-            Kind::Duplicate => Fault::Duplicate { link, percent },
-            Kind::Reorder => Fault::Reorder { link, percent },
-            Kind::Hold => Fault::Hold(link),
-            Kind::Join | Kind::Leave if self.has_moved && self.rng.below(3) == 0 => {
-                return Trouble::Rebalance;
-            }
-            Kind::Join => return Trouble::Join,
-            Kind::Leave => return Trouble::Leave(node),
-            Kind::Slow => Fault::Slow { node, time },
-        })
-    }
-
-    fn node(&mut self) -> NodeId {
-        let place = self.rng.below(self.nodes.len() as u64);
-        self.nodes[usize::try_from(place).unwrap_or(0)]
-    }
-
-    /// A link of this node; `None` if it is alone.
-    fn link(&mut self, node: NodeId) -> Option<Link> {
-        let others = (self.nodes.len() as u64).saturating_sub(1);
-        let step = 1 + usize::try_from(self.rng.below(others)).unwrap_or(0);
-        let place = (node.0 as usize + step) % self.nodes.len();
-        Link::new(node, self.nodes[place])
-    }
-
-    fn percent(&mut self) -> Percent {
-        let percent = pick(&mut self.rng, &PERCENTS);
-        Percent::from_millionths(percent * 10_000).unwrap_or(Percent::ALL)
-    }
-
-    /// Each node on one side or the other, at random; or, now and then, on none.
-    fn partition(&mut self, oneway: bool) -> Fault {
-        let (mut left, mut right) = (Vec::new(), Vec::new());
-        let bridge = self.rng.below(4) == 0;
-        for place in 0..self.nodes.len() {
-            let node = self.nodes[place];
-            match self.rng.below(5) {
-                0 if bridge => {}
-                side if side % 2 == 0 => left.push(node.into()),
-                _ => right.push(node.into()),
-            }
-        }
-        let lone = self.node();
-        if left.is_empty() || right.is_empty() {
-            return Fault::Isolate(lone);
-        }
-        Fault::Partition {
-            left,
-            right,
-            oneway,
-        }
-    }
-}
-
-/// Which kinds of faults a run has.
-fn kinds(bounds: &Bounds, rng: &mut Rng) -> Vec<Kind> {
-    let possible = Kind::ALL.into_iter();
-    let possible = possible.filter(|kind| is_possible(bounds, *kind));
-    match bounds.nemesis {
-        Nemesis::Off => Vec::new(),
-        Nemesis::Light => {
-            let light = [Kind::Delay, Kind::Drop, Kind::Duplicate, Kind::Reorder];
-            possible.filter(|kind| light.contains(kind)).collect()
-        }
-        Nemesis::Heavy => possible.filter(|kind| *kind != Kind::Skew).collect(),
-        Nemesis::Swarm => {
-            let skew = rng.below(8) == 0;
-            let possible: Vec<Kind> = possible
-                .filter(|kind| *kind != Kind::Skew || skew)
-                .collect();
-            let some = possible.iter().filter(|_| rng.below(2) == 0);
-            let some: Vec<Kind> = some.copied().collect();
-            if some.is_empty() { possible } else { some }
-        }
-    }
-}
-
-/// Whether there is anything that such a fault could strike.
-fn is_possible(bounds: &Bounds, kind: Kind) -> bool {
-    match kind {
-        Kind::Crash => bounds.budget > 0,
-        _ if bounds.only_crashes => false,
-        Kind::Join => bounds.joins,
-        Kind::Leave => bounds.leaves,
-        Kind::Pause | Kind::Skew | Kind::Slow => true,
-        _ => bounds.nodes > 1,
-    }
-}
-
-/// The same fault on the link between its lower node and another one.
-fn elsewhere(fault: &Fault, node: NodeId) -> Option<Fault> {
-    let mut fault = fault.clone();
-    let link = match &mut fault {
-        Fault::Delay { link, .. }
-        | Fault::Drop { link, .. }
-        | Fault::Duplicate { link, .. }
-        | Fault::Reorder { link, .. }
-        | Fault::Hold(link) => link,
-        Fault::Partition { .. } | Fault::Isolate(_) | Fault::Slow { .. } => return None,
-    };
-    let other = Link::new(link.low, node).filter(|other| other != link)?;
-    *link = other;
-    Some(fault)
-}
-
-/// What lifts a fault of the network.
-fn lift(fault: &Fault) -> Trouble {
-    let (none, zero) = (Percent::NONE, Duration::ZERO);
-    Trouble::Network(match *fault {
-        Fault::Partition { .. } | Fault::Isolate(_) => return Trouble::Heal,
-        Fault::Hold(link) => return Trouble::Release(link),
-        Fault::Delay { link, .. } => Fault::Delay {
-            link,
-            time: zero,
-            jitter: zero,
-        },
-        Fault::Drop { link, .. } => Fault::Drop {
-            link,
-            percent: none,
-        },
-        Fault::Duplicate { link, .. } => Fault::Duplicate {
-            link,
-            percent: none,
-        },
-        Fault::Reorder { link, .. } => Fault::Reorder {
-            link,
-            percent: none,
-        },
-        Fault::Slow { node, .. } => Fault::Slow { node, time: zero },
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use super::simulated::SimulatedCluster;
 use crate::cluster::Status;
 use crate::id::NodeId;
 use crate::language::{Command, Error};
-use crate::nemesis::{Bounds, Nemesis, Villain};
+use crate::nemesis::{Bounds, FaultInjector, Nemesis};
 use crate::network::{Envelope, Fault, Link};
 use crate::replica::{Message, Restart};
 use crate::reply::{Delivery, Reply, TracedMessage};
@@ -114,10 +114,8 @@ impl SimulatedCluster {
         }
         self.is_timed = true;
         self.cluster.begin_history(now, CALLS);
-        let nodes = self.cluster.node_ids().map(|id| id.0 + 1).max();
         let bounds = Bounds {
             nemesis,
-            nodes: nodes.unwrap_or(1),
             restart: Restart::Resync,
             budget: self.budget(),
             only_crashes: false,
@@ -125,7 +123,7 @@ impl SimulatedCluster {
             leaves: false,
         };
         let rng = Rng::new(self.cluster.config().seed ^ now.as_nanos());
-        self.injector = Some((nemesis, Villain::new(now, &bounds, rng)));
+        self.injector = Some((nemesis, FaultInjector::new(now, &bounds, rng)));
     }
 
     /// How many nodes may be without their memory at a time: one fewer than have every
@@ -140,15 +138,13 @@ impl SimulatedCluster {
     pub(super) fn inject(&mut self, now: Instant, limit: usize) -> Option<bool> {
         let budget = self.budget();
         let (_, injector) = self.injector.as_mut()?;
-        let at = injector.next_at();
-        if at > now {
-            return None;
-        }
+        let at = injector.next_at().filter(|at| *at <= now)?;
         if self.cluster.tick_some(at, limit) {
             return Some(true);
         }
-        if let Some(action) = injector.act(at)
-            && action.strike(&mut self.cluster, at, budget)
+        let members: Vec<NodeId> = self.cluster.node_ids().collect();
+        if let Some(action) = injector.act(at, &members)
+            && action.apply(&mut self.cluster, at, budget)
         {
             injector.note(at, &action);
             self.cluster.log_nemesis(at, &action.to_string());

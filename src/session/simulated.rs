@@ -12,7 +12,7 @@ use crate::id::NodeId;
 use crate::language::catalog::Capability;
 use crate::language::word::Bytes;
 use crate::language::{Bound, Change, Command, Error, ErrorKind, glob};
-use crate::nemesis::{Nemesis, Villain};
+use crate::nemesis::{FaultInjector, Nemesis};
 use crate::operation::Outcome;
 use crate::reply::{HotRow, NodeRow, Reply, Ring, TracedMessage, Whereabouts};
 use crate::stats::Stats;
@@ -29,7 +29,7 @@ pub struct SimulatedCluster {
     /// Whether any deadline was ever set, or any fault injected; then the clock stays the same.
     pub(super) is_timed: bool,
     /// The fault injector, while it is on.
-    pub(super) injector: Option<(Nemesis, Villain)>,
+    pub(super) injector: Option<(Nemesis, FaultInjector)>,
     /// Outcomes that were polled for a request of another command.
     outcomes: BTreeMap<Ticket, (NodeId, Outcome)>,
 }
@@ -330,12 +330,9 @@ impl DistributedCache for SimulatedCluster {
     #[inline]
     fn next_deadline(&mut self) -> Option<Instant> {
         let next = self.cluster.next_deadline();
-        match &self.injector {
-            None => next,
-            Some((_, injector)) => {
-                Some(next.map_or(injector.next_at(), |it| it.min(injector.next_at())))
-            }
-        }
+        let injector = self.injector.as_ref();
+        let fault = injector.and_then(|(_, injector)| injector.next_at());
+        next.into_iter().chain(fault).min()
     }
 
     #[inline]

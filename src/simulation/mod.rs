@@ -61,7 +61,8 @@ pub use world::{LostHint, Thin};
 
 use std::fmt::Write as _;
 
-use crate::nemesis::{Bounds, Villain};
+use crate::id::NodeId;
+use crate::nemesis::{Bounds, FaultInjector};
 use crate::rng::Rng;
 use crate::time::Instant;
 use workload::Client;
@@ -199,7 +200,6 @@ fn conclude(options: &Options, seed: u64, setup: Setup, plan: Vec<Step>, mut wor
 fn wander(options: &Options, setup: &Setup, seed: u64, world: &mut World) -> Vec<Step> {
     let bounds = Bounds {
         nemesis: options.nemesis,
-        nodes: options.nodes,
         restart: options.restart(),
         budget: setup.budget(),
         only_crashes: setup.only_crashes,
@@ -207,7 +207,7 @@ fn wander(options: &Options, setup: &Setup, seed: u64, world: &mut World) -> Vec
         leaves: options.nodes as usize > options.replicas,
     };
     let rng = Stream::Nemesis.rng(seed);
-    let mut villain = Villain::new(Instant::START, &bounds, rng);
+    let mut injector = FaultInjector::new(Instant::START, &bounds, rng);
     let count = u32::try_from(setup.clients).unwrap_or(1);
     let client = |number| {
         let rng = Stream::Client(number).rng(seed);
@@ -217,8 +217,9 @@ fn wander(options: &Options, setup: &Setup, seed: u64, world: &mut World) -> Vec
     let mut plan = Vec::new();
     let mut left = options.ops;
     while left > 0 {
-        let next = clients.iter().filter_map(|client| client.next).min();
-        let next = next.unwrap_or(Instant::MAX).min(villain.next_at());
+        let asking = clients.iter().filter_map(|client| client.next).min();
+        let next = asking.into_iter().chain(injector.next_at()).min();
+        let next = next.unwrap_or(Instant::MAX);
         let event = world.cluster.next_deadline();
         let soon = event.filter(|it| world.is_awaited() && *it < next);
         if soon.is_none() && next == Instant::MAX {
@@ -229,11 +230,12 @@ fn wander(options: &Options, setup: &Setup, seed: u64, world: &mut World) -> Vec
         if soon.is_some() {
             continue;
         }
-        if villain.next_at() <= world.now {
-            if let Some(trouble) = villain.act(world.now) {
-                let deed = Deed::Strike(trouble.clone());
+        if injector.next_at().is_some_and(|next| next <= world.now) {
+            let members: Vec<NodeId> = world.cluster.node_ids().collect();
+            if let Some(action) = injector.act(world.now, &members) {
+                let deed = Deed::Fault(action.clone());
                 if step(world, &mut plan, deed) {
-                    villain.note(world.now, &trouble);
+                    injector.note(world.now, &action);
                 }
             }
             hear(world, &mut clients);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use crate::id::NodeId;
-use crate::nemesis::Trouble;
+use crate::nemesis::FaultAction;
 use crate::operation::Operation;
 use crate::time::{Compact, Instant};
 
@@ -23,8 +23,8 @@ pub struct Step {
 pub enum Deed {
     /// A client asks for something.
     Ask(Ask),
-    /// The nemesis strikes.
-    Strike(Trouble),
+    /// The nemesis makes or ends a fault.
+    Fault(FaultAction),
 }
 
 /// What a client asks.
@@ -51,7 +51,7 @@ impl Step {
     #[must_use]
     pub fn command(&self, now: Instant) -> String {
         match &self.deed {
-            Deed::Strike(trouble) => trouble.to_string(),
+            Deed::Fault(action) => action.to_string(),
             Deed::Ask(ask) => command(ask, now),
         }
     }

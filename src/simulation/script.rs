@@ -151,7 +151,7 @@ fn finish(world: &mut World) {
 fn read_all(plan: &[Step]) -> String {
     let keys = plan.iter().filter_map(|step| match &step.deed {
         Deed::Ask(ask) => Some(ask.key),
-        Deed::Strike(_) => None,
+        Deed::Fault(_) => None,
     });
     let mut keys: BTreeSet<usize> = keys.collect();
     if keys.is_empty() {

@@ -9,7 +9,7 @@ use super::plan::{Ask, Deed, Step, key};
 use super::setup::Setup;
 use crate::cluster::{Cluster, Completion, Request, Status, Ticket};
 use crate::id::NodeId;
-use crate::nemesis::{Kind, Trouble};
+use crate::nemesis::{FaultAction, Kind};
 use crate::operation::Outcome;
 use crate::replica::{Restart, Version};
 use crate::time::Instant;
@@ -152,26 +152,26 @@ impl World {
     pub fn act(&mut self, deed: &Deed) -> bool {
         match deed {
             Deed::Ask(ask) => self.ask(ask),
-            Deed::Strike(trouble) => self.strike(trouble),
+            Deed::Fault(action) => self.apply_fault(action),
         }
     }
 
-    fn strike(&mut self, trouble: &Trouble) -> bool {
-        let struck = trouble.strike(&mut self.cluster, self.now, self.budget);
-        if let (true, Some(kind)) = (struck, trouble.kind()) {
+    fn apply_fault(&mut self, action: &FaultAction) -> bool {
+        let done = action.apply(&mut self.cluster, self.now, self.budget);
+        if let (true, Some(kind)) = (done, action.kind()) {
             self.coverage.faults[kind as usize] += 1;
             self.is_skewed |= kind == Kind::Skew;
         }
-        match trouble {
-            Trouble::Crash(node) if struck => {
+        match action {
+            FaultAction::Crash(node) if done => {
                 self.crashed.insert(*node, self.cluster.version());
             }
-            Trouble::Restart(node, Restart::Hints) if struck && self.only_crashes => {
+            FaultAction::Restart(node, Restart::Hints) if done && self.only_crashes => {
                 self.look_for_hints(*node);
             }
             _ => {}
         }
-        struck
+        done
     }
 
     /// Sees whether a node that has come back has what was kept for it.

@@ -1,38 +1,38 @@
-//! Faults as commands: what the nemesis does to a cluster, in the words of the prompt.
+//! The actions of a fault injector, as the commands of the prompt.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::id::NodeId;
-use crate::network::{Fault, Link};
+use crate::network::{Fault, Link, Percent};
 use crate::replica::Restart;
 use crate::time::{Compact, Instant};
 
-/// Something that the nemesis does. Its text is the command for it.
+/// A fault, or the end of one. Its text is the command for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// A node loses its memory and stops.
+pub enum FaultAction {
+    /// A node crashes: it loses its memory.
     Crash(NodeId),
-    /// It comes back.
+    /// A crashed node restarts.
     Restart(NodeId, Restart),
-    /// A node stands still.
+    /// A node is paused.
     Pause(NodeId),
-    /// It goes on.
+    /// A paused node goes on.
     Resume(NodeId),
-    /// A node's clock is ahead by so many nanoseconds, or behind.
+    /// A node's clock is ahead by this many nanoseconds, or with a minus behind. 0 sets it right.
     Skew(NodeId, i64),
-    /// A fault of the network. With a time of zero, or none of a hundred, it is lifted.
+    /// A fault of the network. A time of zero or a percentage of none lifts it.
     Network(Fault),
-    /// What was held goes on its way.
+    /// The held messages of a link go on their way.
     Release(Link),
-    /// The network has no faults, and the nodes merge what they have.
+    /// All faults of the network end, and the nodes merge their entries.
     Heal,
-    /// A node joins, and keys move to it as far as they can.
+    /// A node joins, and all keys move that can.
     Join,
-    /// A node leaves, as far as its keys can move.
+    /// A node leaves, if all of its keys can move.
     Leave(NodeId),
-    /// Keys that could not move are tried again.
+    /// Keys that could not move before move now, if they can.
     Rebalance,
 }
 
@@ -74,6 +74,14 @@ impl Kind {
         Self::Join,
         Self::Leave,
     ];
+
+    /// Whether the light nemesis makes such faults.
+    pub(super) fn is_light(self) -> bool {
+        matches!(
+            self,
+            Self::Delay | Self::Drop | Self::Duplicate | Self::Reorder
+        )
+    }
 }
 
 impl fmt::Display for Kind {
@@ -97,8 +105,8 @@ impl fmt::Display for Kind {
     }
 }
 
-impl Trouble {
-    /// Which kind of fault this brings about; `None` if it lifts one.
+impl FaultAction {
+    /// The kind of fault; `None` if this ends one.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {
         Some(match self {
@@ -117,9 +125,43 @@ impl Trouble {
         })
     }
 
-    /// Does it, if it can be done and no more than `budget` nodes are without their memory then;
-    /// `false` if it was not done.
-    pub fn strike(&self, cluster: &mut Cluster, now: Instant, budget: usize) -> bool {
+    /// The nodes that this names.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeId> {
+        match self {
+            Self::Crash(node)
+            | Self::Restart(node, _)
+            | Self::Pause(node)
+            | Self::Resume(node)
+            | Self::Skew(node, _)
+            | Self::Leave(node) => vec![*node],
+            Self::Network(fault) => fault.nodes(),
+            Self::Release(link) => link.nodes(),
+            Self::Heal | Self::Join | Self::Rebalance => Vec::new(),
+        }
+    }
+
+    /// Whether it changes the network, and so has no effect on one that is healed.
+    pub(super) fn is_of_network(&self) -> bool {
+        matches!(self, Self::Heal | Self::Network(_) | Self::Release(_))
+    }
+
+    /// The action that ends this fault, with `restart` for a crash; `None` if this is no fault.
+    pub(super) fn end(&self, restart: Restart) -> Option<Self> {
+        self.kind()?;
+        Some(match self {
+            Self::Crash(node) => Self::Restart(*node, restart),
+            Self::Pause(node) => Self::Resume(*node),
+            Self::Skew(node, _) => Self::Skew(*node, 0),
+            Self::Network(fault) => end_of(fault),
+            Self::Join | Self::Leave(_) => Self::Rebalance,
+            _ => return None,
+        })
+    }
+
+    /// Carries this out, if it is possible and at most `budget` nodes are without their memory
+    /// then. Returns whether it was done.
+    pub fn apply(&self, cluster: &mut Cluster, now: Instant, budget: usize) -> bool {
         match self {
             Self::Crash(node) => {
                 is_affordable(cluster, *node, budget) && cluster.crash(now, *node).is_ok()
@@ -128,11 +170,8 @@ impl Trouble {
             Self::Pause(node) => cluster.pause(now, *node).is_ok(),
             Self::Resume(node) => cluster.resume(now, *node).is_ok(),
             Self::Skew(node, nanos) => cluster.skew(now, *node, *nanos).is_ok(),
-            Self::Network(fault) => strike_network(cluster, fault),
-            Self::Release(link) => {
-                let released = cluster.release(now, *link);
-                released.is_ok()
-            }
+            Self::Network(fault) => cluster.network().apply(fault).is_ok(),
+            Self::Release(link) => cluster.release(now, *link).is_ok(),
             Self::Heal => {
                 cluster.heal(now);
                 true
@@ -144,7 +183,7 @@ impl Trouble {
     }
 }
 
-/// Moves all keys that can move; `false` if none were on their way.
+/// Moves all keys that can move. Returns whether a move was under way.
 fn rebalance(cluster: &mut Cluster, now: Instant) -> bool {
     let was_moving = cluster.is_moving();
     cluster.move_all(now);
@@ -166,17 +205,40 @@ fn network_kind(fault: &Fault) -> Option<Kind> {
     }
 }
 
-/// Whether one more node may lose its memory.
+/// Whether at most `budget` nodes are without their memory after this node has crashed.
 fn is_affordable(cluster: &Cluster, node: NodeId, budget: usize) -> bool {
     let lacks = |it: NodeId| it == node || cluster.lacks_memory(it);
     cluster.node_ids().filter(|&it| lacks(it)).count() <= budget
 }
 
-fn strike_network(cluster: &mut Cluster, fault: &Fault) -> bool {
-    cluster.network().apply(fault).is_ok()
+/// The action that ends a fault of the network.
+fn end_of(fault: &Fault) -> FaultAction {
+    let (none, zero) = (Percent::NONE, Duration::ZERO);
+    FaultAction::Network(match *fault {
+        Fault::Partition { .. } | Fault::Isolate(_) => return FaultAction::Heal,
+        Fault::Hold(link) => return FaultAction::Release(link),
+        Fault::Delay { link, .. } => Fault::Delay {
+            link,
+            time: zero,
+            jitter: zero,
+        },
+        Fault::Drop { link, .. } => Fault::Drop {
+            link,
+            percent: none,
+        },
+        Fault::Duplicate { link, .. } => Fault::Duplicate {
+            link,
+            percent: none,
+        },
+        Fault::Reorder { link, .. } => Fault::Reorder {
+            link,
+            percent: none,
+        },
+        Fault::Slow { node, .. } => Fault::Slow { node, time: zero },
+    })
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for FaultAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Crash(node) => write!(f, "CRASH {node}"),
