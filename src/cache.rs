@@ -43,7 +43,7 @@ pub enum Error {
     Refused(#[from] Refusal),
     /// It may have been done, or may still be: read before writing again.
     #[error("it may have been done, or not: {0}")]
-    Unknown(Shortfall),
+    Unknown(Box<Shortfall>),
 }
 
 impl From<PutError> for Error {

@@ -185,7 +185,7 @@ pub enum Outcome {
     /// It was not done, and never will be.
     Refused(Refusal),
     /// It is not known whether it was done, or may still be.
-    Unknown(Shortfall),
+    Unknown(Box<Shortfall>),
 }
 
 impl Outcome {
@@ -218,7 +218,7 @@ pub enum Refusal {
     Count(#[from] CountError),
     /// Too few owners answered, and nothing was changed.
     #[error("{0}")]
-    Quorum(Shortfall),
+    Quorum(Box<Shortfall>),
 }
 
 /// Why an entry was not stored.

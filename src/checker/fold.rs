@@ -14,7 +14,7 @@
 //! find without being stale, and every value that a stale read may find; see [`Leftovers`].
 //!
 //! Cost: two searches of at most 64 steps for each call and 1,000 besides; usually two steps for
-//! each call.
+//! each call. Calls that follow each other take no search; see `sequence.rs`.
 
 use super::Key;
 use super::facts::{Want, written};
@@ -22,6 +22,7 @@ use super::op::{ANY_TIME, Act, NEVER, Op};
 use super::past::Config;
 use super::reads::{Leftovers, Reads};
 use super::search::Search;
+use super::sequence::start_after;
 use super::value::{Texts, Value};
 use crate::history::{Folded, MAX_STATES, OldValues, OpId, Past, Prefix, Source, Start, State};
 use crate::time::Instant;
@@ -30,6 +31,17 @@ use crate::time::Instant;
 /// stale read finds from then on. For [`History::new`](crate::history::History::new).
 #[must_use]
 pub fn fold(prefix: &Prefix<'_>, old: &mut OldValues) -> Folded {
+    match start_after(prefix, old) {
+        Some(start) => Folded {
+            start,
+            settled: Vec::new(),
+        },
+        None => search_fold(prefix, old),
+    }
+}
+
+/// The same by a search, whatever the calls are.
+pub(super) fn search_fold(prefix: &Prefix<'_>, old: &mut OldValues) -> Folded {
     let mut texts = Texts::default();
     let mut key = Key::default();
     let calls = prefix.calls.iter().copied();

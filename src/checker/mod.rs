@@ -69,6 +69,7 @@ mod reads;
 mod ring;
 mod search;
 mod seen;
+mod sequence;
 mod state;
 mod value;
 

@@ -226,12 +226,12 @@ impl Cluster {
             return outcome;
         }
         let has = |owner: &&NodeId| refused.iter().all(|(node, _)| node != *owner);
-        Outcome::Unknown(Shortfall {
+        Outcome::Unknown(Box::new(Shortfall {
             needed,
             answered: owners.iter().filter(has).copied().collect(),
             refused: refused.to_vec(),
             ..Shortfall::default()
-        })
+        }))
     }
 
     /// A request that reads first.

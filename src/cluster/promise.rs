@@ -67,17 +67,23 @@ impl Cluster {
             read_quorum: r,
             ..
         } = self.config;
-        let promise = match (n, r) {
+        match (n, r) {
             (1, _) => Promise::MayLose,
             _ if self.config.capacity.is_bounded() => Promise::NoInventedValue,
             (_, 1) if w == n => Promise::NoStaleRead,
             (_, 2..) if w + r > n && 2 * w > n => Promise::Linearizable,
             _ => Promise::NoInventedValue,
-        };
-        if self.skews().next().is_some() {
-            return promise.min(Promise::NoStaleRead);
         }
-        promise
+    }
+
+    /// Forgets what held before, for a history that begins.
+    fn forget_weakest(&mut self) {
+        let has_skew = self.skews().next().is_some();
+        self.weakest = if has_skew {
+            Promise::NoStaleRead
+        } else {
+            Promise::Linearizable
+        };
     }
 
     /// Notes that the settings matter: a request is carried out by them, or entries leave by them.
@@ -133,7 +139,7 @@ impl Cluster {
             return;
         }
         self.tick(now);
-        self.weakest = Promise::Linearizable;
+        self.forget_weakest();
         if self.clients.in_flight() > 0 {
             self.weaken();
         }
@@ -153,7 +159,7 @@ impl Cluster {
     /// Stops recording, and forgets what was recorded.
     pub fn end_history(&mut self) {
         self.history = None;
-        self.weakest = Promise::Linearizable;
+        self.forget_weakest();
     }
 
     pub(super) fn record_call(&mut self, now: Instant, request: &Request<'_>) -> Option<OpId> {

@@ -160,8 +160,8 @@ impl InFlight {
     }
 
     /// Why no coordinator has carried it out.
-    fn shortfall(&self) -> Shortfall {
-        Shortfall {
+    fn shortfall(&self) -> Box<Shortfall> {
+        Box::new(Shortfall {
             needed: 1,
             silent: self.silent.to_vec(),
             down: self.down.to_vec(),
@@ -171,7 +171,7 @@ impl InFlight {
                 Group::Owners
             },
             ..Shortfall::default()
-        }
+        })
     }
 }
 
@@ -298,7 +298,7 @@ impl Cluster {
     /// Submits an operation, and returns the outcome as far as it is known at `now`. A request that
     /// has none is abandoned: [`Outcome::Unknown`].
     pub fn call(&mut self, now: Instant, request: Request<'_>) -> (NodeId, Outcome) {
-        let unknown = || (NodeId(0), Outcome::Unknown(Shortfall::default()));
+        let unknown = || (NodeId(0), Outcome::Unknown(Box::default()));
         let Ok(ticket) = self.submit(now, request) else {
             return unknown();
         };
@@ -313,7 +313,7 @@ impl Cluster {
     /// Gives a request up: the operation may have been carried out, or not.
     pub fn abandon(&mut self, now: Instant, ticket: Ticket) {
         if let Some(in_flight) = self.clients.take(ticket) {
-            let unknown = Outcome::Unknown(Shortfall::default());
+            let unknown = Outcome::Unknown(Box::default());
             self.record_outcome(now, in_flight.call, false, &unknown);
         }
     }

@@ -30,7 +30,7 @@ pub struct OldValues {
 }
 
 impl OldValues {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let size = capacity.saturating_mul(BITS_A_CALL).min(MAX_BITS);
         Self {
             bits: Vec::new(),

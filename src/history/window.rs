@@ -11,6 +11,8 @@
 //! writes go too, and as they may take effect at any time, no later answer on the key can be called
 //! wrong. A key that is given up stays so.
 
+use smallvec::SmallVec;
+
 use super::History;
 use super::call::{Call, OpId};
 use super::keys::GONE;
@@ -29,19 +31,47 @@ struct Cuts {
 impl History {
     /// Makes room for at least one call.
     pub(super) fn make_room(&mut self) {
-        let mut gone = vec![false; self.calls.len()];
-        self.give_up_keys(&mut gone);
-        if let Some(cuts) = self.cuts() {
-            self.forget_prefixes(cuts, &mut gone);
+        if !self.forget_quiescent_part() {
+            let mut gone = vec![false; self.calls.len()];
+            self.give_up_keys(&mut gone);
+            if let Some(cuts) = self.cuts() {
+                self.forget_prefixes(cuts, &mut gone);
+            }
+            self.sweep(&gone);
         }
-        self.sweep(&gone);
         self.trim_keys();
+    }
+
+    /// Forgets the oldest eighth of the calls, if all of them are over before the next begins.
+    /// Then this is the cut of every key, and no other call needs a look.
+    fn forget_quiescent_part(&mut self) -> bool {
+        let part = self.part();
+        let Some(next) = self.calls.get(part).map(|call| call.span.begin) else {
+            return false;
+        };
+        let mut first = 0;
+        for call in &self.calls[..part] {
+            match self.closed_at(call) {
+                Some(end) if end < next => first = first.max(end),
+                _ => return false,
+            }
+        }
+        let mut gone = vec![false; part];
+        self.forget_prefixes(Cuts { first, last: first }, &mut gone);
+        debug_assert!(!gone.contains(&false), "all are over at the cut");
+        self.calls.drain(..part);
+        true
+    }
+
+    /// How many calls go at a time, if possible.
+    fn part(&self) -> usize {
+        (self.capacity / PART).max(1)
     }
 
     /// The number of the event after which nothing more can come of a call; `None` while it may
     /// take effect. A read without a certain answer says nothing, so it is over when it begins.
     fn closed_at(&self, call: &Call) -> Option<u64> {
-        let is_judged = self.keys.get(call.key_number).start != Start::Unjudged;
+        let is_judged = !matches!(self.keys.get(call.key_number).start, Start::Unjudged);
         let is_certain = !call.is_open() && !call.is_blurred;
         if !is_judged || call.operation.is_read() && !is_certain {
             return Some(call.span.begin);
@@ -52,12 +82,15 @@ impl History {
     /// Gives up keys, that of the oldest open call first, until open calls fill at most half of
     /// the history.
     fn give_up_keys(&mut self, gone: &mut [bool]) {
-        let is_open = |call: &Call| self.closed_at(call).is_none();
+        let is_open = |call: &&Call| self.closed_at(call).is_none();
+        let mut left = self.calls.iter().filter(is_open).count();
+        if left <= self.capacity / 2 {
+            return;
+        }
         let mut open = vec![0_usize; self.keys.len()];
-        for call in self.calls.iter().filter(|call| is_open(call)) {
+        for call in self.calls.iter().filter(is_open) {
             open[call.key_number as usize] += 1;
         }
-        let mut left: usize = open.iter().sum();
         for at in 0..self.calls.len() {
             if left <= self.capacity / 2 {
                 return;
@@ -82,7 +115,7 @@ impl History {
         let all = self.calls.iter().filter_map(|call| self.closed_at(call));
         let mut closed: Vec<u64> = all.collect();
         let most = closed.len().checked_sub(1)?;
-        let part = (self.capacity / PART).max(1);
+        let part = self.part();
         let mut nth = |n: usize| *closed.select_nth_unstable(n.min(most)).1;
         Some(Cuts {
             first: nth(part - 1),
@@ -90,30 +123,32 @@ impl History {
         })
     }
 
-    /// Forgets what is over at the cut of each key.
+    /// Forgets what is over at the cut of each key. Calls that begin after all cuts do not matter.
     fn forget_prefixes(&mut self, cuts: Cuts, gone: &mut [bool]) {
-        let mut places: Vec<(u32, usize)> = (0..)
-            .zip(&self.calls)
-            .filter(|&(at, _): &(usize, _)| !gone[at])
-            .map(|(at, call)| (call.key_number, at))
-            .collect();
+        let begun = self
+            .calls
+            .partition_point(|call| call.span.begin <= cuts.last);
+        let left = (0..begun).filter(|&at| !gone[at]);
+        let mut places: Vec<(u32, usize)> =
+            left.map(|at| (self.calls[at].key_number, at)).collect();
         places.sort_unstable();
         for places in places.chunk_by(|one, other| one.0 == other.0) {
-            let places: Vec<usize> = places.iter().map(|it| it.1).collect();
+            let places: SmallVec<[usize; 8]> = places.iter().map(|it| it.1).collect();
             self.forget_prefix(&places, cuts, gone);
         }
     }
 
     /// The same for one key, with the places of its calls.
     fn forget_prefix(&mut self, places: &[usize], cuts: Cuts, gone: &mut [bool]) {
-        let calls: Vec<&Call> = places.iter().map(|&at| &self.calls[at]).collect();
-        let ends: Vec<_> = calls.iter().map(|call| self.closed_at(call)).collect();
+        let calls: SmallVec<[&Call; 8]> = places.iter().map(|&at| &self.calls[at]).collect();
+        let ends: SmallVec<[_; 8]> = calls.iter().map(|call| self.closed_at(call)).collect();
         if !ends.iter().flatten().any(|&end| end <= cuts.first) {
             return;
         }
         let cut = quietest(&calls, &ends, cuts);
         let count = calls.partition_point(|call| call.span.begin <= cut);
         let key = calls[0].key_number;
+        drop(calls);
         let settled = self.fold_prefix(key, &places[..count], cut);
         let is_exact = self.keys.get(key).start.is_exact();
         for (&at, end) in places[..count].iter().zip(ends) {
@@ -138,9 +173,9 @@ impl History {
     /// Lets the key start with what follows from these calls. Gives those that have certainly taken
     /// effect although their outcome is not known.
     fn fold_prefix(&mut self, number: u32, places: &[usize], cut: u64) -> Vec<OpId> {
-        let calls: Vec<&Call> = places.iter().map(|&at| &self.calls[at]).collect();
+        let calls: SmallVec<[&Call; 8]> = places.iter().map(|&at| &self.calls[at]).collect();
         let key = self.keys.get(number);
-        if key.start == Start::Unjudged {
+        if matches!(key.start, Start::Unjudged) {
             return Vec::new();
         }
         let prefix = Prefix {
@@ -179,6 +214,11 @@ impl History {
 /// are in order of their begin. One with an unknown outcome is always in flight, so it does not
 /// count; one that is pending does.
 fn quietest(calls: &[&Call], ends: &[Option<u64>], cuts: Cuts) -> u64 {
+    let is_over = |end: &Option<u64>| end.is_some_and(|end| end <= cuts.first);
+    let mut both = calls.iter().zip(ends);
+    if both.all(|(call, end)| call.span.begin > cuts.first || is_over(end)) {
+        return cuts.first;
+    }
     let all = calls.iter().zip(ends);
     let counted = all.filter(|(call, end)| end.is_some() || call.outcome.is_none());
     let begins: Vec<u64> = counted.map(|(call, _)| call.span.begin).collect();

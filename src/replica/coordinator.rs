@@ -70,7 +70,7 @@ impl Pending {
     }
 
     /// Why there are too few owners, given those that have done it.
-    fn shortfall(&self, ctx: &Context<'_>, quorum: Quorum, done: OwnerSet) -> Shortfall {
+    fn shortfall(&self, ctx: &Context<'_>, quorum: Quorum, done: OwnerSet) -> Box<Shortfall> {
         let (group, needed) = self.owners.short_of(done, quorum, ctx.rules);
         let (down, outdated, refused) = match &self.phase {
             Phase::Reading(reading) => (reading.failed, OwnerSet::default(), &[][..]),
@@ -83,7 +83,7 @@ impl Pending {
         let named = done.union(down).union(outdated).union(full);
         let nodes = |set: OwnerSet| self.owners.nodes(group.intersection(set));
         let refused = refused.iter().filter(|(index, _)| group.has(*index));
-        Shortfall {
+        Box::new(Shortfall {
             needed,
             answered: nodes(done),
             silent: nodes(group.difference(named)),
@@ -97,7 +97,7 @@ impl Pending {
             } else {
                 Group::Owners
             },
-        }
+        })
     }
 }
 
@@ -752,7 +752,7 @@ impl Replica {
 /// The outcome of a write that too few owners have.
 fn failure(ctx: &Context<'_>, pending: &Pending) -> Outcome {
     let Phase::Writing(writing) = &pending.phase else {
-        return Outcome::Unknown(Shortfall::default());
+        return Outcome::Unknown(Box::default());
     };
     let shortfall = pending.shortfall(ctx, writing.quorum, writing.acked);
     if !writing.is_nowhere() {

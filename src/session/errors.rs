@@ -66,7 +66,7 @@ impl Context {
     ) -> Result<Outcome, Error> {
         match outcome {
             Outcome::Refused(refusal) => Err(self.refused(key, node, refusal)),
-            Outcome::Unknown(short) => Err(self.unknown(key, short)),
+            Outcome::Unknown(short) => Err(self.unknown(key, &short)),
             outcome => Ok(outcome),
         }
     }
@@ -76,9 +76,9 @@ impl Context {
         match (refusal, self.done()) {
             (Refusal::Quorum(short), Some(done)) => {
                 let end = format!(": nothing was {done}");
-                self.failure(ErrorKind::Refused, key, short, &end)
+                self.failure(ErrorKind::Refused, key, &short, &end)
             }
-            (Refusal::Quorum(short), None) => self.unreadable(key, short),
+            (Refusal::Quorum(short), None) => self.unreadable(key, &short),
             (Refusal::Put(PutError::Full), _) => Error::new(
                 ErrorKind::Refused,
                 PutError::Full
@@ -90,7 +90,7 @@ impl Context {
     }
 
     #[cold]
-    fn unknown(self, key: &[u8], short: Shortfall) -> Error {
+    fn unknown(self, key: &[u8], short: &Shortfall) -> Error {
         match self.done() {
             Some(done) => {
                 let end = format!(": it may or may not have been {done}");
@@ -100,17 +100,17 @@ impl Context {
         }
     }
 
-    fn unreadable(self, key: &[u8], short: Shortfall) -> Error {
+    fn unreadable(self, key: &[u8], short: &Shortfall) -> Error {
         let end = ": what it holds is not known";
         self.failure(ErrorKind::Refused, key, short, end)
     }
 
-    fn failure(self, kind: ErrorKind, key: &[u8], short: Shortfall, end: &str) -> Error {
+    fn failure(self, kind: ErrorKind, key: &[u8], short: &Shortfall, end: &str) -> Error {
         let (name, shown) = (self.name(), Shown(key));
-        let message = format!("{name} {shown}: {}{end}", cause(&short));
+        let message = format!("{name} {shown}: {}{end}", cause(short));
         Error::new(kind, message).with_responses(Responses {
             missing: short.missing(),
-            answered: short.answered,
+            answered: short.answered.clone(),
         })
     }
 }

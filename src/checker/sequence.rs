@@ -1,0 +1,162 @@
+//! Calls that follow each other: the usual case of [`fold`](super::fold), without a search.
+
+use crate::history::{Call, Content, OldValues, Outcome, Prefix, Start};
+use crate::operation::Operation;
+use crate::time::Instant;
+
+/// A value and its deadline; `None`: the key is absent.
+type Stored<'a> = Option<(&'a Content, Option<Instant>)>;
+
+/// The start that follows from calls that do not overlap, have certain outcomes and answer as a
+/// register does. Adds the values that they overwrite to `old`. `None` if a search must decide.
+/// What was added by then is what the search adds too.
+///
+/// Cost: a few steps for each call.
+pub fn start_after(prefix: &Prefix<'_>, old: &mut OldValues) -> Option<Start> {
+    let mut stored = match prefix.start {
+        Start::Absent => None,
+        Start::Value { value, deadline } => Some((value, *deadline)),
+        Start::Unknown | Start::Past(_) | Start::Unjudged => return None,
+    };
+    let mut end = 0;
+    for call in prefix.calls {
+        if call.span.begin < end || call.is_open() || call.is_blurred {
+            return None;
+        }
+        end = call.span.end.filter(|&end| end <= prefix.cut)?;
+        let next = after(stored, call)?;
+        if let (Some((value, _)), Next::Written(_)) = (stored, &next) {
+            old.add(prefix.key, Some(value));
+        }
+        if let Next::Written(next) = next {
+            stored = next;
+        }
+    }
+    Some(match stored {
+        None => Start::Absent,
+        Some((value, deadline)) => Start::Value {
+            value: value.clone(),
+            deadline,
+        },
+    })
+}
+
+/// What a call leaves.
+enum Next<'a> {
+    Unchanged,
+    Written(Stored<'a>),
+}
+
+/// What a call leaves. `None` if that depends on when the call took effect, or its answer is not
+/// the one of a register.
+fn after<'a>(stored: Stored<'a>, call: &'a Call) -> Option<Next<'a>> {
+    let is_alive =
+        |(_, deadline): (_, Option<Instant>)| deadline.is_none_or(|it| call.invoked < it);
+    match (&call.operation, call.outcome.as_ref()?, stored) {
+        (_, Outcome::Refused, _)
+        | (Operation::Get, Outcome::Value(None), None)
+        | (Operation::Delete, Outcome::Applied(false), None) => Some(Next::Unchanged),
+        (Operation::Get, Outcome::Value(Some(read)), Some(it)) if read == it.0 && is_alive(it) => {
+            Some(Next::Unchanged)
+        }
+        (Operation::Delete, Outcome::Applied(true), Some(it)) if is_alive(it) => {
+            Some(Next::Written(None))
+        }
+        (Operation::Put { value, deadline }, Outcome::Done, _)
+        | (Operation::Add { value, deadline }, Outcome::Applied(true), None) => {
+            Some(Next::Written(Some((value, *deadline))))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::fold::search_fold;
+    use crate::history::{History, OpId};
+    use crate::rng::Rng;
+
+    /// A history of one key with calls that mostly follow each other and are mostly right.
+    fn history(rng: &mut Rng) -> History {
+        let mut history = History::new(100, crate::checker::fold);
+        let mut now = 0;
+        let mut stored: Option<(u64, u64)> = None;
+        for _ in 0..rng.below(6) {
+            now += rng.below(3);
+            let at = Instant::from_millis(now);
+            let (n, deadline) = (rng.below(3), now + rng.below(4));
+            let value = n.to_string();
+            let ends = (deadline > now + 1).then(|| Instant::from_millis(deadline));
+            stored = stored.filter(|it| it.1 > now);
+            let seen = stored.map(|it| it.0.to_string());
+            let seen = seen.as_ref().map(|it| it.as_bytes());
+            let until = ends.map_or(u64::MAX, |_| deadline);
+            let (operation, outcome) = match rng.below(5) {
+                0 => {
+                    stored = Some((n, until));
+                    (Operation::put(value.as_bytes(), ends), Outcome::Done)
+                }
+                1 => {
+                    let was_absent = stored.is_none();
+                    stored = stored.or(Some((n, until)));
+                    let add = Operation::add(value.as_bytes(), ends);
+                    (add, Outcome::Applied(was_absent))
+                }
+                2 => (Operation::Delete, Outcome::Applied(stored.take().is_some())),
+                _ => (Operation::Get, Outcome::Value(seen)),
+            };
+            let outcome = match rng.below(12) {
+                0 => Outcome::Refused,
+                1 => Outcome::Value(None),
+                _ => outcome,
+            };
+            let id = history.invoke(at, 0, b"key", operation);
+            if rng.below(30) > 0 {
+                history.complete(id, at, outcome);
+            }
+        }
+        history
+    }
+
+    /// The same as the search says, wherever it says anything at all.
+    #[test]
+    fn a_sequence_leads_to_the_start_that_the_search_finds() {
+        let starts = [
+            Start::Absent,
+            Start::Value {
+                value: b"7"[..].into(),
+                deadline: None,
+            },
+            Start::Value {
+                value: b"1"[..].into(),
+                deadline: Some(Instant::from_millis(2)),
+            },
+        ];
+        let mut found = 0;
+        for seed in 0..30_000 {
+            let mut rng = Rng::new(seed);
+            let history = history(&mut rng);
+            let calls: Vec<&Call> = history.calls().iter().collect();
+            let prefix = Prefix {
+                key: b"key",
+                start: &starts[usize::try_from(rng.below(3)).expect("small")],
+                calls: &calls,
+                cut: 1_000,
+            };
+            let (mut old, mut expected_old) = (OldValues::new(10), OldValues::new(10));
+            let start = start_after(&prefix, &mut old);
+            let expected = search_fold(&prefix, &mut expected_old);
+            let Some(start) = start else { continue };
+            found += 1;
+            assert_eq!(start, expected.start, "seed {seed}: {calls:#?}");
+            assert_eq!(expected.settled, Vec::<OpId>::new(), "seed {seed}");
+            assert_eq!(
+                format!("{old:?}"),
+                format!("{expected_old:?}"),
+                "seed {seed}"
+            );
+        }
+        assert!(found > 10_000, "{found}");
+    }
+}
