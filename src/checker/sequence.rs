@@ -4,19 +4,27 @@ use crate::history::{Call, Content, OldValues, Outcome, Prefix, Start};
 use crate::operation::Operation;
 use crate::time::Instant;
 
-/// A value and its deadline; `None`: the key is absent.
-type Stored<'a> = Option<(&'a Content, Option<Instant>)>;
+/// What a key holds.
+#[derive(Clone, Copy)]
+enum Stored<'a> {
+    Absent,
+    /// This value until this deadline.
+    Value(&'a Content, Option<Instant>),
+    /// Any value, or none.
+    Any,
+}
 
 /// The start that follows from calls that do not overlap, have certain outcomes and answer as a
-/// register does. Adds the values that they overwrite to `old`. `None` if a search must decide.
-/// What was added by then is what the search adds too.
+/// register does. Adds the values that they overwrite to `old`. `None` if a search must decide;
+/// what was added by then is what the search adds too.
 ///
 /// Cost: a few steps for each call.
 pub fn start_after(prefix: &Prefix<'_>, old: &mut OldValues) -> Option<Start> {
     let mut stored = match prefix.start {
-        Start::Absent => None,
-        Start::Value { value, deadline } => Some((value, *deadline)),
-        Start::Unknown | Start::Past(_) | Start::Unjudged => return None,
+        Start::Absent => Stored::Absent,
+        Start::Value { value, deadline } => Stored::Value(value, *deadline),
+        Start::Unknown => Stored::Any,
+        Start::Past(_) | Start::Unjudged => return None,
     };
     let mut end = 0;
     for call in prefix.calls {
@@ -24,47 +32,48 @@ pub fn start_after(prefix: &Prefix<'_>, old: &mut OldValues) -> Option<Start> {
             return None;
         }
         end = call.span.end.filter(|&end| end <= prefix.cut)?;
-        let next = after(stored, call)?;
-        if let (Some((value, _)), Next::Written(_)) = (stored, &next) {
-            old.add(prefix.key, Some(value));
-        }
-        if let Next::Written(next) = next {
-            stored = next;
+        if let Some(written) = written(stored, call)? {
+            match stored {
+                Stored::Absent => {}
+                Stored::Value(value, _) => old.add(prefix.key, Some(value)),
+                Stored::Any => old.add(prefix.key, None),
+            }
+            stored = written;
         }
     }
-    Some(match stored {
-        None => Start::Absent,
-        Some((value, deadline)) => Start::Value {
+    match stored {
+        Stored::Absent => Some(Start::Absent),
+        Stored::Value(value, deadline) => Some(Start::Value {
             value: value.clone(),
             deadline,
-        },
-    })
+        }),
+        Stored::Any => None,
+    }
 }
 
-/// What a call leaves.
-enum Next<'a> {
-    Unchanged,
-    Written(Stored<'a>),
-}
-
-/// What a call leaves. `None` if that depends on when the call took effect, or its answer is not
-/// the one of a register.
-fn after<'a>(stored: Stored<'a>, call: &'a Call) -> Option<Next<'a>> {
-    let is_alive =
-        |(_, deadline): (_, Option<Instant>)| deadline.is_none_or(|it| call.invoked < it);
+/// What a call writes, if it writes. The outer `None`: that depends on when the call took effect,
+/// or its answer is not the one of a register.
+fn written<'a>(stored: Stored<'a>, call: &'a Call) -> Option<Option<Stored<'a>>> {
+    let is_alive = |deadline: Option<Instant>| deadline.is_none_or(|it| call.invoked < it);
     match (&call.operation, call.outcome.as_ref()?, stored) {
         (_, Outcome::Refused, _)
-        | (Operation::Get, Outcome::Value(None), None)
-        | (Operation::Delete, Outcome::Applied(false), None) => Some(Next::Unchanged),
-        (Operation::Get, Outcome::Value(Some(read)), Some(it)) if read == it.0 && is_alive(it) => {
-            Some(Next::Unchanged)
+        | (Operation::Get, Outcome::Value(None), Stored::Absent)
+        | (Operation::Delete, Outcome::Applied(false) | Outcome::Done, Stored::Absent) => {
+            Some(None)
         }
-        (Operation::Delete, Outcome::Applied(true), Some(it)) if is_alive(it) => {
-            Some(Next::Written(None))
+        (Operation::Get, Outcome::Value(Some(read)), Stored::Value(value, deadline))
+            if read == value && is_alive(deadline) =>
+        {
+            Some(None)
+        }
+        (Operation::Delete, Outcome::Applied(true) | Outcome::Done, Stored::Value(_, deadline))
+            if is_alive(deadline) =>
+        {
+            Some(Some(Stored::Absent))
         }
         (Operation::Put { value, deadline }, Outcome::Done, _)
-        | (Operation::Add { value, deadline }, Outcome::Applied(true), None) => {
-            Some(Next::Written(Some((value, *deadline))))
+        | (Operation::Add { value, deadline }, Outcome::Applied(true), Stored::Absent) => {
+            Some(Some(Stored::Value(value, *deadline)))
         }
         _ => None,
     }
@@ -92,7 +101,7 @@ mod tests {
             let seen = stored.map(|it| it.0.to_string());
             let seen = seen.as_ref().map(|it| it.as_bytes());
             let until = ends.map_or(u64::MAX, |_| deadline);
-            let (operation, outcome) = match rng.below(5) {
+            let (operation, outcome) = match rng.below(6) {
                 0 => {
                     stored = Some((n, until));
                     (Operation::put(value.as_bytes(), ends), Outcome::Done)
@@ -104,6 +113,10 @@ mod tests {
                     (add, Outcome::Applied(was_absent))
                 }
                 2 => (Operation::Delete, Outcome::Applied(stored.take().is_some())),
+                3 => {
+                    stored = None;
+                    (Operation::Delete, Outcome::Done)
+                }
                 _ => (Operation::Get, Outcome::Value(seen)),
             };
             let outcome = match rng.below(12) {
@@ -124,6 +137,7 @@ mod tests {
     fn a_sequence_leads_to_the_start_that_the_search_finds() {
         let starts = [
             Start::Absent,
+            Start::Unknown,
             Start::Value {
                 value: b"7"[..].into(),
                 deadline: None,
@@ -140,7 +154,7 @@ mod tests {
             let calls: Vec<&Call> = history.calls().iter().collect();
             let prefix = Prefix {
                 key: b"key",
-                start: &starts[usize::try_from(rng.below(3)).expect("small")],
+                start: &starts[usize::try_from(rng.below(4)).expect("small")],
                 calls: &calls,
                 cut: 1_000,
             };

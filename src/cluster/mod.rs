@@ -27,6 +27,7 @@ pub use delivery::RequestTrace;
 pub use faults::FaultError;
 pub use hosted::Status;
 pub use moving::{MoveCost, MoveError, MoveProgress};
+pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};
 pub use verify::Disorder;
 

@@ -111,6 +111,14 @@ pub struct Completion {
     pub outcome: Outcome,
 }
 
+/// A request that was submitted.
+pub(crate) enum Started {
+    /// Its outcome is known, and the node that answered.
+    Completed(NodeId, Outcome),
+    /// Its completion comes with this ticket.
+    InFlight(Ticket),
+}
+
 /// There are as many requests in flight as there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests in flight: at most {MAX_REQUESTS}")]
@@ -257,27 +265,45 @@ impl Cluster {
         now: Instant,
         request: Request<'_>,
     ) -> Result<Ticket, TooManyRequests> {
+        Ok(match self.start_request(now, &request)? {
+            Started::InFlight(ticket) => ticket,
+            Started::Completed(node, outcome) => {
+                let ticket = self.clients.next_ticket(0);
+                self.clients.complete(ticket, request.client, node, outcome);
+                ticket
+            }
+        })
+    }
+
+    /// Like [`Cluster::submit`], but an outcome that the fast path knows is returned, and needs no
+    /// place in the queue.
+    #[inline]
+    pub(crate) fn start_request(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+    ) -> Result<Started, TooManyRequests> {
         if self.clients.is_full() {
             return Err(TooManyRequests);
         }
         self.tick(now);
         let now = self.present;
-        let call = self.record_call(now, &request);
+        let call = self.record_call(now, request);
         if !request.operation.is_read() {
             self.clock += 1;
         }
-        let completed = match check(&self.config, &request) {
+        let completed = match check(&self.config, request) {
             Err(error) => Some((self.owner(request.key), Outcome::Refused(error.into()))),
-            Ok(()) => self.run_fast(now, &request),
+            Ok(()) => self.run_fast(now, request),
         };
         let Some((node, outcome)) = completed else {
-            return Ok(self.send_request(now, &request, call));
+            return Ok(Started::InFlight(self.send_request(now, request, call)));
         };
-        let is_delete = matches!(request.operation, Operation::Delete);
-        self.record_outcome(now, call, is_delete, &outcome);
-        let ticket = self.clients.next_ticket(0);
-        self.clients.complete(ticket, request.client, node, outcome);
-        Ok(ticket)
+        if call.is_some() {
+            let is_delete = matches!(request.operation, Operation::Delete);
+            self.record_outcome(now, call, is_delete, &outcome);
+        }
+        Ok(Started::Completed(node, outcome))
     }
 
     /// The next request whose outcome is known, in the order in which they became known. Each is
@@ -299,8 +325,10 @@ impl Cluster {
     /// has none is abandoned: [`Outcome::Unknown`].
     pub fn call(&mut self, now: Instant, request: Request<'_>) -> (NodeId, Outcome) {
         let unknown = || (NodeId(0), Outcome::Unknown(Box::default()));
-        let Ok(ticket) = self.submit(now, request) else {
-            return unknown();
+        let ticket = match self.start_request(now, &request) {
+            Err(TooManyRequests) => return unknown(),
+            Ok(Started::Completed(node, outcome)) => return (node, outcome),
+            Ok(Started::InFlight(ticket)) => ticket,
         };
         if let Some(completion) = self.take(ticket) {
             (completion.node, completion.outcome)

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::backend::{Origin, Progress};
 use super::errors::Context;
 use super::simulated::SimulatedCluster;
-use crate::cluster::{Request, Ticket};
+use crate::cluster::{Request, Started, Ticket, TooManyRequests};
 use crate::id::NodeId;
 use crate::language::word::Bytes;
 use crate::language::{Command, Error};
@@ -70,16 +70,12 @@ impl SimulatedCluster {
         let deadline = self.deadline(now, &command)?;
         if let Some(key) = single_key(&command) {
             let request = request(&command, 0, key, deadline, false).of(origin.client);
-            let ticket = self.cluster.submit(now, request.via(origin.via))?;
-            if let Some((node, outcome)) = self.take(ticket) {
-                if !matches!(command, Command::Persist { .. }) {
-                    return reply_to_one(now, command, node, outcome).map(Progress::Done);
+            return match self.start(now, &request.via(origin.via))? {
+                Ok((node, outcome)) if !matches!(command, Command::Persist { .. }) => {
+                    reply_to_one(now, command, node, outcome).map(Progress::Done)
                 }
-                return self
-                    .resume_on_keys(now, Waiting::one(command, origin, Ok((node, outcome))));
-            }
-            let waiting = Waiting::one(command, origin, Err(ticket));
-            return Ok(Progress::Waiting(Box::new(waiting)));
+                started => self.resume_on_keys(now, Waiting::one(command, origin, started)),
+            };
         }
         let mut waiting = Waiting::many(command, origin, deadline);
         if matches!(waiting.command, Command::Clear) {
@@ -91,6 +87,19 @@ impl SimulatedCluster {
         }
         self.check_sizes(&waiting.command)?;
         self.resume_on_keys(now, waiting)
+    }
+
+    /// Submits a request: its outcome if that is known at once, otherwise its ticket.
+    #[inline]
+    fn start(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+    ) -> Result<Result<(NodeId, Outcome), Ticket>, TooManyRequests> {
+        Ok(match self.cluster.start_request(now, request)? {
+            Started::Completed(node, outcome) => Ok((node, outcome)),
+            Started::InFlight(ticket) => self.take(ticket).ok_or(ticket),
+        })
     }
 
     /// MSET stores nothing if one of its pairs is out of bounds.
@@ -144,13 +153,12 @@ impl SimulatedCluster {
                 waiting.persists,
             );
             let request = request.of(waiting.origin.client).via(waiting.origin.via);
-            let ticket = self.cluster.submit(now, request)?;
-            waiting.outcomes.push(None);
+            let started = self.start(now, &request)?;
             waiting.submitted += 1;
-            match self.take(ticket) {
-                Some(outcome) => waiting.outcomes[index] = Some(outcome),
-                None => waiting.tickets.push_back((index, ticket)),
+            if let Err(ticket) = started {
+                waiting.tickets.push_back((index, ticket));
             }
+            waiting.outcomes.push(started.ok());
         }
         Ok(())
     }
