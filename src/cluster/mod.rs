@@ -348,6 +348,24 @@ impl Cluster {
     pub fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
         self.log.trim();
         let now = now.max(self.present);
+        if self.is_idle_until(now) {
+            self.present = now;
+            return false;
+        }
+        self.tick_due(now, limit)
+    }
+
+    /// Whether nothing is due at `now`; `false` if that takes a look at messages or requests.
+    #[inline]
+    fn is_idle_until(&self, now: Instant) -> bool {
+        let is_later = |due: Option<Instant>| due.is_none_or(|due| due > now);
+        self.quiescent == Some(true)
+            && self.network.is_undisturbed()
+            && is_later(self.timeouts.next())
+            && is_later(self.deadlines.next())
+    }
+
+    fn tick_due(&mut self, now: Instant, limit: usize) -> bool {
         let mut left = limit;
         while let Some(at) = self.next_step().filter(|&at| at <= now) {
             let at = at.max(self.present);
