@@ -701,7 +701,9 @@ impl Replica {
         if writing.is_nowhere() {
             return;
         }
-        for &(index, _) in &writing.refused {
+        // Where no owner is known to have the write, the older value is still the latest.
+        let refused = writing.refused.iter();
+        for &(index, _) in refused.filter(|_| !writing.acked.is_empty()) {
             self.send_superseded(ctx, pending.owners[index], &pending.key, record.version);
         }
         let mut missed = writing.failed;
