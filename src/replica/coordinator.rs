@@ -701,9 +701,10 @@ impl Replica {
         if writing.is_nowhere() {
             return;
         }
-        // Where no owner is known to have the write, the older value is still the latest.
-        let refused = writing.refused.iter();
-        for &(index, _) in refused.filter(|_| !writing.acked.is_empty()) {
+        // Where too few owners have the write, an older value is still the latest that counts.
+        let owners = &pending.owners;
+        let is_written = owners.suffice(writing.acked, Quorum::Write, ctx.rules);
+        for &(index, _) in writing.refused.iter().filter(|_| is_written) {
             self.send_superseded(ctx, pending.owners[index], &pending.key, record.version);
         }
         let mut missed = writing.failed;

@@ -283,7 +283,8 @@ impl World {
 
     fn apply_fault(&mut self, action: &FaultAction) -> bool {
         let is_quiet = self.in_flight.is_empty() && self.cluster.in_flight().is_empty();
-        if !action.apply(&mut self.cluster, self.now, self.setup.budget) {
+        let is_known = action.nodes().iter().all(|&node| self.is_member(node));
+        if !is_known || !action.apply(&mut self.cluster, self.now, self.setup.budget) {
             return false;
         }
         if let Some(kind) = action.kind() {

@@ -298,3 +298,41 @@ fn a_refused_write_leaves_the_older_values_while_an_owner_is_silent() {
     };
     assert_eq!(&*found.value, b"red");
 }
+
+#[test]
+fn a_write_that_too_few_owners_have_leaves_the_older_values_at_the_others() {
+    let (mut cluster, [first, second, third, _]) = five(|config| {
+        config.eviction = Eviction::None;
+        config.capacity.bytes = Some(95);
+    });
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    let owners = |key: &[u8]| {
+        let mut owners = Vec::new();
+        let placement = cluster.placement();
+        placement.owners(placement.hash(key), 3, &mut owners);
+        owners
+    };
+    let mut keys = (0..100).map(|n| format!("k{n}").into_bytes());
+    let filler = keys.find(|key| {
+        let owners = owners(key);
+        owners.contains(&first) && owners.contains(&second) && !owners.contains(&third)
+    });
+    let filler = filler.expect("one of a hundred");
+    cluster
+        .put(at(0), &filler, b"", None)
+        .expect("acknowledged");
+    let (now, answer) = wait(&mut cluster, at(1), put(b"a longer value than red", None));
+    assert!(
+        matches!(answer, Outcome::Unknown(_)),
+        "{answer:?}: one has room"
+    );
+    cluster.network().isolate(third).expect("room for a fault");
+    let get = ask(&mut cluster, now, 0, Some(first), Action::Get);
+    let answer = wait_for(&mut cluster, now, get);
+    let Outcome::Value(Some(found)) = answer else {
+        panic!("{answer:?}: red is the latest that was acknowledged");
+    };
+    assert_eq!(&*found.value, b"red");
+}
