@@ -130,9 +130,10 @@
 //! - A client is told that something was done, that it was not and never will be, or that the outcome
 //!   is unknown. That no node could answer is an error, not an absent key.
 //! - Who has acknowledged is a set of nodes, never a number.
-//! - CHECK judges by [`Cluster::promise`]: the weakest promise that was in force since the history
-//!   began. Quorums, a capacity, wrong clocks, lost memory and the ways of a restart weaken it.
-//!   `src/cluster/promise.rs` has the rules.
+//! - CHECK judges each key by [`Cluster::promise_of`]: the weakest promise that was in force since the
+//!   history began. Quorums, a capacity, wrong clocks, lost memory, the ways of a restart and overlapping
+//!   conditional writes weaken it. `src/cluster/promise.rs` has the rules. [`simulation`] judges by the
+//!   same.
 //! - A history keeps the latest calls, in the program 10,000. It forgets the oldest ones of a key, if
 //!   possible up to a moment when none is in flight, and keeps the possible states of the key at that
 //!   moment, so what follows can be judged. A value over 64 bytes is kept as length and hash. CHECK

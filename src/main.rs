@@ -52,13 +52,13 @@ struct Shared {
     #[arg(short, long, value_name = "N", global = true,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_NODES)))]
     nodes: Option<u32>,
-    /// How many owners each key has [default: 1; simulate: 3]
+    /// How many owners each key has [default: 1; simulate: mostly 3]
     #[arg(long, value_name = "N", global = true)]
     replicas: Option<usize>,
-    /// How many owners must have a write before it is acknowledged [default: 1; simulate: a majority]
+    /// How many owners must have a write before it is acknowledged [default: 1; simulate: mostly a majority]
     #[arg(long, value_name = "W", global = true)]
     write_quorum: Option<usize>,
-    /// How many owners a read asks [default: 1; simulate: a majority]
+    /// How many owners a read asks [default: 1; simulate: mostly a majority]
     #[arg(long, value_name = "R", global = true)]
     read_quorum: Option<usize>,
     /// How long a node waits for others [default: 1s; simulate: by the seed]
@@ -70,9 +70,10 @@ struct Shared {
     /// A bug to be built in, to see that the checks find it
     #[arg(long, value_name = "BUG", global = true)]
     plant: Option<InjectedBug>,
-    /// How keys are placed on nodes; HELP PLACEMENT lists the placements
-    #[arg(long, value_name = "PLACEMENT", default_value_t = PlacementKind::default(), global = true)]
-    placement: PlacementKind,
+    /// How keys are placed on nodes; HELP PLACEMENT lists the placements [default: modulo; simulate: by
+    /// the seed]
+    #[arg(long, value_name = "PLACEMENT", global = true)]
+    placement: Option<PlacementKind>,
     /// Which entries leave a full node; HELP EVICTION lists the policies [default: lru; simulate: by
     /// the seed]
     #[arg(long, value_name = "POLICY", global = true)]
@@ -157,7 +158,7 @@ impl Simulate {
             ops,
             nodes: shared.nodes.unwrap_or(5),
             placement: shared.placement,
-            replicas: shared.replicas.unwrap_or(3),
+            replicas: shared.replicas,
             write_quorum: shared.write_quorum,
             read_quorum: shared.read_quorum,
             timeout: shared.timeout,
@@ -224,7 +225,7 @@ impl Arguments {
                 timeout: timeout.unwrap_or(usual.timeout),
                 grace: grace.unwrap_or(usual.grace),
                 bug: plant,
-                placement,
+                placement: placement.unwrap_or(usual.placement),
                 eviction: eviction.unwrap_or(usual.eviction),
                 capacity: Capacity {
                     entries: max_entries,

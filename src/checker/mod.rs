@@ -262,15 +262,29 @@ pub struct Verdict {
     pub steps: u64,
 }
 
+impl Kept {
+    fn new(promise: Promise, at_least: Promise, at_most: Promise) -> Self {
+        match promise {
+            _ if promise <= at_least => Self::Yes,
+            _ if promise > at_most => Self::No,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl KeyVerdict {
+    /// Whether `promise` was kept for this key.
+    #[must_use]
+    pub fn kept(&self, promise: Promise) -> Kept {
+        Kept::new(promise, self.at_least, self.at_most)
+    }
+}
+
 impl Verdict {
     /// Whether `promise` was kept for every key.
     #[must_use]
     pub fn kept(&self, promise: Promise) -> Kept {
-        match promise {
-            _ if promise <= self.at_least => Kept::Yes,
-            _ if promise > self.at_most => Kept::No,
-            _ => Kept::Unknown,
-        }
+        Kept::new(promise, self.at_least, self.at_most)
     }
 
     /// Whether it is certain for each promise whether the calls that were judged keep it. If not,

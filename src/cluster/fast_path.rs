@@ -202,7 +202,7 @@ impl Cluster {
         refusals
     }
 
-    /// The outcome of a write that some owners refused. If others have it, older values are dropped.
+    /// The outcome of a write that some owners refused. If W others have it, older values are dropped.
     fn write_outcome(
         &mut self,
         now: Instant,
@@ -217,12 +217,12 @@ impl Cluster {
         if refused.len() == owners.len() {
             return Outcome::Refused(Refusal::Put(error));
         }
-        for &(owner, _) in refused {
-            let (clock, replica) = (self.clock, &mut self.nodes[owner].replica);
-            replica.supersede(now, key, clock, &mut self.log);
-        }
         let needed = self.config.write_quorum.min(owners.len());
         if owners.len() - refused.len() >= needed {
+            for &(owner, _) in refused {
+                let (clock, replica) = (self.clock, &mut self.nodes[owner].replica);
+                replica.supersede(now, key, clock, &mut self.log);
+            }
             return outcome;
         }
         let has = |owner: &&NodeId| refused.iter().all(|(node, _)| node != *owner);

@@ -7,7 +7,7 @@
 //! | `delivery` | requests by message, and the passing of time |
 //! | `moving`, `copies` | joins, leaves, changes of placement and replicas |
 //! | `faults` | crashes, pauses, wrong clocks |
-//! | `views`, `verify`, `promise` | what it holds, whether copies agree, what it promises |
+//! | `views`, `verify`, `promise`, `limits` | what it holds, whether copies agree, what it promises |
 //! | `hosted`, `deadlines` | the nodes, and when each acts next |
 
 mod copies;
@@ -16,6 +16,7 @@ mod delivery;
 mod fast_path;
 mod faults;
 mod hosted;
+mod limits;
 mod moving;
 mod promise;
 mod requests;
@@ -32,7 +33,7 @@ pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};
 pub use verify::Disorder;
 
 use crate::cache::{Cache, Error};
-use crate::checker::{Promise, fold};
+use crate::checker::fold;
 use crate::config::{Capacity, Config, ConfigError};
 use crate::event::EventLog;
 use crate::eviction::Eviction;
@@ -47,6 +48,7 @@ use crate::time::Instant;
 use deadlines::Deadlines;
 use delivery::rules;
 use hosted::Nodes;
+use limits::Limits;
 use moving::Moving;
 use requests::Clients;
 
@@ -79,8 +81,8 @@ pub struct Cluster {
     network: Network<Message>,
     clients: Clients,
     history: Option<History>,
-    /// The weakest promise since the history began.
-    weakest: Promise,
+    /// What limits the promise since the history began.
+    limits: Limits,
     /// The messages that are delivered, while they are recorded.
     trace: Option<RequestTrace>,
     /// How many messages were delivered, by the index of [`Message::KINDS`].
@@ -113,7 +115,7 @@ impl Cluster {
             network: Network::new(config.seed),
             clients: Clients::default(),
             history: (config.history > 0).then(|| History::new(config.history, fold)),
-            weakest: Promise::Linearizable,
+            limits: Limits::default(),
             trace: None,
             delivered: [0; Message::KINDS.len()],
             outbox: Vec::new(),
@@ -171,6 +173,7 @@ impl Cluster {
         for node in nodes {
             self.bound(self.present, node);
         }
+        self.weaken();
     }
 
     /// Gives a node the capacity of the config, if it has another one. Its policy stays.

@@ -348,6 +348,7 @@ impl Cluster {
 
     fn send_request(&mut self, now: Instant, request: &Request<'_>, call: Option<OpId>) -> Ticket {
         self.quiescent = None;
+        self.note_sent(request, call);
         let coordinators = match request.via {
             Some(node) => SmallVec::from_slice(&[node]),
             None => SmallVec::from_slice(&self.rules().owners(request.key)),

@@ -28,11 +28,11 @@ pub enum FaultAction {
     Release(Link),
     /// All faults of the network end, and the nodes merge their entries.
     Heal,
-    /// A node joins, and all keys move that can.
-    Join,
+    /// A node of this weight joins, and all keys move that can.
+    Join(u32),
     /// A node leaves, if all of its keys can move.
     Leave(NodeId),
-    /// Keys that could not move before move now, if they can.
+    /// Keys that could not move before move now, if they can; otherwise missing copies are made.
     Rebalance,
 }
 
@@ -114,7 +114,7 @@ impl FaultAction {
             Self::Pause(_) => Kind::Pause,
             Self::Skew(_, nanos) if *nanos != 0 => Kind::Skew,
             Self::Network(fault) => return network_kind(fault),
-            Self::Join => Kind::Join,
+            Self::Join(_) => Kind::Join,
             Self::Leave(_) => Kind::Leave,
             Self::Skew(..)
             | Self::Restart(..)
@@ -137,7 +137,7 @@ impl FaultAction {
             | Self::Leave(node) => vec![*node],
             Self::Network(fault) => fault.nodes(),
             Self::Release(link) => link.nodes(),
-            Self::Heal | Self::Join | Self::Rebalance => Vec::new(),
+            Self::Heal | Self::Join(_) | Self::Rebalance => Vec::new(),
         }
     }
 
@@ -154,7 +154,7 @@ impl FaultAction {
             Self::Pause(node) => Self::Resume(*node),
             Self::Skew(node, _) => Self::Skew(*node, 0),
             Self::Network(fault) => end_of(fault),
-            Self::Join | Self::Leave(_) => Self::Rebalance,
+            Self::Join(_) | Self::Leave(_) => Self::Rebalance,
             _ => return None,
         })
     }
@@ -176,15 +176,18 @@ impl FaultAction {
                 cluster.heal(now);
                 true
             }
-            Self::Join => cluster.join(now, 1).is_ok() && rebalance(cluster, now),
-            Self::Leave(node) => cluster.leave(now, *node).is_ok() && rebalance(cluster, now),
-            Self::Rebalance => rebalance(cluster, now),
+            Self::Join(weight) => cluster.join(now, *weight).is_ok() && move_all(cluster, now),
+            Self::Leave(node) => cluster.leave(now, *node).is_ok() && move_all(cluster, now),
+            Self::Rebalance => {
+                cluster.rebalance(now);
+                move_all(cluster, now)
+            }
         }
     }
 }
 
-/// Moves all keys that can move. Returns whether a move was under way.
-fn rebalance(cluster: &mut Cluster, now: Instant) -> bool {
+/// Moves all keys that can move. Returns whether a move or a repair was under way.
+fn move_all(cluster: &mut Cluster, now: Instant) -> bool {
     let was_moving = cluster.is_moving();
     cluster.move_all(now);
     was_moving
@@ -253,7 +256,8 @@ impl fmt::Display for FaultAction {
             Self::Network(fault) => fault.fmt(f),
             Self::Release(link) => write!(f, "RELEASE {link}"),
             Self::Heal => f.write_str("HEAL"),
-            Self::Join => f.write_str("JOIN"),
+            Self::Join(1) => f.write_str("JOIN"),
+            Self::Join(weight) => write!(f, "JOIN WEIGHT {weight}"),
             Self::Leave(node) => write!(f, "LEAVE {node}"),
             Self::Rebalance => f.write_str("REBALANCE"),
         }

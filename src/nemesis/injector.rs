@@ -22,6 +22,8 @@ const JITTERS: [u64; 4] = [0, 0, 10, 20];
 const PERCENTS: [u32; 6] = [1, 5, 20, 50, 50, 100];
 /// One of this many faults of a link is a storm: it comes to all links of one node.
 const STORM: u64 = 3;
+/// The weight of a node that joins.
+const WEIGHTS: [u32; 5] = [1, 1, 1, 1, 4];
 /// By how many grains a clock is wrong.
 const SKEWS: [i64; 6] = [-100, -5, -1, 1, 5, 100];
 /// [`GRAIN`](super::GRAIN) in nanoseconds.
@@ -150,7 +152,7 @@ impl FaultInjector {
     /// Notes that an action was carried out: a fault ends after a while.
     pub fn note(&mut self, now: Instant, action: &FaultAction) {
         let lasts = grains(pick(&mut self.rng, &LASTS));
-        self.has_moved |= matches!(action, FaultAction::Join | FaultAction::Leave(_));
+        self.has_moved |= matches!(action, FaultAction::Join(_) | FaultAction::Leave(_));
         if let Some(end) = action.end(self.restart) {
             self.ends
                 .insert((now.saturating_add(lasts), self.noted), end);
@@ -189,7 +191,7 @@ impl FaultInjector {
         if self.has_moved && self.rng.below(3) == 0 {
             FaultAction::Rebalance
         } else if kind == Kind::Join {
-            FaultAction::Join
+            FaultAction::Join(pick(&mut self.rng, &WEIGHTS))
         } else {
             FaultAction::Leave(node)
         }

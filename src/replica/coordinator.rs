@@ -701,7 +701,10 @@ impl Replica {
         if writing.is_nowhere() {
             return;
         }
-        for &(index, _) in &writing.refused {
+        // Where too few owners have the write, an older value is still the latest that counts.
+        let owners = &pending.owners;
+        let is_written = owners.suffice(writing.acked, Quorum::Write, ctx.rules);
+        for &(index, _) in writing.refused.iter().filter(|_| is_written) {
             self.send_superseded(ctx, pending.owners[index], &pending.key, record.version);
         }
         let mut missed = writing.failed;

@@ -14,10 +14,11 @@
 //! - A deleted or expired key leaves a tombstone (see `tombstones.rs`).
 //! - A replica that comes back after a crash merges the records of its peers before it serves.
 //!
-//! So with W + R > N, W > N / 2 and R > 1 a key is a linearizable register with expiry, as long as
-//! fewer than W of its owners lose their memory between two heals. With R = 1 a read repairs nothing,
-//! so a write that only some owners have may be seen and then not be seen. With smaller quorums the
-//! cache answers faster and promises less; CHECK says how much less.
+//! So with W + R > N and R > 1 a key is a linearizable register with expiry, as long as fewer than W
+//! of its owners lose their memory between two heals, and conditional writes do not overlap others (see
+//! below). With R = 1 a read repairs nothing, so a write that only some owners have may be seen and then
+//! not be seen. With smaller quorums the cache answers faster and promises less. `src/cluster/promise.rs`
+//! has the rules, by which CHECK judges.
 //!
 //! # What is easy to get wrong
 //!
@@ -33,7 +34,7 @@
 //!   logical clock of the state that it is based on, and the clock advances whenever a write is
 //!   settled.
 //! - A write that some owners applied and others rejected is repaired, so that all agree at rest.
-//! - A write that an owner has no room for leaves what that owner has. Only if others have the write is
+//! - A write that an owner has no room for leaves what that owner has. Only if W others have the write is
 //!   the older value there out of date, and dropped.
 //! - While a key moves, a quorum of its new owners alone may lack what a quorum of the old owners has
 //!   acknowledged: both have to agree (see `owners.rs`). A write that arrives at a former owner is
@@ -47,7 +48,7 @@
 //! knows no later version. That is no consensus. If one of them is pending while another write to
 //! the key is, or after one whose outcome is unknown, two may succeed of which one should have failed,
 //! or an overwrite may get lost. A client that alone writes a key, and overwrites it after an unknown
-//! outcome before it uses a condition again, is safe where W is a majority; but the effect of a
+//! outcome before it uses a condition again, is safe where W + R > N; but the effect of a
 //! conditional write whose outcome is unknown may become visible after the value that it was checked on has
 //! expired. A capacity breaks the promise where eviction removes what a quorum counts on: an evicted
 //! key is a miss.

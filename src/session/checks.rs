@@ -1,7 +1,7 @@
 //! HISTORY and CHECK: what clients were told, and what that shows.
 
 use super::simulated::SimulatedCluster;
-use crate::checker::{self, Kept, Promise, Verdict};
+use crate::checker::{self, Kept, KeyVerdict, Promise, Verdict};
 use crate::history::{Call, History};
 use crate::language::{Error, ErrorKind, HistoryRequest};
 use crate::reply::{Judgement, Reply};
@@ -42,9 +42,10 @@ impl SimulatedCluster {
         let state = self.cluster.verify(now);
         let history = self.recorded(now);
         let verdict = checker::check(history, checker::DEFAULT_STEPS);
+        let excerpts = excerpts(history, &verdict);
         Reply::Check(Box::new(Judgement {
-            excerpts: excerpts(history, &verdict),
-            broken: broken(promised, asked, &verdict),
+            excerpts,
+            broken: self.broken(asked, &verdict),
             promised,
             verdict,
             state,
@@ -74,22 +75,36 @@ fn excerpts(history: &History, verdict: &Verdict) -> Vec<Vec<Call>> {
         .collect()
 }
 
-fn broken(promised: Promise, asked: Option<Promise>, verdict: &Verdict) -> Option<Error> {
-    let (promise, source) = match asked {
-        Some(asked) => (asked, "asked for"),
-        None => (promised, "of these settings"),
-    };
-    match verdict.kept(promise) {
-        Kept::Yes => None,
-        Kept::No => {
+/// How the worst of some keys has kept the promise that it has.
+fn worst<'a>(
+    keys: impl Iterator<Item = &'a KeyVerdict>,
+    promise_of: impl Fn(&[u8]) -> Promise,
+) -> Option<(Promise, Kept)> {
+    let kept = keys.map(|key| {
+        let promise = promise_of(&key.key);
+        (promise, key.kept(promise))
+    });
+    let is_broken = |it: &(Promise, Kept)| it.1 == Kept::No;
+    kept.filter(|it| it.1 != Kept::Yes)
+        .min_by_key(|it| (!is_broken(it), it.0))
+}
+
+impl SimulatedCluster {
+    /// Whether a key has less than was promised of it, or than was asked for.
+    fn broken(&self, asked: Option<Promise>, verdict: &Verdict) -> Option<Error> {
+        let promise_of = |key: &[u8]| asked.unwrap_or_else(|| self.cluster.promise_of(key));
+        let (promise, kept) = worst(verdict.keys.iter(), promise_of)?;
+        let source = match asked {
+            Some(_) => "asked for",
+            None => "of these settings",
+        };
+        let (kind, message) = if kept == Kept::No {
             let message = format!("the promise {source}, {promise}, was broken");
-            Some(Error::new(ErrorKind::Broken, message))
-        }
-        Kept::Unknown => {
-            let message = format!(
-                "undecided: whether the promise {source}, {promise}, was kept is not known"
-            );
-            Some(Error::new(ErrorKind::Undecided, message))
-        }
+            (ErrorKind::Broken, message)
+        } else {
+            let what = format!("whether the promise {source}, {promise}, was kept is not known");
+            (ErrorKind::Undecided, format!("undecided: {what}"))
+        };
+        Some(Error::new(kind, message))
     }
 }

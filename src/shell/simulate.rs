@@ -1,4 +1,4 @@
-//! `shardlab simulate`: many runs, and what came of them.
+//! `shardlab simulate`: many runs and their report.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -16,10 +16,9 @@ use super::wakeup::{self, Wakeup};
 use crate::nemesis::Kind;
 use crate::render::Format;
 use crate::replica::Message;
-use crate::reply::Judgement;
-use crate::simulation::{self, ACTIONS, Coverage, OUTCOMES, Options, Run, Step};
+use crate::simulation::{self, ACTIONS, Coverage, Failure, OUTCOMES, Options, Run, Setup};
 
-/// How often it is said how far things are.
+/// How often progress is shown.
 const PROGRESS: Duration = Duration::from_millis(200);
 
 /// How many runs to do, and how.
@@ -31,11 +30,11 @@ pub struct Series {
     pub first: u64,
     /// How many runs.
     pub seeds: u64,
-    /// Whether each is done twice, and must come to the same.
+    /// Whether each is run twice, and must give the same.
     pub twice: bool,
     /// How many at a time.
     pub jobs: usize,
-    /// Of the plan of each run only the steps at these places, counted from 0.
+    /// Only the steps with these indexes, counted from 0.
     pub steps: Option<Vec<usize>>,
     /// How the result is shown.
     pub format: Format,
@@ -44,13 +43,13 @@ pub struct Series {
 }
 
 /// Why a series ended early.
-enum Trouble {
+enum Problem {
     Failed(Box<Run>),
     Differs(u64),
     Panicked(u64),
 }
 
-impl Trouble {
+impl Problem {
     fn seed(&self) -> u64 {
         match self {
             Self::Failed(run) => run.seed,
@@ -59,11 +58,11 @@ impl Trouble {
     }
 }
 
-/// What has come of a series so far.
+/// The results of a series so far.
 #[derive(Default)]
 struct Results {
     total: Coverage,
-    trouble: Option<Trouble>,
+    problem: Option<Problem>,
     /// Whether Ctrl-C ended it.
     is_interrupted: bool,
 }
@@ -78,7 +77,7 @@ pub fn simulate(series: &Series) -> anyhow::Result<Exit> {
     wakeup::catch_ctrl_c(&wakeup)?;
     let start = Instant::now();
     let mut results = run_all(series, &wakeup, start);
-    results.is_interrupted = wakeup.is_interrupted() && results.trouble.is_none();
+    results.is_interrupted = wakeup.is_interrupted() && results.problem.is_none();
     let text = match series.format {
         Format::Json => json_report(series, &results, start.elapsed()).to_string() + "\n",
         Format::Plain | Format::Table => report(series, &results, start.elapsed()),
@@ -87,11 +86,11 @@ pub fn simulate(series: &Series) -> anyhow::Result<Exit> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    Ok(exit(series, &results))
+    Ok(exit(&results))
 }
 
-fn exit(series: &Series, results: &Results) -> Exit {
-    if results.trouble.is_some() || results.total.gap(&series.options).is_some() {
+fn exit(results: &Results) -> Exit {
+    if results.problem.is_some() {
         Exit::Failure
     } else if results.is_interrupted {
         Exit::Interrupted
@@ -100,22 +99,22 @@ fn exit(series: &Series, results: &Results) -> Exit {
     }
 }
 
-/// Hands out the seeds in order. What has begun when something fails is finished, so that the
-/// lowest seed that fails is the one that is shown.
+/// Hands out the seeds in order. When a run fails, those that have begun are finished, so that the
+/// lowest seed that fails is shown.
 fn run_all(series: &Series, wakeup: &Wakeup, start: Instant) -> Results {
     let (next, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let results = Mutex::new(Results::default());
     let work = || {
         let mut total = Coverage::default();
         while !over.load(Ordering::SeqCst) && !wakeup.is_interrupted() {
-            let place = next.fetch_add(1, Ordering::SeqCst);
-            if place >= series.seeds {
+            let index = next.fetch_add(1, Ordering::SeqCst);
+            if index >= series.seeds {
                 break;
             }
-            let outcome = run_one(series, series.first.wrapping_add(place), &mut total);
-            if let Err(trouble) = outcome {
+            let outcome = run_one(series, series.first.wrapping_add(index), &mut total);
+            if let Err(problem) = outcome {
                 over.store(true, Ordering::SeqCst);
-                note(&results, trouble);
+                note(&results, problem);
             }
         }
         let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,7 +124,7 @@ fn run_all(series: &Series, wakeup: &Wakeup, start: Instant) -> Results {
         let workers: Vec<_> = (0..series.jobs).map(|_| scope.spawn(work)).collect();
         while io::stderr().is_terminal() && workers.iter().any(|worker| !worker.is_finished()) {
             thread::sleep(PROGRESS);
-            tell(next.load(Ordering::SeqCst).min(series.seeds), series, start);
+            show_progress(next.load(Ordering::SeqCst).min(series.seeds), series, start);
         }
     });
     if io::stderr().is_terminal() {
@@ -134,15 +133,15 @@ fn run_all(series: &Series, wakeup: &Wakeup, start: Instant) -> Results {
     results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn note(results: &Mutex<Results>, trouble: Trouble) {
+fn note(results: &Mutex<Results>, problem: Problem) {
     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-    let first = results.trouble.as_ref().map(Trouble::seed);
-    if first.is_none_or(|first| trouble.seed() < first) {
-        results.trouble = Some(trouble);
+    let first = results.problem.as_ref().map(Problem::seed);
+    if first.is_none_or(|first| problem.seed() < first) {
+        results.problem = Some(problem);
     }
 }
 
-fn tell(done: u64, series: &Series, start: Instant) {
+fn show_progress(done: u64, series: &Series, start: Instant) {
     let rate = done as f64 / start.elapsed().as_secs_f64();
     eprint!(
         "\r\x1b[K{done} of {} seeds, {rate:.0} a second",
@@ -150,21 +149,21 @@ fn tell(done: u64, series: &Series, start: Instant) {
     );
 }
 
-fn run_one(series: &Series, seed: u64, total: &mut Coverage) -> Result<(), Trouble> {
+fn run_one(series: &Series, seed: u64, total: &mut Coverage) -> Result<(), Problem> {
     let run = catch_unwind(AssertUnwindSafe(|| run(series, seed)));
-    let run = run.map_err(|_| Trouble::Panicked(seed))??;
+    let run = run.map_err(|_| Problem::Panicked(seed))??;
     total.add(&run.coverage);
     match run.failure {
-        Some(_) => Err(Trouble::Failed(Box::new(run))),
+        Some(_) => Err(Problem::Failed(Box::new(run))),
         None => Ok(()),
     }
 }
 
-fn run(series: &Series, seed: u64) -> Result<Run, Trouble> {
+fn run(series: &Series, seed: u64) -> Result<Run, Problem> {
     let options = &series.options;
-    if let Some(places) = &series.steps {
+    if let Some(indexes) = &series.steps {
         let plan = simulation::run(options, seed).plan;
-        let plan = simulation::chosen(&plan, places);
+        let plan = simulation::chosen(&plan, indexes);
         return Ok(simulation::replay(options, seed, &plan));
     }
     if !series.twice {
@@ -175,7 +174,7 @@ fn run(series: &Series, seed: u64) -> Result<Run, Trouble> {
     if first == second {
         Ok(run)
     } else {
-        Err(Trouble::Differs(seed))
+        Err(Problem::Differs(seed))
     }
 }
 
@@ -192,7 +191,45 @@ fn report(series: &Series, results: &Results, time: Duration) -> String {
         total.keys,
         total.undecided
     );
-    let _ = write!(text, "{:<12}", "operations");
+    text.push_str(&operations(total));
+    let kinds = Kind::ALL.iter().map(Kind::to_string);
+    text.push_str(&counts("faults", kinds.zip(total.faults)));
+    let _ = writeln!(
+        text,
+        "copies: expired {}, evicted {}; tombstones kept {}; read-only commands {}",
+        total.expired, total.evicted, total.tombstones, total.looks
+    );
+    let kinds = Message::KINDS.iter().map(ToString::to_string);
+    text.push_str(&counts("messages", kinds.zip(total.messages)));
+    let missing = total.missing();
+    if !missing.is_empty() {
+        let _ = writeln!(text, "never: {}", missing.join(", "));
+    }
+    if results.is_interrupted {
+        let _ = writeln!(
+            text,
+            "interrupted: {} of {} seeds are done",
+            total.runs, series.seeds
+        );
+    }
+    match &results.problem {
+        None => {}
+        Some(Problem::Failed(run)) => text.push_str(&failure(series, run)),
+        Some(Problem::Differs(seed)) => {
+            let _ = writeln!(text, "\nseed {seed}: two runs differ");
+            let _ = writeln!(text, "again: {} --twice", replay_line(series, *seed, None));
+        }
+        Some(Problem::Panicked(seed)) => {
+            let _ = writeln!(text, "\nseed {seed}: a panic, which is a bug");
+            let _ = writeln!(text, "again: {}", replay_line(series, *seed, None));
+        }
+    }
+    text
+}
+
+/// The table of operations and their outcomes.
+fn operations(total: &Coverage) -> String {
+    let mut text = format!("{:<12}", "operations");
     for name in OUTCOMES {
         let _ = write!(text, "{name:>12}");
     }
@@ -203,35 +240,6 @@ fn report(series: &Series, results: &Results, time: Duration) -> String {
             let _ = write!(text, "{count:>12}");
         }
         text.push('\n');
-    }
-    let kinds = Kind::ALL.iter().map(Kind::to_string);
-    text.push_str(&counts("faults", kinds.zip(total.faults)));
-    let _ = writeln!(
-        text,
-        "copies: expired {}, evicted {}; tombstones kept {}",
-        total.expired, total.evicted, total.tombstones
-    );
-    let kinds = Message::KINDS.iter().map(ToString::to_string);
-    text.push_str(&counts("messages", kinds.zip(total.messages)));
-    if let Some(gap) = total.gap(&series.options) {
-        let _ = writeln!(text, "too little happened: never {gap}");
-    }
-    if results.is_interrupted {
-        let _ = writeln!(
-            text,
-            "interrupted: {} of {} seeds are done",
-            total.runs, series.seeds
-        );
-    }
-    match &results.trouble {
-        None => {}
-        Some(Trouble::Failed(run)) => text.push_str(&failure(series, run)),
-        Some(Trouble::Differs(seed)) => {
-            let _ = writeln!(text, "seed {seed}: two runs differ");
-        }
-        Some(Trouble::Panicked(seed)) => {
-            let _ = writeln!(text, "seed {seed}: a panic, which is a bug");
-        }
     }
     text
 }
@@ -251,27 +259,48 @@ struct Shrunk {
     shown: Shown,
 }
 
-/// What a script shows of a failed run.
+/// How a script shows a failure.
 #[derive(Clone, Copy, PartialEq)]
 enum Shown {
-    /// The same, and its CHECK fails.
-    Broken,
-    /// The same, but its CHECK does not fail.
-    Unbroken,
-    /// Nothing of the kind.
-    Nothing,
+    /// Its CHECK fails.
+    Fails,
+    /// Its CHECK shows the state of the nodes.
+    State,
+    /// An answer in it is another one without the read-only commands.
+    Looks,
+    /// Not at all: then the script does not do what the run does, which is a bug.
+    Missing,
 }
 
 impl Shown {
-    /// For people.
-    fn say(self) -> &'static str {
-        match self {
-            Self::Broken => "the same as a script, whose CHECK fails",
-            Self::Unbroken => {
-                "the same as a script, whose CHECK shows it and does not fail, \
-                 as these quorums do not promise otherwise"
+    /// How the script shows this failure when it is run.
+    fn new(options: &Options, run: &Run, script: &str) -> Self {
+        let config = simulation::cluster(&run.setup);
+        let rehearsal = rehearsal::rehearse(config, script);
+        match &run.failure {
+            Some(failure @ Failure::Looks { .. }) => {
+                let plan = simulation::without_looks(&run.plan);
+                let other = simulation::script(options, run.seed, &plan);
+                let differs = rehearsal.calls != rehearsal::rehearse(config, &other).calls;
+                if differs && failure.kind() == "looks change answers" {
+                    Self::Looks
+                } else {
+                    Self::Missing
+                }
             }
-            Self::Nothing => "as a script of one client, which alone does not show it",
+            Some(failure) if rehearsal.fails(failure) => Self::Fails,
+            Some(failure) if rehearsal.shows_state(failure) => Self::State,
+            _ => Self::Missing,
+        }
+    }
+
+    /// For people.
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Fails => "the same as a script, whose CHECK fails",
+            Self::State => "the same as a script, whose CHECK shows the state of the nodes",
+            Self::Looks => "the same as a script: without its read-only commands an answer differs",
+            Self::Missing => "a script that should show it, and does not, which is a bug",
         }
     }
 }
@@ -280,46 +309,15 @@ fn shrunk(series: &Series, run: &Run) -> Shrunk {
     let options = &series.options;
     let steps = simulation::shrink(options, run);
     let plan = simulation::chosen(&run.plan, &steps);
-    let (script, shown) = scripted(options, run, &plan);
+    let again = simulation::replay(options, run.seed, &plan);
+    let script = simulation::script(options, run.seed, &plan);
+    let shown = Shown::new(options, &again, &script);
     Shrunk {
         steps,
-        again: simulation::replay(options, run.seed, &plan),
+        again,
         script,
         shown,
     }
-}
-
-/// A script of these steps; or of others, where these need clients at the same time and others do
-/// not.
-fn scripted(options: &Options, run: &Run, plan: &[Step]) -> (String, Shown) {
-    let script = simulation::script(options, run.seed, plan);
-    let shown = attempt(run, &script);
-    if shown != Shown::Nothing {
-        return (script, shown);
-    }
-    let does = |script: &str| attempt(run, script) != Shown::Nothing;
-    match simulation::shrink_script(options, run, does) {
-        Some(other) => {
-            let shown = attempt(run, &other);
-            (other, shown)
-        }
-        None => (script, shown),
-    }
-}
-
-/// Tries a script.
-fn attempt(run: &Run, script: &str) -> Shown {
-    let promised = run.setup.promise(script.contains("SKEW "));
-    let shows = |check: &Judgement| {
-        let mut failure = run.failure.iter();
-        failure.any(|it| rehearsal::shows(check, it, promised))
-    };
-    let check = rehearsal::rehearse(simulation::cluster(&run.setup), script);
-    let check = check.filter(|check| shows(check));
-    check.map_or(Shown::Nothing, |check| match check.broken {
-        Some(_) => Shown::Broken,
-        None => Shown::Unbroken,
-    })
 }
 
 fn replay_line(series: &Series, seed: u64, steps: Option<&[usize]>) -> String {
@@ -328,8 +326,8 @@ fn replay_line(series: &Series, seed: u64, steps: Option<&[usize]>) -> String {
         series.arguments
     );
     if let Some(steps) = steps {
-        let places: Vec<String> = steps.iter().map(ToString::to_string).collect();
-        let _ = write!(line, " --steps {}", places.join(","));
+        let indexes: Vec<String> = steps.iter().map(ToString::to_string).collect();
+        let _ = write!(line, " --steps {}", indexes.join(","));
     }
     line
 }
@@ -362,10 +360,14 @@ fn failure(series: &Series, run: &Run) -> String {
         "again: {}",
         replay_line(series, run.seed, Some(&steps))
     );
-    let arguments = simulation::arguments(&run.setup);
-    let says = shown.say();
-    let _ = write!(text, "\n{says}:\n\n# shardlab run {arguments} FILE\n");
+    let (how, command) = (shown.describe(), run_line(&run.setup, "FILE"));
+    let _ = write!(text, "\n{how}:\n\n# {command}\n");
     text + &script
+}
+
+/// The command that runs the script of a run.
+fn run_line(setup: &Setup, file: &str) -> String {
+    format!("shardlab run {} {file}", simulation::arguments(setup))
 }
 
 /// The result for programs: one object.
@@ -381,7 +383,7 @@ fn json_report(series: &Series, results: &Results, time: Duration) -> Value {
     let messages = Message::KINDS.iter().zip(total.messages);
     let messages = messages.map(|(kind, count)| ((*kind).to_owned(), json!(count)));
     let mut report = json!({
-        "ok": results.trouble.is_none() && total.gap(&series.options).is_none(),
+        "ok": results.problem.is_none(),
         "interrupted": results.is_interrupted,
         "runs": total.runs,
         "seconds": time.as_secs_f64(),
@@ -390,15 +392,17 @@ fn json_report(series: &Series, results: &Results, time: Duration) -> Value {
         "expired": total.expired,
         "evicted": total.evicted,
         "tombstones": total.tombstones,
+        "looks": total.looks,
+        "never": total.missing(),
         "messages": Value::Object(messages.collect()),
         "keys": total.keys,
         "undecided": total.undecided,
     });
-    report["failure"] = match &results.trouble {
+    report["failure"] = match &results.problem {
         None => Value::Null,
-        Some(Trouble::Failed(run)) => json_failure(series, run),
-        Some(Trouble::Differs(seed)) => json!({"seed": seed, "kind": "two runs differ"}),
-        Some(Trouble::Panicked(seed)) => json!({"seed": seed, "kind": "panic"}),
+        Some(Problem::Failed(run)) => json_failure(series, run),
+        Some(Problem::Differs(seed)) => json!({"seed": seed, "kind": "two runs differ"}),
+        Some(Problem::Panicked(seed)) => json!({"seed": seed, "kind": "panic"}),
     };
     report
 }
@@ -408,13 +412,14 @@ fn json_failure(series: &Series, run: &Run) -> Value {
     let shrunk = shrunk(series, run);
     json!({
         "seed": run.seed,
-        "kind": failure.map(simulation::Failure::kind),
+        "kind": failure.map(Failure::kind),
         "text": failure.map(ToString::to_string),
         "arguments": simulation::arguments(&run.setup),
         "steps": shrunk.steps,
         "again": replay_line(series, run.seed, Some(&shrunk.steps)),
+        "command": run_line(&run.setup, "FILE"),
         "script": shrunk.script,
-        "script_shows_it": shrunk.shown != Shown::Nothing,
-        "script_fails": shrunk.shown == Shown::Broken,
+        "script_shows_it": shrunk.shown != Shown::Missing,
+        "script_fails": shrunk.shown == Shown::Fails,
     })
 }

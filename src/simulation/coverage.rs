@@ -1,6 +1,5 @@
-//! What has happened in runs, counted: a simulation in which too little happens shows nothing.
+//! Counts of what has happened in runs.
 
-use super::options::Options;
 use crate::history::{History, Outcome};
 use crate::nemesis::Kind;
 use crate::network::Counts;
@@ -11,7 +10,7 @@ pub const ACTIONS: [&str; 8] = [
     "GET", "PUT", "DEL", "ADD", "CAS", "INCR", "EXPIRE", "PERSIST",
 ];
 
-/// What operations came to.
+/// The outcomes of operations, in the order in which they are shown.
 pub const OUTCOMES: [&str; 6] = ["done", "hit", "miss", "not applied", "refused", "unknown"];
 
 /// What has happened in one run, or in many.
@@ -19,17 +18,17 @@ pub const OUTCOMES: [&str; 6] = ["done", "hit", "miss", "not applied", "refused"
 pub struct Coverage {
     /// How many runs.
     pub runs: u64,
-    /// Operations, by the places of [`ACTIONS`] and [`OUTCOMES`].
+    /// Operations, by the indexes of [`ACTIONS`] and [`OUTCOMES`].
     pub operations: [[u64; OUTCOMES.len()]; ACTIONS.len()],
-    /// Faults that came about, by the places of [`Kind::ALL`].
+    /// Faults that were injected, by the indexes of [`Kind::ALL`].
     pub faults: [u64; Kind::ALL.len()],
-    /// Messages that were delivered, by the places of [`Message::KINDS`].
+    /// Messages that were delivered, by the indexes of [`Message::KINDS`].
     pub messages: [u64; Message::KINDS.len()],
-    /// What the networks counted.
+    /// The counts of the networks.
     pub network: Counts,
     /// Keys that were judged.
     pub keys: u64,
-    /// Runs of which the checker could not say what they show.
+    /// Keys that the checker could not decide.
     pub undecided: u64,
     /// Copies of keys that expired.
     pub expired: u64,
@@ -37,6 +36,12 @@ pub struct Coverage {
     pub evicted: u64,
     /// Tombstones that were kept at the end.
     pub tombstones: u64,
+    /// Read-only commands, besides traces.
+    pub looks: u64,
+    /// Runs in which too few owners had an acknowledged write.
+    pub weak: u64,
+    /// Runs in which a restarted node was not sent a write that was kept for it.
+    pub lost_hints: u64,
 }
 
 impl Coverage {
@@ -72,33 +77,23 @@ impl Coverage {
         answered.flatten().sum()
     }
 
-    /// How many faults came about.
+    /// How many faults were injected.
     #[must_use]
     pub fn struck(&self) -> u64 {
         self.faults.iter().sum()
     }
 
-    /// What never happened in a thousand runs or more with the usual options, and should have;
-    /// `None`: all did.
+    /// The kinds of faults and of operations that never happened.
     #[must_use]
-    pub fn gap(&self, options: &Options) -> Option<String> {
-        let usual = Options {
-            ops: options.ops,
-            ..Options::default()
-        };
-        let is_whole = usual == *options;
-        if self.runs < 1_000 || !is_whole || options.ops < 100 {
-            return None;
-        }
+    pub fn missing(&self) -> Vec<String> {
         let faults = Kind::ALL.iter().zip(&self.faults);
-        let fault = faults.filter(|(_, count)| **count == 0).map(|it| it.0);
+        let faults = faults.filter(|(_, count)| **count == 0);
         let operations = ACTIONS.iter().zip(&self.operations);
-        let operation = operations.filter(|(_, counts)| counts[..4].iter().all(|it| *it == 0));
-        let fault = fault.map(|kind| format!("fault: {kind}")).next();
-        if self.evicted == 0 {
-            return Some("eviction".into());
-        }
-        fault.or_else(|| operation.map(|it| format!("answered {}", it.0)).next())
+        let operations = operations.filter(|(_, counts)| counts[..4].iter().all(|it| *it == 0));
+        let faults = faults.map(|(kind, _)| kind.to_string());
+        faults
+            .chain(operations.map(|(name, _)| (*name).to_owned()))
+            .collect()
     }
 
     /// Adds what has happened elsewhere.
@@ -117,6 +112,9 @@ impl Coverage {
         self.expired += other.expired;
         self.evicted += other.evicted;
         self.tombstones += other.tombstones;
+        self.looks += other.looks;
+        self.weak += other.weak;
+        self.lost_hints += other.lost_hints;
         let (to, from) = (&mut self.network, &other.network);
         to.sent += from.sent;
         to.delivered += from.delivered;

@@ -1,9 +1,15 @@
 //! Random clusters under random faults, and the checks of what they promise.
 //!
-//! A run is all of its seed: a cluster, some clients that ask it for things, and a nemesis that
-//! breaks it, all in virtual time. Then everything is mended, the cluster has to come to rest, all keys
-//! are read once more, and two judges look at it: the [`checker`](crate::checker) at what the
-//! clients were told, and [`Cluster::verify`](crate::Cluster::verify) at the nodes themselves.
+//! A run follows from its seed: a cluster, clients that send requests, and a fault injector, all in
+//! virtual time. At its end all faults are repaired, the cluster must come to rest, and all keys are read
+//! once more. Then the run is judged:
+//!
+//! - The [`checker`](crate::checker) judges the answers that clients got, each key by the
+//!   [promise](crate::Cluster::promise_of) of the cluster.
+//! - The last reads must find what the last acknowledged write to each key left, unless an eviction, a
+//!   wrong clock or lost memory excuses it.
+//! - [`Cluster::verify`](crate::Cluster::verify) looks at the nodes: their copies must agree.
+//! - Where nodes evict, the run is repeated without the read-only commands: the answers must be the same.
 //!
 //! ```
 //! use shardlab::simulation::{Options, run};
@@ -12,67 +18,74 @@
 //! assert!(run.failure.is_none(), "seed {}: {:?}", run.seed, run.failure);
 //! ```
 //!
-//! # What is promised
+//! # What is drawn
 //!
-//! | quorums | clocks | promise |
-//! | --- | --- | --- |
-//! | W + R > N, R > 1 or N = 1 | right | linearizable |
-//! | W + R > N, R = 1 < N | right | no stale read: reads repair nothing, so an unfinished write may be seen and not be seen again |
-//! | W + R > N | wrong, now and then | no stale read: a key may be missed too early, and be there again |
-//! | a key on which nobody knows what became of a write with a condition | | no stale read: it may be seen for the first time when what it was checked on has expired |
-//! | W + R ≤ N | any | no expired read |
-//! | nodes are full, and evict: one of eight runs of a swarm | any | no expired read, and the copies may differ |
-//! | W = R = 1, and one node at a time crashes and nothing else goes wrong | right | linearizable |
+//! | choice | values |
+//! | --- | --- |
+//! | owners and quorums | 3 with majorities; in some runs 1 or 2 owners, a quorum of one, or quorums that do not intersect |
+//! | capacity | none; in a third of the runs entries or bytes, with an eviction policy or with `none` |
+//! | path of requests | in half of the runs each names its coordinator, and so goes by message; in the others most take the fast path where it is open |
+//! | conditional commands | on the keys that one client alone writes; in a quarter of the runs on all keys |
+//! | read-only commands | in half of the runs, TRACE around requests too |
+//! | lost memory | mostly fewer than W nodes at a time, as the promise demands; in some runs one more |
+//! | crashes only | in some runs, with W = R = 1. All owners get every message then, and the run must be linearizable |
 //!
-//! The nemesis keeps within the bounds that the promise has: fewer than W nodes at a time are
-//! without their memory, crashed or not yet in sync again. Nodes that pause, and all that the
-//! network does, are without bound; and so are joins and leaves. Commands with conditions are used
-//! where W is a majority and nothing is evicted, and
-//! on keys that one client alone writes, if it knows the fate of its writes before.
-//! How nodes come back and what bugs are planted changes nothing of the promise: it is there to be
-//! seen broken.
+//! Pauses, faults of the network, joins and leaves have no bound. How nodes restart and which bug is
+//! built in changes nothing of what a run must keep: these are there to be found.
 //!
-//! # Chance
+//! A write that is acknowledged and at fewer than W owners is a fault that clients may not see for a
+//! long time. So when the run notices one, the nodes that have it crash (see `weakness.rs`).
 //!
-//! Whoever needs chance has a generator of its own, made of the seed: the setup, the nemesis, each
-//! client, and (see [`crate::network`]) each link. All times are multiples of 10 ms, so that deadlines,
-//! timeouts and faults often meet in one instant.
+//! # Random numbers
 //!
-//! Caveats: what is judged is the protocol as this process runs it, not the network of a real cluster.
+//! The setup, the fault injector, each client, the read-only commands, and each message of the
+//! [network](crate::network) have a generator of their own, made of the seed. All times are multiples of
+//! 10 ms, so that deadlines, timeouts and faults often meet in one instant.
+//!
+//! Caveat: the runs judge the protocol as this process runs it, not the network of a real cluster.
 
+mod clients;
+mod conclusion;
+mod contents;
 mod coverage;
-mod judge;
+mod failure;
+mod losses;
 mod options;
-mod plan;
 mod script;
 mod setup;
 mod shrink;
-mod workload;
+mod step;
+mod weakness;
 mod world;
 
 pub use coverage::{ACTIONS, Coverage, OUTCOMES};
-pub use judge::Failure;
+pub use failure::Failure;
 pub use options::Options;
-pub use plan::{Ask, Deed, Step};
-pub use script::{arguments, cluster, script, shrink_script};
+pub use script::{arguments, cluster, script};
 pub use setup::Setup;
 pub use shrink::chosen;
-pub use world::{LostHint, Thin};
+pub use step::{Action, ClientRequest, Look, Step};
 
 use std::fmt::Write as _;
 
+use crate::history::Call;
 use crate::id::NodeId;
-use crate::nemesis::{Bounds, FaultInjector};
+use crate::nemesis::{Bounds, FaultInjector, grains, pick};
 use crate::rng::Rng;
 use crate::time::Instant;
-use workload::Client;
+use clients::Client;
+use conclusion::conclude;
 use world::World;
 
-/// Which generator is whose.
+/// How many grains pass between two read-only commands.
+const GAPS: [u64; 4] = [2, 5, 10, 20];
+
+/// The generators of a run.
 #[derive(Clone, Copy)]
 enum Stream {
     Setup,
     Nemesis,
+    Looks,
     Client(u32),
 }
 
@@ -81,6 +94,7 @@ impl Stream {
         let number = match self {
             Self::Setup => 1,
             Self::Nemesis => 2,
+            Self::Looks => 3,
             Self::Client(client) => 1000 + u64::from(client),
         };
         let mixed = Rng::new(seed).next_u64() ^ Rng::new(number).next_u64();
@@ -88,16 +102,16 @@ impl Stream {
     }
 }
 
-/// What came of a run.
+/// A run and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// What it came from, beside the options.
+    /// What it follows from, beside the options.
     pub seed: u64,
-    /// What the seed decided.
+    /// What the seed decides for the run as a whole.
     pub setup: Setup,
-    /// What was done. Done again, it comes to the same.
+    /// The steps. Replayed, they give the same result.
     pub plan: Vec<Step>,
-    /// What was broken, if anything was.
+    /// Why it failed, if it did.
     pub failure: Option<Failure>,
     /// What has happened.
     pub coverage: Coverage,
@@ -109,7 +123,7 @@ pub fn setup(options: &Options, seed: u64) -> Setup {
     Setup::new(options, seed, Stream::Setup.rng(seed))
 }
 
-/// Runs what the seed makes. The options must have been [checked](Options::check).
+/// Runs a seed. The options must have been [checked](Options::check).
 ///
 /// # Panics
 /// If a bound of the options is broken.
@@ -117,11 +131,11 @@ pub fn setup(options: &Options, seed: u64) -> Setup {
 pub fn run(options: &Options, seed: u64) -> Run {
     let setup = setup(options, seed);
     let mut world = World::new(&setup);
-    let plan = wander(options, &setup, seed, &mut world);
-    conclude(options, seed, setup, plan, world)
+    let plan = Generator::new(options, &setup, seed).run(options, &mut world);
+    finish(options, seed, setup, plan, world)
 }
 
-/// Does what a plan says, in the cluster that the seed makes; what cannot be done is left out.
+/// Runs these steps in the cluster that the seed makes. Steps that are not possible are left out.
 ///
 /// # Panics
 /// If a bound of the options is broken.
@@ -130,11 +144,12 @@ pub fn replay(options: &Options, seed: u64, plan: &[Step]) -> Run {
     let setup = setup(options, seed);
     let mut world = World::new(&setup);
     world.replay(plan);
-    conclude(options, seed, setup, plan.to_vec(), world)
+    finish(options, seed, setup, plan.to_vec(), world)
 }
 
-/// Runs a seed, and writes down all that happens: what was done, every message, what clients were
-/// told, and what came of it. The same seed gives the same text, byte for byte.
+/// Runs a seed, and writes down all that happens: the steps, every message, every operation with its
+/// outcome, and the result. The same seed gives the same text, byte for byte. A trace is on all the time,
+/// so every request goes by message; that changes no outcome.
 ///
 /// # Panics
 /// If a bound of the options is broken.
@@ -142,23 +157,20 @@ pub fn replay(options: &Options, seed: u64, plan: &[Step]) -> Run {
 pub fn transcript(options: &Options, seed: u64) -> (Run, String) {
     let setup = setup(options, seed);
     let mut world = World::new(&setup);
+    world.is_watched = true;
     world.cluster.start_trace();
-    let plan = wander(options, &setup, seed, &mut world);
-    let failure = judge::judge(options, &setup, &mut world);
+    let plan = Generator::new(options, &setup, seed).run(options, &mut world);
+    let failure = conclude(options, &setup, &mut world);
     let mut text = String::new();
     for step in &plan {
         let _ = writeln!(text, "{step}");
     }
     for it in world.cluster.end_trace().messages {
         let (sent, arrives) = (it.sent.as_nanos(), it.arrives.as_nanos());
-        let _ = writeln!(
-            text,
-            "{sent} {arrives} {} {} {:?}",
-            it.from, it.to, it.message
-        );
+        let (from, to, message) = (it.from, it.to, it.message);
+        let _ = writeln!(text, "{sent} {arrives} {from} {to} {message:?}");
     }
-    let history = world.cluster.history();
-    for call in history.map_or(&[][..], |it| it.calls()) {
+    for call in calls(&world) {
         let _ = writeln!(text, "{call:?}");
     }
     let run = Run {
@@ -172,8 +184,7 @@ pub fn transcript(options: &Options, seed: u64) -> (Run, String) {
     (run, text)
 }
 
-/// The places of as few steps of a failed run's plan as still fail in the same way. Cost: some
-/// hundred runs.
+/// The indexes of as few steps of a failed run as still fail in the same way. Cost: some hundred runs.
 #[must_use]
 pub fn shrink(options: &Options, run: &Run) -> Vec<usize> {
     let Some(kind) = run.failure.as_ref().map(Failure::kind) else {
@@ -185,8 +196,23 @@ pub fn shrink(options: &Options, run: &Run) -> Vec<usize> {
     })
 }
 
-fn conclude(options: &Options, seed: u64, setup: Setup, plan: Vec<Step>, mut world: World) -> Run {
-    let failure = judge::judge(options, &setup, &mut world);
+/// The same steps without read-only commands and traces.
+#[must_use]
+pub fn without_looks(plan: &[Step]) -> Vec<Step> {
+    plan.iter().filter_map(Step::without_looks).collect()
+}
+
+fn calls(world: &World) -> &[Call] {
+    world.cluster.history().map_or(&[], |it| it.calls())
+}
+
+fn finish(options: &Options, seed: u64, setup: Setup, plan: Vec<Step>, mut world: World) -> Run {
+    let failure = conclude(options, &setup, &mut world);
+    let compares = setup.looks && setup.evicts();
+    let failure = match failure {
+        None if compares => compare(options, &setup, &plan, &world),
+        failure => failure,
+    };
     Run {
         seed,
         setup,
@@ -196,79 +222,168 @@ fn conclude(options: &Options, seed: u64, setup: Setup, plan: Vec<Step>, mut wor
     }
 }
 
-/// Lets clients and nemesis do what they like; what they did is the plan.
-fn wander(options: &Options, setup: &Setup, seed: u64, world: &mut World) -> Vec<Step> {
-    let bounds = Bounds {
-        nemesis: options.nemesis,
-        restart: options.restart(),
-        budget: setup.budget(),
-        only_crashes: setup.only_crashes,
-        joins: true,
-        leaves: options.nodes as usize > options.replicas,
-    };
-    let rng = Stream::Nemesis.rng(seed);
-    let mut injector = FaultInjector::new(Instant::START, &bounds, rng);
-    let count = u32::try_from(setup.clients).unwrap_or(1);
-    let client = |number| {
-        let rng = Stream::Client(number).rng(seed);
-        Client::new(rng, number, setup.clients, options.nodes, setup.shared)
-    };
-    let mut clients: Vec<Client> = (0..count).map(client).collect();
-    let mut plan = Vec::new();
-    let mut left = options.ops;
-    while left > 0 {
-        let asking = clients.iter().filter_map(|client| client.next).min();
-        let next = asking.into_iter().chain(injector.next_at()).min();
-        let next = next.unwrap_or(Instant::MAX);
-        let event = world.cluster.next_deadline();
-        let soon = event.filter(|it| world.is_awaited() && *it < next);
-        if soon.is_none() && next == Instant::MAX {
-            break;
+/// The first answer that is another one without looks.
+fn compare(options: &Options, setup: &Setup, plan: &[Step], with: &World) -> Option<Failure> {
+    let mut world = World::new(setup);
+    world.replay(&without_looks(plan));
+    conclude(options, setup, &mut world);
+    let mut others = calls(&world).iter();
+    calls(with).iter().find_map(|call| {
+        let other = others.next();
+        let is_same = other.is_some_and(|it| it == call);
+        (!is_same).then(|| Failure::Looks {
+            with: Box::new(call.clone()),
+            without: other.cloned().map(Box::new),
+        })
+    })
+}
+
+/// Makes the steps of a run as it goes.
+struct Generator {
+    injector: FaultInjector,
+    clients: Vec<Client>,
+    looks: Rng,
+    /// When the next read-only command is run; `None`: never.
+    next_look: Option<Instant>,
+    plan: Vec<Step>,
+}
+
+impl Generator {
+    fn new(options: &Options, setup: &Setup, seed: u64) -> Self {
+        let bounds = Bounds {
+            nemesis: options.nemesis,
+            restart: options.restart(),
+            budget: setup.budget,
+            only_crashes: setup.only_crashes,
+            joins: true,
+            leaves: options.nodes as usize > setup.config.replicas,
+        };
+        let rng = Stream::Nemesis.rng(seed);
+        let client = |number| Client::new(Stream::Client(number).rng(seed), number, setup);
+        let count = u32::try_from(setup.clients).unwrap_or(1);
+        Self {
+            injector: FaultInjector::new(Instant::START, &bounds, rng),
+            clients: (1..=count).map(client).collect(),
+            looks: Stream::Looks.rng(seed),
+            next_look: setup.looks.then_some(Instant::START),
+            plan: Vec::new(),
         }
-        world.advance(soon.unwrap_or(next));
-        hear(world, &mut clients);
-        if soon.is_some() {
-            continue;
-        }
-        if injector.next_at().is_some_and(|next| next <= world.now) {
-            let members: Vec<NodeId> = world.cluster.node_ids().collect();
-            if let Some(action) = injector.act(world.now, &members) {
-                let deed = Deed::Fault(action.clone());
-                if step(world, &mut plan, deed) {
-                    injector.note(world.now, &action);
-                }
+    }
+
+    /// Runs until the clients have sent as many requests as the options say. Returns the steps.
+    fn run(mut self, options: &Options, world: &mut World) -> Vec<Step> {
+        let mut left = options.ops;
+        while left > 0 {
+            let Some(next) = self.next_at(world) else {
+                break;
+            };
+            world.advance(next);
+            self.take_outcomes(world);
+            if self.show_weakness(options, world) || self.inject(world) || self.look(world) {
+                continue;
             }
-            hear(world, &mut clients);
-            continue;
+            left -= usize::from(self.send(world));
         }
-        let ready = |client: &&mut Client| client.next.is_some_and(|next| next <= world.now);
-        if let Some(client) = clients.iter_mut().find(ready) {
-            let is_clear = setup.conditions_count() && world.is_clear(client.own());
-            let ask = client.ask(world.now, is_clear);
-            step(world, &mut plan, Deed::Ask(ask));
-            left -= 1;
-        }
-        hear(world, &mut clients);
+        self.plan
     }
-    plan
-}
 
-/// Does something, and notes it if it was done.
-fn step(world: &mut World, plan: &mut Vec<Step>, deed: Deed) -> bool {
-    let done = world.act(&deed);
-    if done {
-        plan.push(Step {
-            at: world.now,
-            deed,
-        });
+    /// When something happens next: an outcome at the earliest, if a client waits for one.
+    fn next_at(&self, world: &mut World) -> Option<Instant> {
+        let requests = self.clients.iter().filter_map(|client| client.next);
+        let others = self.injector.next_at().into_iter().chain(self.next_look);
+        let event = world.cluster.next_deadline().filter(|_| world.is_awaited());
+        // Read-only commands alone do not let a run go on.
+        let is_over = !world.is_awaited() && self.clients.iter().all(|it| it.next.is_none());
+        let next = requests.chain(others).chain(event).min()?;
+        (!is_over && next < Instant::MAX).then_some(next)
     }
-    done
-}
 
-fn hear(world: &mut World, clients: &mut [Client]) {
-    for told in world.told() {
-        if let Some(client) = clients.get_mut(told.client as usize) {
-            client.answered(world.now, told.is_content);
+    fn take_outcomes(&mut self, world: &mut World) {
+        for finished in world.finished() {
+            let index = (finished.client as usize).checked_sub(1);
+            if let Some(client) = index.and_then(|index| self.clients.get_mut(index)) {
+                client.note_outcome(world.now, finished.is_certain);
+            }
         }
+    }
+
+    /// Takes a step, and notes it if it was possible.
+    fn step(&mut self, world: &mut World, action: Action) -> bool {
+        let done = world.act(&action);
+        if done {
+            let at = world.now;
+            self.plan.push(Step { at, action });
+        }
+        self.take_outcomes(world);
+        done
+    }
+
+    /// Lets nodes crash that alone have a write, the first time.
+    fn show_weakness(&mut self, options: &Options, world: &mut World) -> bool {
+        if world.is_weakness_shown {
+            return false;
+        }
+        let Some(weakness) = &world.weakness else {
+            return false;
+        };
+        world.is_weakness_shown = true;
+        let setup = world.setup;
+        for action in weakness.actions(&setup, &world.cluster, options.restart()) {
+            self.step(world, action);
+        }
+        true
+    }
+
+    fn inject(&mut self, world: &mut World) -> bool {
+        if self.injector.next_at().is_none_or(|next| next > world.now) {
+            return false;
+        }
+        let members: Vec<NodeId> = world.cluster.node_ids().collect();
+        if let Some(action) = self.injector.act(world.now, &members)
+            && self.step(world, Action::Fault(action.clone()))
+        {
+            self.injector.note(world.now, &action);
+        }
+        true
+    }
+
+    fn look(&mut self, world: &mut World) -> bool {
+        if self.next_look.is_none_or(|next| next > world.now) {
+            return false;
+        }
+        let gap = grains(pick(&mut self.looks, &GAPS));
+        self.next_look = Some(world.now.saturating_add(gap));
+        let members: Vec<NodeId> = world.cluster.node_ids().collect();
+        let node = pick(&mut self.looks, &members);
+        let looks = [
+            Look::Keys,
+            Look::KeysOf(node),
+            Look::Size,
+            Look::Nodes,
+            Look::Stats,
+            Look::Hot,
+            Look::Where(0),
+            Look::Ring,
+            Look::Check,
+            Look::Faults,
+            Look::Links,
+            Look::Events,
+        ];
+        let look = pick(&mut self.looks, &looks);
+        self.step(world, Action::Look(look))
+    }
+
+    /// The first client that is ready sends its next request.
+    fn send(&mut self, world: &mut World) -> bool {
+        let now = world.now;
+        let ready = |client: &&mut Client| client.next.is_some_and(|next| next <= now);
+        let Some(client) = self.clients.iter_mut().find(ready) else {
+            return false;
+        };
+        let members: Vec<NodeId> = world.cluster.node_ids().collect();
+        let is_clear = world.is_clear(client.own_key());
+        let request = client.request(now, &members, is_clear);
+        self.step(world, Action::Request(request));
+        true
     }
 }

@@ -17,14 +17,14 @@ pub struct Options {
     pub ops: usize,
     /// How many nodes there are. Default 5.
     pub nodes: u32,
-    /// How keys are placed on them.
-    pub placement: PlacementKind,
-    /// How many owners each key has. Default 3.
-    pub replicas: usize,
-    /// W. Default: a majority of the owners; and with a swarm now and then 1, with R, in a run in
-    /// which nodes crash and nothing else goes wrong.
+    /// How keys are placed on them. Default: the seed chooses.
+    pub placement: Option<PlacementKind>,
+    /// How many owners each key has. Default: 3, and in some runs of a swarm 1 or 2, at most as many
+    /// as there are nodes.
+    pub replicas: Option<usize>,
+    /// W. Default: a majority of the owners, and in some runs of a swarm 1.
     pub write_quorum: Option<usize>,
-    /// R. Default: a majority of the owners.
+    /// R. Default: a majority of the owners, and in some runs of a swarm 1.
     pub read_quorum: Option<usize>,
     /// How long a node waits for others. Default: the seed chooses.
     pub timeout: Option<Duration>,
@@ -34,9 +34,9 @@ pub struct Options {
     pub capacity: Capacity,
     /// Which entries leave a full node. Default: the seed chooses.
     pub eviction: Option<Eviction>,
-    /// What goes wrong. Default: swarm.
+    /// Which faults are injected. Default: swarm.
     pub nemesis: Nemesis,
-    /// How nodes come back after a crash. Default: by resync; with [`InjectedBug::LostHints`] it is
+    /// How nodes restart after a crash. Default: by resync; with [`InjectedBug::LostHints`] it is
     /// always by hints.
     pub restart: Restart,
     /// A bug that is built in. Default: none.
@@ -48,8 +48,8 @@ impl Default for Options {
         Self {
             ops: 200,
             nodes: 5,
-            placement: PlacementKind::default(),
-            replicas: 3,
+            placement: None,
+            replicas: None,
             write_quorum: None,
             read_quorum: None,
             timeout: None,
@@ -64,19 +64,23 @@ impl Default for Options {
 }
 
 impl Options {
-    /// W.
+    /// N: how many owners each key has, unless the seed chooses.
     #[must_use]
-    pub fn write_quorum(&self) -> usize {
-        self.write_quorum.unwrap_or(self.replicas / 2 + 1)
+    pub fn replicas(&self) -> usize {
+        self.replicas.unwrap_or(3.min(self.nodes as usize))
     }
 
-    /// R.
-    #[must_use]
-    pub fn read_quorum(&self) -> usize {
-        self.read_quorum.unwrap_or(self.replicas / 2 + 1)
+    /// W for this number of owners, unless the seed chooses.
+    pub(super) fn write_quorum_of(&self, replicas: usize) -> usize {
+        self.write_quorum.unwrap_or(replicas / 2 + 1)
     }
 
-    /// How nodes come back after a crash.
+    /// R for this number of owners, unless the seed chooses.
+    pub(super) fn read_quorum_of(&self, replicas: usize) -> usize {
+        self.read_quorum.unwrap_or(replicas / 2 + 1)
+    }
+
+    /// How nodes restart after a crash.
     #[must_use]
     pub fn restart(&self) -> Restart {
         match self.plant {
@@ -89,14 +93,14 @@ impl Options {
     #[must_use]
     pub fn config(&self) -> Config {
         let usual = Config::default();
+        let replicas = self.replicas();
         Config {
             nodes: self.nodes,
-            placement: self.placement,
-            replicas: self.replicas,
-            write_quorum: self.write_quorum(),
-            read_quorum: self.read_quorum(),
+            placement: self.placement.unwrap_or(usual.placement),
+            replicas,
+            write_quorum: self.write_quorum_of(replicas),
+            read_quorum: self.read_quorum_of(replicas),
             bug: self.plant,
-            always_by_message: true,
             hot_keys: 0,
             event_log: 0,
             timeout: self.timeout.unwrap_or(usual.timeout),
@@ -111,48 +115,37 @@ impl Options {
     #[must_use]
     pub fn arguments(&self) -> String {
         let usual = Self::default();
-        let mut text = String::new();
-        let mut add = |is_usual: bool, name: &str, value: &dyn fmt::Display| {
-            if !is_usual {
-                text.push_str(&format!(" --{name} {value}"));
-            }
+        let differs = |is_usual: bool, value: &dyn fmt::Display| {
+            Some(value.to_string()).filter(|_| !is_usual)
         };
-        add(self.ops == usual.ops, "ops", &self.ops);
-        add(self.nodes == usual.nodes, "nodes", &self.nodes);
-        add(
-            self.placement == usual.placement,
-            "placement",
-            &self.placement,
-        );
-        add(self.replicas == usual.replicas, "replicas", &self.replicas);
-        add(self.nemesis == usual.nemesis, "nemesis", &self.nemesis);
-        add(self.restart == usual.restart, "restart", &self.restart);
-        for (name, quorum) in [
-            ("write-quorum", self.write_quorum),
-            ("read-quorum", self.read_quorum),
-        ] {
-            if let Some(quorum) = quorum {
-                add(false, name, &quorum);
-            }
-        }
-        for (name, time) in [("timeout", self.timeout), ("grace", self.grace)] {
-            if let Some(time) = time {
-                add(false, name, &Compact(time));
-            }
-        }
         let Capacity { entries, bytes } = self.capacity;
-        for (name, bound) in [("max-entries", entries), ("max-memory", bytes)] {
-            if let Some(bound) = bound {
-                add(false, name, &bound);
-            }
-        }
-        if let Some(eviction) = self.eviction {
-            add(false, "eviction", &eviction);
-        }
-        if let Some(plant) = self.plant {
-            add(false, "plant", &plant);
-        }
-        text
+        let (timeout, grace) = (self.timeout.map(Compact), self.grace.map(Compact));
+        let arguments = [
+            ("ops", differs(self.ops == usual.ops, &self.ops)),
+            ("nodes", differs(self.nodes == usual.nodes, &self.nodes)),
+            ("placement", given(self.placement)),
+            ("replicas", given(self.replicas)),
+            (
+                "nemesis",
+                differs(self.nemesis == usual.nemesis, &self.nemesis),
+            ),
+            (
+                "restart",
+                differs(self.restart == usual.restart, &self.restart),
+            ),
+            ("write-quorum", given(self.write_quorum)),
+            ("read-quorum", given(self.read_quorum)),
+            ("timeout", given(timeout)),
+            ("grace", given(grace)),
+            ("max-entries", given(entries)),
+            ("max-memory", given(bytes)),
+            ("eviction", given(self.eviction)),
+            ("plant", given(self.plant)),
+        ];
+        let arguments = arguments.into_iter();
+        arguments
+            .filter_map(|(name, value)| Some(format!(" --{name} {}", value?)))
+            .collect()
     }
 
     /// Checks the bounds.
@@ -162,4 +155,8 @@ impl Options {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.config().check()
     }
+}
+
+fn given<T: fmt::Display>(value: Option<T>) -> Option<String> {
+    value.map(|value| value.to_string())
 }

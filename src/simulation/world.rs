@@ -1,252 +1,261 @@
-//! A cluster with its clients' requests under way: what a run acts on, whether it is wandered or
-//! replayed.
+//! The cluster of a run, and the requests of its clients that are in flight.
+//!
+//! A run is generated or replayed step by step. Each step does what its command does at the prompt, at
+//! the same instant and in the same order, so that a script comes to the same.
 
 use std::collections::BTreeMap;
 
 use super::coverage::Coverage;
-use super::options::Options;
-use super::plan::{Ask, Deed, Step, key};
+use super::losses::Losses;
+use super::script::Lines;
 use super::setup::Setup;
-use crate::cluster::{Cluster, Completion, Request, Status, Ticket};
+use super::step::{Action, ClientRequest, Look, Step, key};
+use super::weakness::Weakness;
+use crate::cluster::{Cluster, Completion, Request, Ticket};
 use crate::id::NodeId;
-use crate::nemesis::{FaultAction, Kind};
-use crate::operation::Outcome;
+use crate::nemesis::FaultAction;
+use crate::operation::{Operation, Outcome};
 use crate::replica::{Restart, Version};
 use crate::time::Instant;
 
-/// What is known of the writes to a key that has one writer.
+/// What is known of the writes to a key.
 #[derive(Clone, Copy)]
-struct Line {
-    /// How many writes were begun.
-    writes: u64,
-    /// Whether the fate of all of them is known.
+struct Writes {
+    /// How many were sent.
+    sent: u64,
+    /// Whether the outcome of each is known.
     is_clear: bool,
-    /// Whether nobody knows what became of one with a condition.
-    is_doubtful: bool,
+    /// The version of the latest one that was acknowledged.
+    acknowledged: Version,
 }
 
-/// A request that has no answer yet.
-struct Asked {
+/// A request without an outcome.
+struct InFlight {
     ticket: Ticket,
-    client: u32,
-    key: usize,
+    request: ClientRequest,
     /// The number of the write among those to its key, and whether the key was clear before it.
     write: Option<(u64, bool)>,
-    /// Whether it depends on what is there.
-    has_condition: bool,
-    /// The version that it writes, if it comes to that.
+    /// The version of its write.
     version: Version,
+    /// Whether it is the read of a PERSIST, which then writes.
+    persists: bool,
 }
 
-/// A write that was acknowledged, and is at fewer nodes than that needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thin {
-    /// The key.
-    pub key: Vec<u8>,
-    /// The write.
-    pub version: Version,
-    /// When it was acknowledged.
-    pub at: Instant,
-    /// How many owners had it then.
-    pub holders: usize,
-    /// How many should have had it.
-    pub needed: usize,
-}
-
-/// A write that was acknowledged while a node was down, and that the node lacks although it has been
-/// sent all that was kept for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LostHint {
-    /// The key.
-    pub key: Vec<u8>,
-    /// The write.
-    pub version: Version,
-    /// The node.
-    pub node: NodeId,
-    /// When it came back.
-    pub at: Instant,
-}
-
-/// A client has its answer.
-pub struct Told {
-    /// Who.
+/// A client's request has an outcome.
+pub struct Finished {
+    /// The client.
     pub client: u32,
-    /// Whether it was carried out.
-    pub is_content: bool,
+    /// Whether the operation was carried out, for certain.
+    pub is_certain: bool,
 }
 
 /// See the module's docs.
 pub struct World {
     pub cluster: Cluster,
     pub now: Instant,
-    budget: usize,
-    asked: Vec<Asked>,
-    lines: Vec<Line>,
+    pub setup: Setup,
+    in_flight: Vec<InFlight>,
+    finished: Vec<Finished>,
+    writes: Vec<Writes>,
     pub coverage: Coverage,
-    /// Whether a clock was ever wrong.
-    pub is_skewed: bool,
-    /// The first write that was acknowledged by too few.
-    pub thin: Option<Thin>,
-    /// Whether nodes crash and nothing else goes wrong, so that all hints arrive.
-    only_crashes: bool,
-    /// Whether nodes evict what was acknowledged.
-    evicts: bool,
-    /// The latest write to each key that was acknowledged.
-    acked: Vec<Version>,
+    /// What excuses that a value is missing at the end.
+    pub losses: Losses,
+    /// The first place where crashes show that too few nodes have a write.
+    pub weakness: Option<Weakness>,
+    /// Whether the crashes that show it have been injected.
+    pub is_weakness_shown: bool,
+    /// Whether a trace is on all the time.
+    pub is_watched: bool,
     /// The latest write when a node crashed.
     crashed: BTreeMap<NodeId, Version>,
-    /// The first write that a node should have been sent when it came back.
-    pub lost_hint: Option<LostHint>,
+    /// The commands so far, if they are written down.
+    pub lines: Option<Lines>,
 }
 
 impl World {
     /// A new cluster.
     pub fn new(setup: &Setup) -> Self {
-        let cluster = Cluster::new(setup.config).expect("options are checked first");
-        let line = Line {
-            writes: 0,
+        let mut config = setup.config;
+        if setup.evicts() {
+            // The reader reads after each step.
+            config.event_log = 1_000;
+        }
+        let cluster = Cluster::new(config).expect("options are checked first");
+        let none = Writes {
+            sent: 0,
             is_clear: true,
-            is_doubtful: false,
+            acknowledged: 0,
         };
         Self {
             cluster,
             now: Instant::START,
-            budget: setup.budget(),
-            asked: Vec::new(),
-            lines: vec![line; setup.shared + setup.clients],
+            setup: *setup,
+            in_flight: Vec::new(),
+            finished: Vec::new(),
+            writes: vec![none; setup.shared + setup.clients],
             coverage: Coverage::default(),
-            is_skewed: false,
-            thin: None,
-            only_crashes: setup.only_crashes,
-            evicts: setup.evicts(),
-            acked: vec![0; setup.shared + setup.clients],
+            losses: Losses::default(),
+            weakness: None,
+            is_weakness_shown: false,
+            is_watched: false,
             crashed: BTreeMap::new(),
-            lost_hint: None,
+            lines: None,
         }
     }
 
-    /// Lets time pass.
+    /// Lets time pass, and takes outcomes at the instants at which they are known.
     pub fn advance(&mut self, to: Instant) {
+        while !self.in_flight.is_empty()
+            && let Some(next) = self.cluster.next_deadline().filter(|next| *next < to)
+        {
+            self.tick(next);
+        }
+        self.tick(to);
+    }
+
+    fn tick(&mut self, to: Instant) {
         self.now = self.now.max(to);
         self.cluster.tick(self.now);
+        self.take_outcomes();
+        self.losses.excuse_evicted(&self.cluster);
     }
 
-    /// Whether a client waits for an answer.
+    /// Whether a client waits for an outcome.
     pub fn is_awaited(&self) -> bool {
-        !self.asked.is_empty()
+        !self.in_flight.is_empty()
     }
 
-    /// Whether the fate of all writes to a key is known.
+    /// Whether the outcome of every write to a key is known.
     pub fn is_clear(&self, key: usize) -> bool {
-        self.lines[key].is_clear
+        self.writes[key].is_clear
     }
 
-    /// The keys on which nobody knows what became of a write with a condition.
-    pub fn doubtful(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        let lines = self.lines.iter().enumerate();
-        let doubtful = lines.filter(|(_, line)| line.is_doubtful);
-        doubtful.map(|(number, _)| key(number))
+    /// The requests that have finished since the last call.
+    pub fn finished(&mut self) -> Vec<Finished> {
+        std::mem::take(&mut self.finished)
     }
 
-    /// Does what a step says, at the present, if it can be done.
-    pub fn act(&mut self, deed: &Deed) -> bool {
-        match deed {
-            Deed::Ask(ask) => self.ask(ask),
-            Deed::Fault(action) => self.apply_fault(action),
+    /// Does what a step does, if that is possible now. Returns whether it was done.
+    pub fn act(&mut self, action: &Action) -> bool {
+        let done = match action {
+            Action::Request(request) => self.send(request),
+            Action::Fault(action) => self.apply_fault(action),
+            Action::Look(look) => self.look(*look),
+        };
+        if done && let Some(lines) = &mut self.lines {
+            let (at, action) = (self.now, action.clone());
+            lines.add(at, &Step { at, action }.command(at));
+        }
+        self.take_outcomes();
+        self.losses.excuse_evicted(&self.cluster);
+        done
+    }
+
+    /// Runs steps at their instants.
+    pub fn replay(&mut self, plan: &[Step]) {
+        for step in plan {
+            self.advance(step.at);
+            self.act(&step.action);
         }
     }
 
-    fn apply_fault(&mut self, action: &FaultAction) -> bool {
-        let done = action.apply(&mut self.cluster, self.now, self.budget);
-        if let (true, Some(kind)) = (done, action.kind()) {
-            self.coverage.faults[kind as usize] += 1;
-            self.is_skewed |= kind == Kind::Skew;
+    fn is_member(&self, node: NodeId) -> bool {
+        self.cluster.node_ids().any(|id| id == node)
+    }
+
+    /// A client has one request in flight at most.
+    fn send(&mut self, request: &ClientRequest) -> bool {
+        let is_busy = |it: &InFlight| it.request.client == request.client;
+        let is_unknown = request.via.is_some_and(|node| !self.is_member(node));
+        if is_unknown || self.in_flight.iter().any(is_busy) {
+            return false;
         }
-        match action {
-            FaultAction::Crash(node) if done => {
-                self.crashed.insert(*node, self.cluster.version());
-            }
-            FaultAction::Restart(node, Restart::Hints) if done && self.only_crashes => {
-                self.look_for_hints(*node);
-            }
-            _ => {}
+        let is_traced = request.is_traced && !self.is_watched;
+        if is_traced {
+            self.cluster.start_trace();
+            self.cluster.network().watch_losses();
+        }
+        let persists = matches!(request.operation, Operation::SetDeadline { deadline: None });
+        let done = self.submit(request, persists);
+        if is_traced {
+            self.cluster.end_trace();
+            self.cluster.network().losses();
         }
         done
     }
 
-    /// Sees whether a node that has come back has what was kept for it.
-    fn look_for_hints(&mut self, node: NodeId) {
-        let since = self.crashed.get(&node).copied().unwrap_or(0);
-        let writes = self.acked.iter().enumerate();
-        let mut lost = writes.filter(|&(number, &version)| {
-            version > since && !self.cluster.knows_its_own(node, &key(number), version)
-        });
-        let lost = lost.next().map(|(number, &version)| LostHint {
-            key: key(number),
-            version,
-            node,
-            at: self.now,
-        });
-        self.lost_hint = self.lost_hint.take().or(lost);
-    }
-
-    fn ask(&mut self, ask: &Ask) -> bool {
-        let line = &mut self.lines[ask.key];
-        if ask.operation.is_conditional() && !line.is_clear {
-            return false;
-        }
-        let is_write = !ask.operation.is_read();
-        let write = is_write.then_some((line.writes + 1, line.is_clear));
+    fn submit(&mut self, request: &ClientRequest, is_look: bool) -> bool {
+        let writes = &mut self.writes[request.key];
+        let is_write = !is_look && !request.operation.is_read();
+        let write = is_write.then_some((writes.sent + 1, writes.is_clear));
         if is_write {
-            line.writes += 1;
-            line.is_clear = false;
+            writes.sent += 1;
+            writes.is_clear = false;
         }
         let version = self.cluster.version() + 1;
-        let key = key(ask.key);
-        let request = Request::new(&key, ask.operation.borrowed());
-        let request = request.of(ask.client).via(ask.via);
-        let Ok(ticket) = self.cluster.submit(self.now, request) else {
+        let key = key(request.key);
+        let sent = if is_look {
+            Request::look(&key)
+        } else {
+            Request::new(&key, request.operation.borrowed())
+        };
+        let sent = sent.of(request.client).via(request.via);
+        let Ok(ticket) = self.cluster.submit(self.now, sent) else {
             return false;
         };
-        self.asked.push(Asked {
+        self.in_flight.push(InFlight {
             ticket,
-            client: ask.client,
-            key: ask.key,
+            request: request.clone(),
             write,
-            has_condition: ask.operation.is_conditional(),
             version,
+            persists: is_look,
         });
         true
     }
 
-    /// The clients whose requests have an outcome now.
-    pub fn told(&mut self) -> Vec<Told> {
-        let mut told = Vec::new();
-        while let Some(Completion {
-            ticket, outcome, ..
-        }) = self.cluster.poll()
-        {
-            let Some(place) = self.asked.iter().position(|it| it.ticket == ticket) else {
-                continue;
-            };
-            let asked = self.asked.remove(place);
-            self.note(&asked, &outcome);
-            self.weigh(&asked, &outcome);
-            told.push(Told {
-                client: asked.client,
-                is_content: outcome.is_certain(),
-            });
+    /// Takes the outcomes that are known. Several at one instant count in the order of the clients.
+    fn take_outcomes(&mut self) {
+        loop {
+            let mut known: Vec<(InFlight, Outcome)> = Vec::new();
+            while let Some(Completion {
+                ticket, outcome, ..
+            }) = self.cluster.poll()
+            {
+                if let Some(index) = self.in_flight.iter().position(|it| it.ticket == ticket) {
+                    known.push((self.in_flight.remove(index), outcome));
+                }
+            }
+            if known.is_empty() {
+                return;
+            }
+            known.sort_by_key(|(it, _)| it.request.client);
+            for (in_flight, outcome) in known {
+                self.finish(&in_flight, &outcome);
+            }
         }
-        told
     }
 
-    fn note(&mut self, asked: &Asked, answer: &Outcome) {
-        let line = &mut self.lines[asked.key];
-        line.is_doubtful |= asked.has_condition && matches!(answer, Outcome::Unknown(_));
-        if let Some((write, was_clear)) = asked.write
-            && write == line.writes
+    fn finish(&mut self, in_flight: &InFlight, outcome: &Outcome) {
+        let has_deadline =
+            matches!(outcome, Outcome::Value(Some(found)) if found.deadline.is_some());
+        if in_flight.persists && has_deadline {
+            self.submit(&in_flight.request, false);
+            return;
+        }
+        self.note_write(in_flight, outcome);
+        self.note_acknowledged(in_flight, outcome);
+        self.finished.push(Finished {
+            client: in_flight.request.client,
+            is_certain: outcome.is_certain(),
+        });
+    }
+
+    fn note_write(&mut self, in_flight: &InFlight, outcome: &Outcome) {
+        let writes = &mut self.writes[in_flight.request.key];
+        if let Some((write, was_clear)) = in_flight.write
+            && write == writes.sent
         {
-            line.is_clear = match answer {
+            writes.is_clear = match outcome {
                 Outcome::Unknown(_) => false,
                 Outcome::Refused(_) => was_clear,
                 _ => true,
@@ -254,60 +263,90 @@ impl World {
         }
     }
 
-    /// Sees whether an acknowledged write is where it should be. A node that has lost its memory
-    /// since, within the budget, may have had it.
-    fn weigh(&mut self, asked: &Asked, answer: &Outcome) {
-        let is_written = match answer {
+    /// Looks whether as many owners have an acknowledged write as must.
+    fn note_acknowledged(&mut self, in_flight: &InFlight, outcome: &Outcome) {
+        let is_written = match outcome {
             Outcome::Done | Outcome::Number(_) => true,
-            Outcome::Applied(applied) => *applied && asked.write.is_some(),
+            Outcome::Applied(applied) => *applied && in_flight.write.is_some(),
             Outcome::Value(_) | Outcome::Refused(_) | Outcome::Unknown(_) => false,
         };
-        if !is_written {
+        if !is_written || self.setup.config.replicas == 1 {
             return;
         }
-        self.acked[asked.key] = self.acked[asked.key].max(asked.version);
-        if self.thin.is_some() || self.evicts {
-            return;
-        }
-        let key = key(asked.key);
-        let (holders, needed) = (
-            self.cluster.holders(&key, asked.version),
-            self.cluster.config().write_quorum,
-        );
-        if holders < needed {
-            self.thin = Some(Thin {
-                key,
-                version: asked.version,
-                at: self.now,
-                holders,
-                needed,
-            });
+        let (number, version) = (in_flight.request.key, in_flight.version);
+        let writes = &mut self.writes[number];
+        writes.acknowledged = writes.acknowledged.max(version);
+        if self.weakness.is_none() && !self.setup.evicts() {
+            self.weakness = Weakness::of_write(&self.cluster, number, version);
         }
     }
 
-    /// Mends and lifts everything, with `restart` for nodes that have crashed.
-    pub fn mend(&mut self, options: &Options) {
-        let nodes: Vec<NodeId> = self.cluster.node_ids().collect();
-        for node in nodes {
-            let _ = self.cluster.skew(self.now, node, 0);
-            match self.cluster.status(node) {
-                Some(Status::Crashed) => {
-                    let _ = self.cluster.restart(self.now, node, options.restart());
-                }
-                Some(Status::Paused) => {
-                    let _ = self.cluster.resume(self.now, node);
-                }
-                _ => {}
+    fn apply_fault(&mut self, action: &FaultAction) -> bool {
+        let is_quiet = self.in_flight.is_empty() && self.cluster.in_flight().is_empty();
+        let is_known = action.nodes().iter().all(|&node| self.is_member(node));
+        if !is_known || !action.apply(&mut self.cluster, self.now, self.setup.budget) {
+            return false;
+        }
+        if let Some(kind) = action.kind() {
+            self.coverage.faults[kind as usize] += 1;
+        }
+        self.losses.note_fault(&self.cluster, action);
+        match action {
+            FaultAction::Crash(node) => {
+                self.crashed.insert(*node, self.cluster.version());
             }
+            FaultAction::Restart(node, Restart::Hints) if self.setup.only_crashes => {
+                self.look_for_hints(*node);
+            }
+            FaultAction::Join(_) | FaultAction::Leave(_) | FaultAction::Rebalance if is_quiet => {
+                self.losses.excuse_moved(&mut self.cluster, self.now);
+            }
+            _ => {}
         }
-        self.cluster.heal(self.now);
-        if self.cluster.is_moving() {
-            self.cluster.move_all(self.now);
+        true
+    }
+
+    /// Looks whether a node that has restarted has what was kept for it.
+    fn look_for_hints(&mut self, node: NodeId) {
+        let since = self.crashed.get(&node).copied().unwrap_or(0);
+        let writes = (0..).zip(&self.writes);
+        let mut lost = writes.filter(|(number, writes)| {
+            let version = writes.acknowledged;
+            version > since && !self.cluster.knows_its_own(node, &key(*number), version)
+        });
+        let lost = lost.next().map(|(number, _)| number);
+        if self.weakness.is_none() {
+            self.weakness = lost.map(|key| Weakness::LostHint { key, node });
         }
     }
 
-    /// Lets time pass until nothing is on its way any more; `false` if that takes longer than it
-    /// may.
+    fn look(&mut self, look: Look) -> bool {
+        let (cluster, now) = (&mut self.cluster, self.now);
+        match look {
+            Look::KeysOf(node) if cluster.node_ids().all(|id| id != node) => return false,
+            Look::KeysOf(node) => drop(cluster.keys(now, Some(node), |_| true)),
+            Look::Keys => drop(cluster.keys(now, None, |_| true)),
+            Look::Size => drop(cluster.size(now)),
+            Look::Nodes => drop(cluster.node_stats(now)),
+            Look::Stats => drop(cluster.stats(now)),
+            Look::Hot => drop(cluster.hot_keys(10)),
+            Look::Where(number) => {
+                let placement = cluster.placement();
+                let hash = placement.hash(&key(number));
+                let _ = placement.locate(hash);
+            }
+            Look::Ring => drop(cluster.placement().shares()),
+            Look::Check => drop(cluster.verify(now)),
+            Look::Faults => drop(cluster.network().faults()),
+            Look::Links => drop(cluster.in_flight()),
+            Look::Events => drop(cluster.events().iter().next()),
+        }
+        self.coverage.looks += 1;
+        self.losses.skip_events(&self.cluster);
+        true
+    }
+
+    /// Lets time pass until nothing is in flight any more. `false`: that takes longer than `until`.
     pub fn rest(&mut self, until: Instant) -> bool {
         while !self.cluster.is_at_rest() {
             let next = self.cluster.next_deadline();
@@ -316,17 +355,18 @@ impl World {
             };
             self.advance(next);
         }
-        self.told();
         true
     }
 
-    /// Does what a plan says, step by step.
-    pub fn replay(&mut self, plan: &[Step]) {
-        for step in plan {
-            self.advance(step.at);
-            self.told();
-            self.act(&step.deed);
-            self.told();
+    /// Sends a request from the prompt, which waits for the outcome, but not beyond `until`.
+    pub fn ask(&mut self, request: ClientRequest, until: Instant) {
+        let client = request.client;
+        self.act(&Action::Request(request));
+        let is_waiting = |it: &InFlight| it.request.client == client;
+        while self.in_flight.iter().any(is_waiting)
+            && let Some(next) = self.cluster.next_deadline().filter(|it| *it <= until)
+        {
+            self.advance(next);
         }
     }
 }

@@ -7,6 +7,7 @@ use shardlab::cache::{Cache, Error};
 use shardlab::checker::Promise;
 use shardlab::cluster::{Disorder, Status, Ticket};
 use shardlab::config::Capacity;
+use shardlab::eviction::Eviction;
 use shardlab::history;
 use shardlab::id::NodeId;
 use shardlab::operation::{CountError, Outcome, PutError, Refusal};
@@ -231,25 +232,73 @@ fn what_is_promised_is_what_the_quorums_have_in_common() {
             };
             let mut cluster = Cluster::new(config).expect("a cluster");
             let expected = match () {
-                () if n == 1 => Promise::MayLose,
-                () if r == 1 && meet(n, w, r) => Promise::NoStaleRead,
-                () if r > 1 && meet(n, w, r) && meet(n, w, w) => Promise::Linearizable,
-                () => Promise::NoInventedValue,
+                () if !meet(n, w, r) => Promise::NoExpiredRead,
+                () if r == 1 && n > 1 => Promise::NoStaleRead,
+                () => Promise::Linearizable,
             };
             assert_eq!(cluster.promise(), expected, "{n} {w} {r}");
             let capacity = Capacity {
                 entries: Some(3),
                 bytes: None,
             };
+            cluster.set_eviction(at(0), Eviction::None);
             cluster.set_capacity(at(0), capacity);
+            assert_eq!(cluster.promise(), expected, "{n} {w} {r}");
+            cluster.set_eviction(at(0), Eviction::Lru);
             let evicts = if n == 1 {
                 Promise::MayLose
             } else {
-                Promise::NoInventedValue
+                Promise::NoExpiredRead
             };
             assert_eq!(cluster.promise(), evicts, "{n} {w} {r}");
         }
     }
+}
+
+#[test]
+fn a_crash_weakens_the_promise_where_it_may_lose_something() {
+    let promise = |replicas, quorum, entries, crashes: u32| {
+        let config = Config {
+            nodes: 5,
+            replicas,
+            write_quorum: quorum,
+            read_quorum: quorum,
+            eviction: Eviction::None,
+            capacity: Capacity {
+                entries,
+                bytes: None,
+            },
+            ..Config::default()
+        };
+        let mut cluster = Cluster::new(config).expect("a cluster");
+        for node in 0..crashes {
+            cluster.crash(at(0), NodeId(node)).expect("it runs");
+        }
+        cluster.promise()
+    };
+    assert_eq!(promise(1, 1, None, 1), Promise::MayLose);
+    assert_eq!(promise(3, 2, None, 1), Promise::Linearizable);
+    assert_eq!(promise(3, 2, None, 2), Promise::NoExpiredRead);
+    assert_eq!(promise(3, 2, Some(3), 1), Promise::NoExpiredRead);
+}
+
+#[test]
+fn conditional_writes_weaken_the_promise_of_their_key_only() {
+    let (mut cluster, [a, b, ..]) = five(|config| {
+        config.history = 100;
+        soon(config);
+    });
+    let of = |cluster: &Cluster, key: &[u8]| cluster.promise_of(key);
+    ask(&mut cluster, at(0), Some(a), Action::Incr { delta: 1 });
+    assert_eq!(of(&cluster, b"apple"), Promise::Linearizable, "alone");
+    let delay = Duration::from_millis(50);
+    let delayed = cluster.network().delay(a, b, delay, Duration::ZERO);
+    delayed.expect("two nodes");
+    ask(&mut cluster, at(1), Some(a), Action::Incr { delta: 1 });
+    ask(&mut cluster, at(2), Some(b), put(b"red", None));
+    assert_eq!(of(&cluster, b"apple"), Promise::NoInventedValue, "overlap");
+    assert_eq!(of(&cluster, b"fig"), Promise::Linearizable, "another key");
+    assert_eq!(cluster.promise(), Promise::NoInventedValue);
 }
 
 #[test]

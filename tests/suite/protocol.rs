@@ -3,7 +3,7 @@
 use shardlab::cache::Cache;
 use shardlab::cluster::Status;
 use shardlab::event::EventLog;
-use shardlab::eviction::Lru;
+use shardlab::eviction::{Eviction, Lru};
 use shardlab::id::NodeId;
 use shardlab::network::Percent;
 use shardlab::node::Node;
@@ -273,4 +273,66 @@ fn a_key_that_cannot_move_is_not_read_from_its_new_owners_alone() {
     assert_eq!(cluster.move_all(at(2000)).waiting, 0);
     assert_eq!(cluster.get(at(2000), b"apple"), hit(b"green"));
     assert_eq!(cluster.verify(at(2000)), []);
+}
+
+#[test]
+fn a_refused_write_leaves_the_older_values_while_an_owner_is_silent() {
+    let (mut cluster, [_, _, third, _]) = five(|config| {
+        config.eviction = Eviction::None;
+        config.capacity.bytes = Some(110);
+    });
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    for n in 0..20 {
+        // Each node takes as many as it has room for.
+        let _ = cluster.put(at(0), format!("k{n}").as_bytes(), b"", None);
+    }
+    cluster.pause(at(1), third).expect("it runs");
+    let long = put(b"a value for which there is no room", None);
+    let (now, answer) = wait(&mut cluster, at(1), long);
+    assert!(matches!(answer, Outcome::Unknown(_)), "{answer:?}");
+    let (_, answer) = wait(&mut cluster, now, Action::Get);
+    let Outcome::Value(Some(found)) = answer else {
+        panic!("{answer:?}: red is the latest that was acknowledged");
+    };
+    assert_eq!(&*found.value, b"red");
+}
+
+#[test]
+fn a_write_that_too_few_owners_have_leaves_the_older_values_at_the_others() {
+    let (mut cluster, [first, second, third, _]) = five(|config| {
+        config.eviction = Eviction::None;
+        config.capacity.bytes = Some(95);
+    });
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    let owners = |key: &[u8]| {
+        let mut owners = Vec::new();
+        let placement = cluster.placement();
+        placement.owners(placement.hash(key), 3, &mut owners);
+        owners
+    };
+    let mut keys = (0..100).map(|n| format!("k{n}").into_bytes());
+    let filler = keys.find(|key| {
+        let owners = owners(key);
+        owners.contains(&first) && owners.contains(&second) && !owners.contains(&third)
+    });
+    let filler = filler.expect("one of a hundred");
+    cluster
+        .put(at(0), &filler, b"", None)
+        .expect("acknowledged");
+    let (now, answer) = wait(&mut cluster, at(1), put(b"a longer value than red", None));
+    assert!(
+        matches!(answer, Outcome::Unknown(_)),
+        "{answer:?}: one has room"
+    );
+    cluster.network().isolate(third).expect("room for a fault");
+    let get = ask(&mut cluster, now, 0, Some(first), Action::Get);
+    let answer = wait_for(&mut cluster, now, get);
+    let Outcome::Value(Some(found)) = answer else {
+        panic!("{answer:?}: red is the latest that was acknowledged");
+    };
+    assert_eq!(&*found.value, b"red");
 }

@@ -5,19 +5,22 @@ use shardlab::cache::Cache;
 use shardlab::nemesis::Nemesis;
 use shardlab::replica::{InjectedBug, Restart};
 use shardlab::simulation::{
-    Failure, Options, chosen, replay, run, script, shrink, shrink_script, transcript,
+    Coverage, Failure, Options, Run, chosen, replay, run, script, shrink, transcript,
 };
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
 /// Runs these seeds, and expects nothing to be broken.
-fn all_well(options: &Options, seeds: std::ops::Range<u64>) {
+fn all_well(options: &Options, seeds: std::ops::Range<u64>) -> Coverage {
+    let mut total = Coverage::default();
     for seed in seeds {
         let run = run(options, seed);
         if let Some(failure) = &run.failure {
             panic!("seed {seed}{}: {failure}", options.arguments());
         }
+        total.add(&run.coverage);
     }
+    total
 }
 
 /// Which seed first breaks something.
@@ -34,7 +37,10 @@ fn planted(plant: InjectedBug) -> Options {
 
 #[test]
 fn swarms_break_no_promise() {
-    all_well(&Options::default(), 0..3_000);
+    let total = all_well(&Options::default(), 0..3_000);
+    assert_eq!(total.missing(), [""; 0], "everything happens");
+    assert!(total.evicted > 0 && total.looks > 0);
+    assert_eq!(total.weak, 0, "every acknowledged write is at W owners");
 }
 
 #[test]
@@ -69,7 +75,7 @@ fn other_numbers_of_nodes_owners_and_quorums_break_no_promise() {
     ] {
         let options = Options {
             nodes,
-            replicas,
+            replicas: Some(replicas),
             write_quorum: quorums.map(|it| it.0),
             read_quorum: quorums.map(|it| it.1),
             ..Options::default()
@@ -99,19 +105,15 @@ fn nodes_that_come_back_without_a_resync_are_found_out() {
 }
 
 #[test]
-fn hints_that_arrive_are_told_from_hints_that_are_lost() {
-    let kind = |options: &Options, seed| run(options, seed).failure.as_ref().map(Failure::kind);
+fn lost_hints_are_noticed_and_hints_that_arrive_are_not() {
+    let loses_hints =
+        |options: &Options| (0..300).any(|seed| run(options, seed).coverage.lost_hints > 0);
     let right = Options {
         restart: Restart::Hints,
         ..Options::default()
     };
-    let lost = planted(InjectedBug::LostHints);
-    let is_lost = |options, seeds| (0..seeds).any(|seed| kind(options, seed) == Some("lost hint"));
-    assert!(is_lost(&lost, 1_000), "lost hints are not found");
-    assert!(
-        !is_lost(&right, 500),
-        "hints that arrive are taken for lost"
-    );
+    assert!(loses_hints(&planted(InjectedBug::LostHints)));
+    assert!(!loses_hints(&right));
 }
 
 #[test]
@@ -121,11 +123,14 @@ fn the_same_seed_gives_the_same_log_byte_for_byte() {
         let (second, again) = transcript(&Options::default(), seed);
         assert!(log == again, "seed {seed}: two runs differ");
         assert_eq!(first, second, "seed {seed}");
+        let unwatched = run(&Options::default(), seed);
         assert_eq!(
-            first,
-            run(&Options::default(), seed),
-            "seed {seed}: watched"
+            first.plan, unwatched.plan,
+            "seed {seed}: a trace changes nothing"
         );
+        assert_eq!(first.failure, unwatched.failure, "seed {seed}");
+        let operations = |run: &Run| run.coverage.operations;
+        assert_eq!(operations(&first), operations(&unwatched), "seed {seed}");
     }
 }
 
@@ -159,7 +164,8 @@ fn few_steps_of_a_failed_run_fail_in_the_same_way() {
         );
     }
     let script = script(&options, seed, &again.plan);
-    assert!(script.ends_with("CHECK\n"), "{script}");
+    let check = script.lines().last().unwrap_or_default();
+    assert!(check.starts_with("CHECK"), "{script}");
 }
 
 #[test]
@@ -170,7 +176,7 @@ fn a_run_in_which_little_happens_is_no_failure() {
     };
     let one_node = Options {
         nodes: 1,
-        replicas: 1,
+        replicas: Some(1),
         ..Options::default()
     };
     all_well(&one_operation, 0..50);
@@ -268,10 +274,8 @@ fn the_program_shows_how_to_see_a_failure_again() {
     let again: Vec<&str> = line.split(' ').skip(2).collect();
     let output = crate::run(&again, b"");
     assert_eq!(output.status.code(), Some(1), "{line}");
-    assert!(
-        text.contains("\nCHECK\n") || text.ends_with("CHECK\n"),
-        "{text}"
-    );
+    let check = text.lines().last().unwrap_or_default();
+    assert!(check.starts_with("CHECK"), "{text}");
 }
 
 #[test]
@@ -288,22 +292,7 @@ fn every_step_is_typed_as_a_command_that_the_shell_knows() {
     }
 }
 
-#[test]
-fn a_script_is_shrunk_to_the_steps_that_show_something() {
-    let options = Options::default();
-    let run = run(&options, 0);
-    let puts = |script: &str| script.lines().filter(|it| it.starts_with("PUT ")).count();
-    let script = shrink_script(&options, &run, |script| puts(script) >= 3);
-    let script = script.expect("there are more");
-    assert_eq!(puts(&script), 3, "{script}");
-    let others = ["SLEEP ", "HEAL", "MGET ", "CHECK"];
-    let is_needed = |line: &str| others.iter().any(|it| line.starts_with(it));
-    let lines = script.lines().filter(|line| !is_needed(line));
-    assert_eq!(lines.count(), 3, "{script}");
-    assert_eq!(shrink_script(&options, &run, |_| false), None);
-}
-
-/// What clients can be told that is wrong, with the words for it.
+/// The words of `CHECK` for each kind of failure that clients see.
 const SORTS: [(&str, &[&str]); 4] = [
     ("expired", &["an expired value was read"]),
     (
@@ -321,97 +310,68 @@ fn sorts(text: &str) -> Vec<&'static str> {
     said.map(|(sort, _)| *sort).collect()
 }
 
-/// A failure as `simulate` prints it, and its script as `run` runs it.
-struct Reproduction {
-    /// What is broken; empty if no client was told of it.
-    failure: Vec<&'static str>,
-    /// What is said of the script.
-    says: String,
-    output: std::process::Output,
-}
-
-/// The first failure with these arguments, if there is one, and what its script comes to.
-fn reproduce(arguments: &[&str]) -> Option<Reproduction> {
-    let output = crate::run(&[&["simulate"], arguments].concat(), b"");
-    let text = crate::text(&output.stdout);
-    let (_, failure) = text.split_once("\nseed ")?;
-    let (before, script) = failure.split_once("\n\n# shardlab ").expect("a script");
+/// Runs the script of a report with the command that the report prints.
+fn run_script(report: &str, context: &str) -> std::process::Output {
+    let (_, script) = report.split_once("\n\n# shardlab ").expect(context);
     let (command, script) = script.split_once('\n').expect("lines");
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), script).expect("written");
     let file = file.path().to_str().expect("UTF-8");
     let words = command.split(' ');
     let words = words.map(|it| if it == "FILE" { file } else { it });
-    Some(Reproduction {
-        failure: sorts(failure.lines().next().unwrap_or_default()),
-        says: before.lines().last().unwrap_or_default().into(),
-        output: crate::run(&words.collect::<Vec<_>>(), b""),
-    })
+    crate::run(&words.collect::<Vec<_>>(), b"")
 }
 
-/// Holds what is said of a script against what it comes to, and answers whether its CHECK fails.
-fn expect_truth(arguments: &[&str], reproduction: &Reproduction) -> bool {
-    let Reproduction {
-        failure,
-        says,
-        output,
-    } = reproduction;
-    let (out, err) = (crate::text(&output.stdout), crate::text(&output.stderr));
-    let context = format!("{arguments:?}: {says}\n{out}\n{err}");
-    let fails = err.contains("the promise of these settings, ");
-    let is_same = failure.iter().all(|sort| sorts(out).contains(sort));
-    if says == "as a script of one client, which alone does not show it:" {
-        let is_told = !failure.is_empty();
-        assert!(if is_told { !is_same } else { !fails }, "{context}");
-        return false;
+/// Runs the commands that the report of the first failure prints, and expects that each fails in the
+/// same way. Returns whether clients see it.
+fn expect_reproduction(arguments: &[&str]) -> bool {
+    let context = format!("{arguments:?}");
+    let output = crate::run(&[&["simulate"], arguments].concat(), b"");
+    let report = crate::text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{context} is not found");
+    let (_, failure) = report.split_once(" fails: ").expect(&context);
+    let first = failure.lines().next().unwrap_or_default();
+    for line in report.lines().filter(|line| line.starts_with("again: ")) {
+        let again: Vec<&str> = line.split(' ').skip(2).collect();
+        let output = crate::run(&again, b"");
+        let text = crate::text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{context}: {line}");
+        let (_, again) = text.split_once(" fails: ").expect(line);
+        let again = again.lines().next().unwrap_or_default();
+        assert_eq!(sorts(again), sorts(first), "{context}: {line}");
     }
-    assert!(
-        says.starts_with("the same as a script, whose CHECK "),
-        "{context}"
-    );
-    assert!(is_same, "{context}");
-    assert_eq!(says.ends_with("whose CHECK fails:"), fails, "{context}");
-    assert!(!fails || output.status.code() == Some(1), "{context}");
-    fails
+    let output = run_script(report, &context);
+    let (out, err) = (crate::text(&output.stdout), crate::text(&output.stderr));
+    let context = format!("{context}: {report}\n{out}\n{err}");
+    if report.contains("the same as a script, whose CHECK fails:") {
+        assert_eq!(output.status.code(), Some(1), "{context}");
+        assert!(err.contains(", was broken"), "{context}");
+        let is_same = sorts(first).iter().all(|sort| sorts(out).contains(sort));
+        assert!(is_same, "{context}");
+        return true;
+    }
+    assert!(report.contains("the same as a script"), "{context}");
+    if !report.contains("read-only commands change an answer") {
+        let kept = report.contains("whose CHECK shows the state of the nodes:");
+        assert!(kept && out.contains("state: "), "{context}");
+    }
+    false
 }
 
 #[test]
-fn a_script_shows_what_is_said_of_it_when_it_is_run() {
-    let (mut found, mut failing) = (0, 0);
-    for bug in [
-        ["--plant", "counted-acks"],
-        ["--plant", "no-replication"],
-        ["--plant", "relative-ttl"],
-        ["--plant", "no-tombstones"],
-        ["--plant", "early-tombstones"],
-        ["--plant", "late-deadline"],
-        ["--plant", "lost-hints"],
-        ["--plant", "new-owners-only"],
-        ["--restart", "hints"],
-        ["--restart", "cold"],
-        ["--restart", "stale"],
-    ] {
-        for quorums in [&[][..], &["--write-quorum", "2", "--read-quorum", "2"]] {
-            let arguments = [&bug, quorums].concat();
-            if let Some(reproduction) = reproduce(&arguments) {
-                found += 1;
-                failing += u32::from(expect_truth(&arguments, &reproduction));
-            }
+fn every_failure_is_shown_by_the_commands_that_are_printed() {
+    let mut seen = 0;
+    for bug in InjectedBug::ALL {
+        let bug = bug.to_string();
+        for seed in ["0", "1000"] {
+            let arguments = ["--plant", &bug, "--seed", seed, "--seeds", "1000"];
+            seen += u32::from(expect_reproduction(&arguments));
         }
     }
-    assert!(found > 15 && failing > 1, "{failing} of {found} fail");
-}
-
-#[test]
-fn where_steps_need_several_clients_others_are_looked_for() {
-    // With this bug it matters most which node a client asks, and a script cannot choose it.
-    let is_shown = |seed: &u64| {
-        let arguments = ["--plant", "no-replication", "--seed", &seed.to_string()];
-        let reproduction = reproduce(&arguments).expect("it is found at once");
-        reproduction.says.starts_with("the same as a script")
-    };
-    let shown = (0..20).filter(is_shown).count();
-    assert!(shown >= 3, "{shown} of 20");
+    for restart in ["hints", "cold", "stale"] {
+        seen += u32::from(expect_reproduction(&["--restart", restart]));
+    }
+    assert!(seen > 10, "clients see {seen}");
 }
 
 #[test]
@@ -423,6 +383,12 @@ fn a_failure_is_one_object_for_programs() {
     assert_eq!(report["ok"], false);
     assert!(report["failure"]["seed"].is_u64(), "{report}");
     assert!(report["failure"]["script"].is_string(), "{report}");
+    assert_eq!(report["failure"]["script_shows_it"], true, "{report}");
+    let command = report["failure"]["command"].as_str().expect("text");
+    assert!(
+        command.starts_with("shardlab run --clock virtual "),
+        "{command}"
+    );
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! What excuses that an acknowledged value is missing at the end of a run.
+
+use std::collections::BTreeSet;
+
+use super::setup::Setup;
+use crate::cluster::Cluster;
+use crate::event::{Cursor, EventKind};
+use crate::id::NodeId;
+use crate::nemesis::FaultAction;
+use crate::time::Instant;
+
+/// What has happened that may lose values.
+#[derive(Default)]
+pub struct Losses {
+    /// Up to where the event log has been read.
+    seen: Cursor,
+    /// The keys of which a copy was evicted to make room.
+    evicted: BTreeSet<Box<[u8]>>,
+    /// The nodes whose clock was ever ahead: their copies may have expired early.
+    ahead: BTreeSet<NodeId>,
+    /// The most nodes that were without their memory at a time.
+    lacking: usize,
+    /// Whether a node has crashed.
+    has_crashed: bool,
+}
+
+impl Losses {
+    /// Whether an acknowledged value of a key may be missing, or be an older one, when everything is
+    /// repaired. `expires`: it has a deadline, which has not passed.
+    pub fn excuse(&self, setup: &Setup, key: &[u8], expires: bool) -> bool {
+        let needed = setup.config.write_quorum;
+        let is_bounded = setup.config.capacity.is_bounded();
+        let may_be_refused = is_bounded && !setup.quorums_intersect();
+        let ahead = if expires { self.ahead.len() } else { 0 };
+        let crashed = usize::from(ahead > 0 && self.has_crashed);
+        may_be_refused
+            || is_bounded && self.has_crashed
+            || self.evicted.contains(key)
+            || ahead + self.lacking + crashed >= needed
+    }
+
+    /// Notes what was evicted since the last call: there was no room.
+    pub fn excuse_evicted(&mut self, cluster: &Cluster) {
+        let log = cluster.events();
+        if self.seen != log.end() {
+            for event in log.since(self.seen).events {
+                if event.kind == EventKind::Evicted {
+                    self.evicted.insert(event.key.clone());
+                }
+            }
+            self.seen = log.end();
+        }
+    }
+
+    /// The same after a move during which no request was in flight: it must evict only from nodes that
+    /// are full at its end.
+    pub fn excuse_moved(&mut self, cluster: &mut Cluster, now: Instant) {
+        let Some(most) = cluster.capacity().entries else {
+            return;
+        };
+        if cluster.capacity().bytes.is_some() {
+            return;
+        }
+        let events = cluster.events().since(self.seen).events;
+        let evicted = events.filter(|event| event.kind == EventKind::Evicted);
+        let evicted: Vec<_> = evicted
+            .filter_map(|event| Some((event.node?, event.key.clone())))
+            .collect();
+        self.skip_events(cluster);
+        for (node, key) in evicted {
+            if cluster.keys(now, Some(node), |_| true).len() as u64 >= most {
+                self.evicted.insert(key);
+            }
+        }
+    }
+
+    /// Excuses nothing that was evicted since the last call.
+    pub fn skip_events(&mut self, cluster: &Cluster) {
+        self.seen = cluster.events().end();
+    }
+
+    /// Notes a fault that was injected.
+    pub fn note_fault(&mut self, cluster: &Cluster, action: &FaultAction) {
+        match action {
+            FaultAction::Skew(node, nanos) if *nanos > 0 => {
+                self.ahead.insert(*node);
+            }
+            FaultAction::Crash(_) => {
+                let lacking = cluster.node_ids().filter(|&it| cluster.lacks_memory(it));
+                self.lacking = self.lacking.max(lacking.count());
+                self.has_crashed = true;
+            }
+            _ => {}
+        }
+    }
+}
