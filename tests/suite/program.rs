@@ -369,7 +369,10 @@ fn a_key_put_a_million_times_leaves_memory_flat() {
         .collect();
     let peak = |script| peak_after(script, &[]).0;
     let (a, b) = (peak(&script), peak(&some));
-    assert!(a <= b + 4096, "{a} kB after a million puts, {b} kB after 20,000");
+    assert!(
+        a <= b + 4096,
+        "{a} kB after a million puts, {b} kB after 20,000"
+    );
 }
 
 #[test]
