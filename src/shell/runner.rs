@@ -646,13 +646,9 @@ impl Runner {
         } else {
             self.failures += 1;
         }
-        for (key, reason) in reply.failures() {
-            if self.manners.format != Format::Json {
-                let mut error = reason.clone().of(spec.name);
-                if let Some(key) = key.filter(|_| reason.responses.is_none()) {
-                    error.message = format!("{} was not stored: {reason}", Shown(key));
-                }
-                self.tell(place, b"", &error);
+        if self.manners.format != Format::Json {
+            for error in reply.errors() {
+                self.tell(place, b"", &error.of(spec.name));
             }
         }
         if self.manners.bail {
@@ -694,7 +690,8 @@ impl Runner {
             line: tag,
             result: reply.as_ref(),
         };
-        self.failures += u64::from(reply.is_err());
+        let has_failed = reply.as_ref().map_or(true, Reply::has_failed);
+        self.failures += u64::from(has_failed);
         render::client_outcome(format, out, client, outcome, self.out.buffer());
         self.out.settle();
     }
