@@ -14,6 +14,7 @@ mod program;
 mod protocol;
 mod recording;
 mod replication;
+mod sessions;
 mod simulation;
 mod source;
 mod story;
