@@ -10,7 +10,7 @@ use crate::eviction::Eviction;
 use crate::history::Call;
 use crate::hot::HotKey;
 use crate::id::NodeId;
-use crate::language::word::Bytes;
+use crate::language::word::{Bytes, Shown};
 use crate::language::{Change, Error, Topic};
 use crate::nemesis::Nemesis;
 use crate::network::Endpoint;
@@ -247,6 +247,20 @@ impl Reply<'_> {
             Self::Check(judgement) => judgement.broken.iter().map(|it| (None, it)).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The same as errors that name their keys.
+    #[must_use]
+    pub fn errors(&self) -> Vec<Error> {
+        let named = |(key, reason): (Option<&[u8]>, &Error)| {
+            let mut error = reason.clone();
+            // An error with responses names its key.
+            if let Some(key) = key.filter(|_| reason.responses.is_none()) {
+                error.message = format!("{} was not stored: {reason}", Shown(key));
+            }
+            error
+        };
+        self.failures().into_iter().map(named).collect()
     }
 
     /// Whether it is a check that could not decide.

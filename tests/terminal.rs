@@ -604,6 +604,17 @@ fn a_caret_stands_under_the_word_that_is_wrong() {
 }
 
 #[test]
+fn of_a_command_within_another_the_inner_line_is_pointed_at() {
+    for outer in ["TRACE", "REPEAT 3", "TRACE REPEAT 2"] {
+        let mut terminal = Terminal::start(&[]);
+        let rows = complain(&mut terminal, &format!("{outer} GTE x"));
+        assert_eq!(rows[1], "  GTE x", "{rows:?}");
+        assert_eq!(rows[2], "  ^^^", "{rows:?}");
+        assert!(rows[3].contains("did you mean GET?"), "{rows:?}");
+    }
+}
+
+#[test]
 fn a_near_miss_of_a_command_is_pointed_at_with_a_suggestion() {
     let mut terminal = Terminal::start(&[]);
     let rows = complain(&mut terminal, "GTE apple");

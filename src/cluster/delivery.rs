@@ -141,10 +141,9 @@ impl Cluster {
     fn mark_stale(&mut self, key: &[u8], version: Version) {
         let owners = self.rules().owners(key);
         for &owner in owners.iter() {
-            let lacks = |replica: &Replica| replica.locate(key).version() < version;
             if let Some(hosted) = self.nodes.get_mut(owner)
                 && !hosted.crashed
-                && lacks(&hosted.replica)
+                && hosted.replica.may_lack(key, version)
             {
                 hosted.is_stale = true;
             }

@@ -148,7 +148,7 @@ impl Cluster {
         self.announce_layout(now, node);
         self.apply_capacity(now, node);
         self.deadlines.set(node, Some(now));
-        self.tick(now);
+        while self.advance(now, usize::MAX) {}
         for envelope in inbox {
             self.deliver(now, envelope);
         }
@@ -177,7 +177,7 @@ impl Cluster {
                 self.deadlines.set(node, next);
             }
         }
-        self.tick(now);
+        while self.advance(now, usize::MAX) {}
         Ok(())
     }
 

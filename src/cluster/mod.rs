@@ -350,6 +350,12 @@ impl Cluster {
     #[inline]
     pub fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
         self.log.trim();
+        self.advance(now, limit)
+    }
+
+    /// Like [`Cluster::tick_some`] within a command: drops no event of it.
+    #[inline]
+    fn advance(&mut self, now: Instant, limit: usize) -> bool {
         let now = now.max(self.present);
         if self.is_idle_until(now) {
             self.present = now;

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::Cluster;
 use super::hosted::HostedNode;
@@ -72,39 +73,48 @@ impl Disorder {
     }
 }
 
-impl fmt::Display for Disorder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |key: &Bytes| String::from_utf8_lossy(key).escape_debug().to_string();
+/// The most owners of a key that a description names.
+const MAX_NAMED: usize = 10;
+
+impl Disorder {
+    /// What is wrong, in one line. `name` renders a key.
+    pub fn describe(&self, name: impl Fn(&[u8]) -> String) -> String {
         match self {
-            Self::Unfinished(what) => write!(f, "not at rest: {what}"),
+            Self::Unfinished(what) => format!("not at rest: {what}"),
             Self::Diverged { key, copies } => {
-                let has = |(node, record): &(NodeId, Option<Record>)| {
-                    format!("node {node} has {}", Shown(record.as_ref()))
-                };
-                let copies: Vec<String> = copies.iter().map(has).collect();
-                write!(
-                    f,
-                    "the owners of {} differ: {}",
-                    name(key),
-                    copies.join("; ")
-                )
+                format!("the owners of {} differ: {}", name(key), listed(copies))
             }
             Self::Misplaced { key, node } => {
-                write!(f, "node {node} has {}, which it does not own", name(key))
+                format!("node {node} has {}, which it does not own", name(key))
             }
             Self::FromTheFuture { key, node, version } => {
-                write!(
-                    f,
-                    "node {node} has v{version} of {}, later than all",
-                    name(key)
-                )
+                let key = name(key);
+                format!("node {node} has v{version} of {key}, later than all")
             }
             Self::Expired { key, node } => {
-                write!(f, "node {node} has {} beyond its deadline", name(key))
+                format!("node {node} has {} beyond its deadline", name(key))
             }
-            Self::Miscounted(what) => f.write_str(what),
+            Self::Miscounted(what) => what.clone(),
         }
     }
+}
+
+impl fmt::Display for Disorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |key: &[u8]| String::from_utf8_lossy(key).escape_debug().to_string();
+        f.write_str(&self.describe(name))
+    }
+}
+
+fn listed(copies: &[(NodeId, Option<Record>)]) -> String {
+    let has = |(node, record): &(NodeId, Option<Record>)| {
+        format!("node {node} has {}", Shown(record.as_ref()))
+    };
+    let mut listed: Vec<String> = copies.iter().take(MAX_NAMED).map(has).collect();
+    if copies.len() > MAX_NAMED {
+        listed.push(format!("and {} more", copies.len() - MAX_NAMED));
+    }
+    listed.join("; ")
 }
 
 struct Shown<'a>(Option<&'a Record>);
@@ -118,7 +128,10 @@ impl fmt::Display for Shown<'_> {
         match (&record.value, record.deadline) {
             (None, _) => f.write_str(" (gone)"),
             (Some(_), None) => Ok(()),
-            (Some(_), Some(deadline)) => write!(f, " until {} ms", deadline.as_millis()),
+            (Some(_), Some(deadline)) => {
+                let time = Duration::from_millis(deadline.as_millis());
+                write!(f, " until {}", humantime::format_duration(time))
+            }
         }
     }
 }

@@ -26,6 +26,15 @@ enum Copy {
     Outdated,
 }
 
+/// What a look at every copy counts.
+#[derive(Default)]
+struct Survey {
+    /// Present keys.
+    keys: u64,
+    /// The copies of them that each owner lacks.
+    missing: BTreeMap<NodeId, u64>,
+}
+
 impl Cluster {
     /// How many different keys there are. Cost: O(nodes), or with replicas or faults a look at every
     /// copy.
@@ -113,49 +122,56 @@ impl Cluster {
     /// Copies that owners should have and lack, of all present keys. Cost: a look at every copy.
     #[must_use]
     pub fn replicas_missing(&self) -> u64 {
-        self.missing_by_node().values().sum()
+        self.survey().map_or(0, |it| it.missing.values().sum())
     }
 
-    /// The copies of present keys that each owner lacks.
-    fn missing_by_node(&self) -> BTreeMap<NodeId, u64> {
-        let mut missing = BTreeMap::new();
+    /// Looks at every copy; `None` where keys have one owner each, which lacks none.
+    fn survey(&self) -> Option<Survey> {
         if self.config.replicas == 1 {
-            return missing;
+            return None;
         }
+        let mut survey = Survey::default();
         let layout = self.rules().layout;
         self.for_each_key(|key, _, _| {
+            survey.keys += 1;
             for owner in layout.owners(key) {
                 let hosted = self.nodes.get(owner).filter(|it| !it.crashed);
                 if hosted.is_none_or(|it| it.replica.node.slot_of(key).is_none()) {
-                    *missing.entry(owner).or_insert(0) += 1;
+                    *survey.missing.entry(owner).or_insert(0) += 1;
                 }
             }
         });
-        missing
+        Some(survey)
     }
 
-    /// The contents and the counts of each node, by ascending number. Cost: with replicas, a look at
-    /// every copy.
+    /// The contents and the counts of each node, by ascending number. Cost: O(nodes), and with
+    /// replicas a look at every copy. Nothing is sorted.
     pub fn node_stats(&mut self, now: Instant) -> Vec<(NodeId, Stats)> {
         self.tick(now);
-        let missing = self.missing_by_node();
+        let survey = self.survey().unwrap_or_default();
+        self.surveyed_stats(&survey)
+    }
+
+    fn surveyed_stats(&self, survey: &Survey) -> Vec<(NodeId, Stats)> {
         let stats = self.nodes.iter().map(|hosted| {
             let id = hosted.replica.id();
-            let replicas_missing = missing.get(&id).copied().unwrap_or(0);
-            let stats = Stats {
-                replicas_missing,
-                ..hosted.stats()
-            };
+            let mut stats = hosted.stats();
+            stats.replicas_missing = survey.missing.get(&id).copied().unwrap_or(0);
             (id, stats)
         });
         stats.collect()
     }
 
-    /// The contents and the counts of the whole cluster.
+    /// The contents and the counts of the whole cluster. Cost: O(nodes), and with replicas or faults
+    /// a look at every copy. Nothing is sorted.
     pub fn stats(&mut self, now: Instant) -> Stats {
-        let all = self.node_stats(now).into_iter();
+        self.tick(now);
+        let survey = self.survey();
+        let keys = survey
+            .as_ref()
+            .map_or_else(|| self.size(now), |survey| survey.keys);
+        let all = self.surveyed_stats(&survey.unwrap_or_default()).into_iter();
         let all = all.fold(Stats::default(), |sum, (_, stats)| sum + stats);
-        let keys = self.size(now);
         Stats { keys, ..all }
     }
 

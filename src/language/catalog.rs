@@ -125,7 +125,7 @@ pub(super) static ROWS: &[Row] = rows! {
         "Show or set how many owners must have a write before it is acknowledged, and how many a read asks.",
         [("QUORUM", "writes 1, reads 1, of 1 replica: linearizable but for losses")];
     Rebalance ["REBALANCE"], Cluster, Membership, Words(|_| Ok(Change::Rebalance.into())), "",
-        "Finish a move of keys that was interrupted.",
+        "Finish a move of keys that was interrupted; if there is none, make the copies that are missing.",
         [("REBALANCE", "Balanced: 0 of 0 keys moved (optimum 0) in 0s")];
     Eviction ["EVICTION"], Cluster, Eviction, Words(cluster::eviction), "[policy]",
         "Show or choose which entries leave a full node (HELP EVICTION lists the policies).",
@@ -141,7 +141,7 @@ pub(super) static ROWS: &[Row] = rows! {
         "Bring a crashed node back (HELP RESTART says in which ways).",
         [("PUT apple red", ""), ("CRASH 2", ""), ("RESTART 2", ""), ("GET apple", "apple -> null")];
     Pause ["PAUSE"], Faults, NodeFaults, Words(faults::pause), "n",
-        "Let a node stand still; what is sent to it waits.",
+        "Let a node stand still; what is sent to it waits, up to 10,000 messages or 16 MiB.",
         [("PAUSE 2", ""), ("FAULTS", "PAUSE 2")];
     Resume ["RESUME"], Faults, NodeFaults, Words(faults::resume), "n",
         "Let a paused node go on, with what has come meanwhile.",
@@ -168,7 +168,7 @@ pub(super) static ROWS: &[Row] = rows! {
         "Let so many of the messages between two nodes be overtaken; 0% lifts it.",
         [("REORDER 0 1 5%", ""), ("FAULTS", "REORDER 0 1 5%")];
     Hold ["HOLD"], Faults, LinkFaults, Words(links::hold), "a b",
-        "Let messages between two nodes wait until RELEASE.",
+        "Let messages between two nodes wait until RELEASE, up to 10,000 messages or 16 MiB for each node.",
         [("HOLD 0 1", ""), ("FAULTS", "HOLD 0 1")];
     Release ["RELEASE"], Faults, LinkFaults, Words(links::release), "a b",
         "Let the messages go that HOLD has held, in their order.",
@@ -214,17 +214,20 @@ pub(super) static ROWS: &[Row] = rows! {
           "apple -> red\napple -> red\nServer 2 expired key: apple\napple -> null")];
     History ["HISTORY"], Seeing, History, Words(seeing::history), "[count|on|off|CLEAR]",
         "Show what clients asked last (10 operations, or count) and what they were told; record it or not; forget it.",
-        [];
+        [("HISTORY on", ""), ("PUT apple red", ""),
+         ("HISTORY", "client  invoked  returned  command        outcome\n     \
+                      0  0s       0s        PUT apple red  acknowledged")];
     Check ["CHECK"], Seeing, History, Words(seeing::check), "[promise]",
         "Judge what clients were told: the strongest promise kept, and what breaks a stronger one.",
         [("ISOLATE 0", ""), ("PUT apple red", ""), ("GET apple", "apple -> red"),
          ("CHECK", "linearizable: 2 operations on 1 key\nstate: the copies agree")];
     Via ["VIA"], Script, Clients, Rest(requests::via), "n command",
         "Run a command on keys with node n as its coordinator.",
-        [];
+        [("PUT apple red", ""), ("VIA 1 GET apple", "apple -> red")];
     Client ["CLIENT"], Script, Clients, Rest(requests::client), "n command",
         "Send a command on keys as client n and go on; its reply is shown when it comes.",
-        [];
+        [("SLOW 2 1s", ""), ("CLIENT 1 PUT apple red", ""), ("TIME", "0s"),
+         ("SLEEP 2s", "client 1: OK")];
     Echo ["ECHO"], Script, Nothing, Rest(|rest| Ok(script::echo(rest).into())), "[text]",
         "Print the rest of the line as it stands.",
         [("ECHO It's # no comment", "It's # no comment")];

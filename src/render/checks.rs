@@ -6,12 +6,15 @@ use serde_json::{Value, json};
 use super::history;
 use super::object::{Failure, of};
 use super::style::{Paint, Style};
-use super::text::{line, since_start};
+use super::text::{line, shown, since_start};
 use crate::checker::{KeyVerdict, Promise, Verdict, Violation};
 use crate::history::{Call, Start};
 use crate::language::word::Shown;
 use crate::reply::Judgement;
 use crate::time::Instant;
+
+/// The most findings about the copies that are shown.
+const MAX_STATE: usize = 10;
 
 /// One line for all keys, each key that falls short with its excerpt, and the state of the copies.
 pub fn judgement(style: Style, judgement: &Judgement, out: &mut Vec<u8>) {
@@ -28,9 +31,21 @@ pub fn judgement(style: Style, judgement: &Judgement, out: &mut Vec<u8>) {
     if judgement.state.is_empty() {
         return line("state: the copies agree", out);
     }
-    for disorder in &judgement.state {
+    let (state, omitted) = state(judgement);
+    for disorder in state {
         line(&format!("state: {disorder}"), out);
     }
+    if omitted > 0 {
+        line(&format!("state: and {omitted} more"), out);
+    }
+}
+
+/// The first findings about the copies, and how many more there are.
+fn state(judgement: &Judgement) -> (Vec<String>, usize) {
+    let found = judgement.state.iter().take(MAX_STATE);
+    let found = found.map(|disorder| disorder.describe(shown));
+    let omitted = judgement.state.len().saturating_sub(MAX_STATE);
+    (found.collect(), omitted)
 }
 
 fn summary(verdict: &Verdict) -> String {
@@ -107,6 +122,7 @@ pub fn check_object(judgement: &Judgement) -> Check<'_> {
         let violation = key.violation.as_ref()?;
         Some(of(&key.key, violation_object(key, violation, excerpt)))
     });
+    let (state, omitted) = state(judgement);
     let fields = json!({
         // Whether the history is linearizable: kept, broken or unknown.
         "verdict": verdict.kept(Promise::Linearizable).to_string(),
@@ -118,7 +134,8 @@ pub fn check_object(judgement: &Judgement) -> Check<'_> {
         "forgotten": verdict.forgotten,
         "decided": verdict.is_decided(),
         "violations": violations.collect::<Vec<_>>(),
-        "state": judgement.state.iter().map(ToString::to_string).collect::<Value>(),
+        "state": state,
+        "state_omitted": omitted,
         "ok": judgement.broken.is_none(),
     });
     let broken = judgement.broken.as_ref().map(Failure::from);

@@ -67,9 +67,12 @@ fn notes(verb: Verb) -> &'static [&'static str] {
         Verb::Quorum => &[
             "With w + r > replicas, w > replicas / 2 and r > 1 every key is a linearizable register",
             "with expiry, as long as fewer than w of its owners lose their memory between two heals",
-            "and none of them restarts cold or with hints only.",
+            "and none of them restarts cold, stale or with hints only.",
             "With w = replicas and r = 1 there is no stale read, but what is unknown may come and go.",
             "With less, answers come faster and may be stale while something is broken.",
+            "While a clock is wrong (SKEW) the promise is at most no stale read. With replicas and a",
+            "capacity no more is promised than that no value is invented, since nodes evict.",
+            "The promise shown is the weakest since the history began; CHECK judges by it.",
         ],
         Verb::Heal => &[
             "Nodes that have crashed or are paused, and clocks that are wrong, stay so: RESTART,",
@@ -80,19 +83,20 @@ fn notes(verb: Verb) -> &'static [&'static str] {
             "before the next command that is not LINKS or STEP. On the real clock it waits.",
         ],
         Verb::Trace => &[
-            "From then on requests go as messages, as they do where keys have replicas or something",
-            "is broken.",
+            "Meanwhile requests go as messages, as they do where something is broken. It keeps the",
+            "first 10,000 messages and counts the rest.",
         ],
         Verb::History => &[
             "It is kept from the start where keys have replicas, and otherwise from the first fault",
             "or the first HISTORY or CHECK on; keys that are there by then count as put at that time.",
-            "It holds the first 10,000 operations: what comes after them is counted only.",
+            "It holds the latest 10,000 operations, and values over 64 bytes as length and hash.",
         ],
         Verb::Check => &[
             "From the strongest: linearizable; linearizable but for losses; no stale read; no expired",
-            "read; no invented value. A key that falls short is shown with the fewest operations that",
-            "show it. It fails (exit status 1) if that is less than the settings promise now (QUORUM);",
-            "where they promise nothing it only reports. It may answer unknown.",
+            "read; no invented value; nothing. A key that falls short is shown with the fewest",
+            "operations that show it. It fails (exit status 1) if the promise named is broken, or",
+            "without one the weakest promise since the history began (QUORUM shows it). If it cannot",
+            "decide, it says so (exit status 3). The state of the copies fails nothing.",
         ],
         _ => &[],
     }

@@ -135,14 +135,25 @@ pub fn client_outcome(
     if format == Format::Json {
         return json::outcome(Some(client), line, out);
     }
-    out.extend_from_slice(format!("client {client}: ").as_bytes());
+    let name = format!("client {client}: ");
+    let mut tell = |failure: &Error| {
+        out.extend_from_slice(name.as_bytes());
+        error(style, None, failure, out);
+    };
+    let reply = match line.result {
+        Ok(reply) => reply,
+        Err(failure) => return tell(failure),
+    };
+    let failures = reply.errors();
+    failures.iter().for_each(tell);
     let start = out.len();
-    match line.result {
-        Ok(_) => outcome(format, style, line, out),
-        Err(failure) => error(style, None, failure, out),
-    }
-    if out.len() == start {
-        out.extend_from_slice(b"OK\n");
+    out.extend_from_slice(name.as_bytes());
+    outcome(format, style, line, out);
+    if out.len() == start + name.len() {
+        out.truncate(start);
+        if failures.is_empty() {
+            out.extend_from_slice(format!("{name}OK\n").as_bytes());
+        }
     }
 }
 

@@ -25,7 +25,22 @@ pub fn nodes_grid(style: Style, rows: &[NodeRow]) -> Grid {
     if let Some(skew) = skew(rows.iter().map(|row| row.stats.keys)) {
         grid.below = format!("skew {skew:.2} (max / mean keys)\n");
     }
+    grid.below += &missing_copies(rows);
     grid
+}
+
+/// The copies that nodes lack: `2 copies are missing (server 0: 1, server 2: 1)`.
+fn missing_copies(rows: &[NodeRow]) -> String {
+    let missing = |row: &NodeRow| row.stats.replicas_missing;
+    let all: u64 = rows.iter().map(missing).sum();
+    let lacking = rows.iter().filter(|row| missing(row) > 0);
+    let lacking = lacking.map(|row| format!("server {}: {}", row.node, missing(row)));
+    let lacking = lacking.collect::<Vec<_>>().join(", ");
+    match all {
+        0 => String::new(),
+        1 => format!("1 copy is missing ({lacking})\n"),
+        all => format!("{all} copies are missing ({lacking})\n"),
+    }
 }
 
 fn node_cells(style: Style, row: &NodeRow, all: u64) -> Vec<String> {
@@ -49,7 +64,10 @@ fn node_cells(style: Style, row: &NodeRow, all: u64) -> Vec<String> {
 pub fn stats_grid(stats: &Stats) -> Grid {
     let rows = counts(stats).map(|(name, count)| vec![name.into(), count.to_string()]);
     let ratio = vec!["hit ratio".into(), percent(stats.hit_ratio())];
-    Grid::new(&["count", "value"], rows.into_iter().chain([ratio]))
+    let missing = stats.replicas_missing.to_string();
+    let missing = vec!["copies missing".into(), missing];
+    let rows = rows.into_iter().chain([ratio, missing]);
+    Grid::new(&["count", "value"], rows)
 }
 
 pub fn hot_grid(rows: &[HotRow]) -> Grid {
@@ -113,7 +131,10 @@ pub fn stats_object(node: Option<NodeId>, stats: &Stats) -> Map<String, Value> {
 fn count_fields(stats: &Stats) -> impl Iterator<Item = (String, Value)> {
     let counts = counts(stats).map(|(name, count)| (name.into(), count.into()));
     let ratio = stats.hit_ratio().map(rounded).into();
-    counts.into_iter().chain([("hit_ratio".into(), ratio)])
+    let missing = stats.replicas_missing.into();
+    let others = [("hit_ratio", ratio), ("replicas_missing", missing)];
+    let others = others.map(|(name, value): (&str, Value)| (name.into(), value));
+    counts.into_iter().chain(others)
 }
 
 /// `skew` is the most keys on a node as a multiple of the mean; `used` is a part of the node's

@@ -215,6 +215,16 @@ impl Replica {
         Vec::new()
     }
 
+    /// Whether it may lack a write that removed a key, and whose tombstone another node has dropped.
+    /// A node that knows nothing of the key may have dropped or collected that tombstone itself.
+    pub(crate) fn may_lack(&self, key: &[u8], version: Version) -> bool {
+        let forgotten = self.forgotten_up_to.max(self.tombstones.dropped_up_to());
+        match self.locate(key) {
+            Known::Nothing => forgotten < version,
+            known => known.version() < version,
+        }
+    }
+
     /// When the next entry to expire at `now` was to expire.
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<Instant> {
         let local = self.node.next_due(self.local(now))?;

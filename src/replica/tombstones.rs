@@ -56,6 +56,8 @@ pub struct Tombstones {
     queue: VecDeque<(Instant, Bytes, Version)>,
     /// The unsettled ones that the bound has dropped.
     dropped: Vec<(Bytes, Version)>,
+    /// The latest version of these, also of those that were taken.
+    dropped_up_to: Version,
 }
 
 impl Tombstones {
@@ -130,6 +132,7 @@ impl Tombstones {
             if is_there(&self.table, &key, version) {
                 let settled = self.remove(&key);
                 if settled.is_none() {
+                    self.dropped_up_to = self.dropped_up_to.max(version);
                     self.dropped.push((key, version));
                 }
                 return settled;
@@ -146,6 +149,11 @@ impl Tombstones {
     /// Whether [`Tombstones::take_dropped`] has something to return.
     pub fn has_dropped(&self) -> bool {
         !self.dropped.is_empty()
+    }
+
+    /// The latest version of an unsettled tombstone that the bound has dropped.
+    pub fn dropped_up_to(&self) -> Version {
+        self.dropped_up_to
     }
 
     /// When there may next be something to collect.
@@ -228,6 +236,7 @@ impl Tombstones {
         self.bytes = 0;
         self.queue.clear();
         self.dropped.clear();
+        self.dropped_up_to = 0;
     }
 }
 

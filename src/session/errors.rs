@@ -1,6 +1,6 @@
 //! Errors of the cluster, for people: the true cause, and the node.
 
-use crate::cluster::{FaultError, MoveError, TooManyRequests};
+use crate::cluster::{Cluster, FaultError, MoveError, Status, TooManyRequests};
 use crate::config::ConfigError;
 use crate::id::NodeId;
 use crate::language::word::Shown;
@@ -60,25 +60,35 @@ impl Context {
     #[inline]
     pub(super) fn check(
         self,
+        cluster: &Cluster,
         key: &[u8],
-        node: NodeId,
-        outcome: Outcome,
+        (node, outcome): (NodeId, Outcome),
     ) -> Result<Outcome, Error> {
         match outcome {
-            Outcome::Refused(refusal) => Err(self.refused(key, node, refusal)),
-            Outcome::Unknown(short) => Err(self.unknown(key, &short)),
+            Outcome::Refused(refusal) => Err(self.refused(cluster, key, node, refusal)),
+            Outcome::Unknown(short) => Err(self.unknown(cluster, key, &short)),
             outcome => Ok(outcome),
         }
     }
 
     #[cold]
-    fn refused(self, key: &[u8], node: NodeId, refusal: Refusal) -> Error {
+    fn refused(self, cluster: &Cluster, key: &[u8], node: NodeId, refusal: Refusal) -> Error {
         match (refusal, self.done()) {
             (Refusal::Quorum(short), Some(done)) => {
-                let end = format!(": nothing was {done}");
-                self.failure(ErrorKind::Refused, key, &short, &end)
+                let end = match self {
+                    // Other keys may have been.
+                    Self::Clear => ": it was not removed".into(),
+                    _ => format!(": nothing was {done}"),
+                };
+                self.failure(
+                    ErrorKind::Refused,
+                    key,
+                    &cause(cluster, &short),
+                    &short,
+                    &end,
+                )
             }
-            (Refusal::Quorum(short), None) => self.unreadable(key, &short),
+            (Refusal::Quorum(short), None) => self.unreadable(cluster, key, &short),
             (Refusal::Put(PutError::Full), _) => Error::new(
                 ErrorKind::Refused,
                 PutError::Full
@@ -90,24 +100,37 @@ impl Context {
     }
 
     #[cold]
-    fn unknown(self, key: &[u8], short: &Shortfall) -> Error {
+    fn unknown(self, cluster: &Cluster, key: &[u8], short: &Shortfall) -> Error {
         match self.done() {
             Some(done) => {
                 let end = format!(": it may or may not have been {done}");
-                self.failure(ErrorKind::Unknown, key, short, &end)
+                self.failure(
+                    ErrorKind::Unknown,
+                    key,
+                    &cause(cluster, &short),
+                    short,
+                    &end,
+                )
             }
-            None => self.unreadable(key, short),
+            None => self.unreadable(cluster, key, short),
         }
     }
 
-    fn unreadable(self, key: &[u8], short: &Shortfall) -> Error {
+    fn unreadable(self, cluster: &Cluster, key: &[u8], short: &Shortfall) -> Error {
         let end = ": what it holds is not known";
-        self.failure(ErrorKind::Refused, key, short, end)
+        self.failure(ErrorKind::Refused, key, &cause(cluster, short), short, end)
     }
 
-    fn failure(self, kind: ErrorKind, key: &[u8], short: &Shortfall, end: &str) -> Error {
+    fn failure(
+        self,
+        kind: ErrorKind,
+        key: &[u8],
+        cause: &str,
+        short: &Shortfall,
+        end: &str,
+    ) -> Error {
         let (name, shown) = (self.name(), Shown(key));
-        let message = format!("{name} {shown}: {}{end}", cause(short));
+        let message = format!("{name} {shown}: {cause}{end}");
         Error::new(kind, message).with_responses(Responses {
             missing: short.missing(),
             answered: short.answered.clone(),
@@ -116,7 +139,7 @@ impl Context {
 }
 
 /// Why there are too few nodes.
-fn cause(short: &Shortfall) -> String {
+fn cause(cluster: &Cluster, short: &Shortfall) -> String {
     let one = match short.group {
         Group::Owners => "owner",
         Group::OwnersBefore => "owner before the move",
@@ -124,29 +147,30 @@ fn cause(short: &Shortfall) -> String {
     };
     let many = one.replacen("owner", "owners", 1);
     let missing = short.missing();
+    let reasons = reasons(cluster, short);
     let all_silent = short.silent.len() == missing.len();
     match (short.answered.len(), missing.as_slice()) {
         (0, []) => "its owners did not agree".into(),
-        (0, [_]) if short.group == Group::Coordinators => reasons(short),
+        (0, [_]) if short.group == Group::Coordinators => reasons,
         (0, [node]) => {
-            let reason = reasons(short).replacen(&format!("server {node} "), "", 1);
+            let reason = reasons.replacen(&format!("server {node} "), "", 1);
             format!("its {one}, server {node}, {reason}")
         }
         (0, missing) if all_silent => {
             format!("none of its {many} answered ({})", servers(missing))
         }
-        (0, _) => format!("none of its {many} did it: {}", reasons(short)),
+        (0, _) => format!("none of its {many} did it: {reasons}"),
         (answered, _) => format!(
-            "only {answered} of the {} {many} needed answered ({}); {}",
+            "only {answered} of the {} {many} needed answered ({}); {reasons}",
             short.needed,
             servers(&short.answered),
-            reasons(short)
         ),
     }
 }
 
-/// What is wrong with each node that is missing.
-fn reasons(short: &Shortfall) -> String {
+/// What is wrong with each node that is missing. A node that did not serve when it was asked is
+/// named by its present state.
+fn reasons(cluster: &Cluster, short: &Shortfall) -> String {
     let mut reasons = Vec::new();
     let mut add = |nodes: &[NodeId], one: &str, many: &str| {
         if !nodes.is_empty() {
@@ -154,8 +178,14 @@ fn reasons(short: &Shortfall) -> String {
             reasons.push(format!("{} {what}", servers(nodes)));
         }
     };
+    let (syncing, other) = partition(&short.down, |node| {
+        cluster.status(node) == Some(Status::Syncing)
+    });
+    let (down, returned) = partition(&other, |node| cluster.lacks_memory(node));
     add(&short.silent, "did not answer", "did not answer");
-    add(&short.down, "is down", "are down");
+    add(&down, "is down", "are down");
+    add(&syncing, "is syncing", "are syncing");
+    add(&returned, "was down", "were down");
     let full: Vec<NodeId> = short.refused.iter().map(|(node, _)| *node).collect();
     add(&full, "is full", "are full");
     let (one, many) = ("has a later write", "have a later write");
@@ -164,6 +194,10 @@ fn reasons(short: &Shortfall) -> String {
         return "the others did not".into();
     }
     reasons.join("; ")
+}
+
+fn partition(nodes: &[NodeId], is_so: impl Fn(NodeId) -> bool) -> (Vec<NodeId>, Vec<NodeId>) {
+    nodes.iter().partition(|node| is_so(**node))
 }
 
 macro_rules! refused {

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use super::backend::{Origin, Progress};
 use super::errors::Context;
 use super::simulated::SimulatedCluster;
-use crate::cluster::{Request, Started, Ticket, TooManyRequests};
+use crate::cluster::{Cluster, Request, Started, Ticket, TooManyRequests};
 use crate::id::NodeId;
 use crate::language::word::Bytes;
-use crate::language::{Command, Error};
+use crate::language::{Command, Error, ErrorKind};
 use crate::operation::{Found, Operation, Outcome};
 use crate::reply::{Found as FoundReply, Keyed, Left, Reply};
 use crate::time::Instant;
@@ -71,8 +71,8 @@ impl SimulatedCluster {
         if let Some(key) = single_key(&command) {
             let request = request(&command, 0, key, deadline, false).of(origin.client);
             return match self.start(now, &request.via(origin.via))? {
-                Ok((node, outcome)) if !matches!(command, Command::Persist { .. }) => {
-                    reply_to_one(now, command, node, outcome).map(Progress::Done)
+                Ok(outcome) if !matches!(command, Command::Persist { .. }) => {
+                    reply_to_one(&self.cluster, now, command, outcome).map(Progress::Done)
                 }
                 started => self.resume_on_keys(now, Waiting::one(command, origin, started)),
             };
@@ -128,15 +128,21 @@ impl SimulatedCluster {
             if waiting.submitted == waiting.count || waiting.tickets.len() >= AT_ONCE {
                 break;
             }
-            self.submit_some(now, &mut waiting)?;
+            if !self.submit_some(now, &mut waiting)? {
+                break;
+            }
         }
         if waiting.tickets.is_empty() && waiting.submitted == waiting.count {
-            return waiting.reply(now).map(Progress::Done);
+            return waiting.reply(&self.cluster, now).map(Progress::Done);
         }
         Ok(Progress::Waiting(Box::new(waiting)))
     }
 
-    fn submit_some(&mut self, now: Instant, waiting: &mut Waiting<'_>) -> Result<(), Error> {
+    /// Submits requests of a command. Returns `false` if there is no room for all of them now.
+    ///
+    /// # Errors
+    /// If there is no room for the first request of the command: nothing was submitted.
+    fn submit_some(&mut self, now: Instant, waiting: &mut Waiting<'_>) -> Result<bool, Error> {
         let room = AT_ONCE - waiting.tickets.len();
         let end = waiting.count.min(waiting.submitted + room);
         for index in waiting.submitted..end {
@@ -153,14 +159,18 @@ impl SimulatedCluster {
                 waiting.persists,
             );
             let request = request.of(waiting.origin.client).via(waiting.origin.via);
-            let started = self.start(now, &request)?;
+            let started = match self.start(now, &request) {
+                Ok(started) => started,
+                Err(error) if waiting.submitted == 0 => return Err(error.into()),
+                Err(TooManyRequests) => return Ok(false),
+            };
             waiting.submitted += 1;
             if let Err(ticket) = started {
                 waiting.tickets.push_back((index, ticket));
             }
             waiting.outcomes.push(started.ok());
         }
-        Ok(())
+        Ok(true)
     }
 
     fn collect(&mut self, waiting: &mut Waiting<'_>) {
@@ -329,13 +339,16 @@ impl<'a> Waiting<'a> {
     }
 
     /// The reply, when every request has its outcome.
-    fn reply(self, now: Instant) -> Result<Reply<'a>, Error> {
+    fn reply(self, cluster: &Cluster, now: Instant) -> Result<Reply<'a>, Error> {
         let outcomes: Vec<(NodeId, Outcome)> = self.outcomes.into_iter().flatten().collect();
         match self.command {
-            Command::Del { keys } => removed(each(Context::Del, keys, outcomes, |_, it| {
-                it == Outcome::Applied(true)
-            })),
+            Command::Del { keys } => {
+                removed(each(cluster, Context::Del, keys, outcomes, |_, it| {
+                    it == Outcome::Applied(true)
+                }))
+            }
             Command::MGet { keys } => Ok(Reply::Values(each(
+                cluster,
                 Context::MGet,
                 keys,
                 outcomes,
@@ -344,6 +357,7 @@ impl<'a> Waiting<'a> {
             Command::MSet { pairs, .. } => {
                 let keys = pairs.into_iter().map(|(key, _)| key).collect();
                 Ok(Reply::Stored(each(
+                    cluster,
                     Context::MSet,
                     keys,
                     outcomes,
@@ -353,12 +367,13 @@ impl<'a> Waiting<'a> {
             Command::Exists { keys } => {
                 let asked = keys.len() as u64;
                 let mut exists = 0;
-                for (_, found) in each(Context::Exists, keys, outcomes, |_, it| found(it)) {
+                for (_, found) in each(cluster, Context::Exists, keys, outcomes, |_, it| found(it))
+                {
                     exists += u64::from(found?.is_some());
                 }
                 Ok(Reply::Existing { exists, asked })
             }
-            Command::Clear => cleared(self.cleared, outcomes),
+            Command::Clear => cleared(cluster, self.cleared, outcomes),
             command => {
                 let (node, outcome) = outcomes.into_iter().next().ok_or_else(super::interrupted)?;
                 let outcome = match (&command, self.persists) {
@@ -367,21 +382,55 @@ impl<'a> Waiting<'a> {
                     }
                     _ => outcome,
                 };
-                reply_to_one(now, command, node, outcome)
+                reply_to_one(cluster, now, command, (node, outcome))
             }
         }
     }
 }
 
-fn cleared(keys: Vec<Vec<u8>>, outcomes: Vec<(NodeId, Outcome)>) -> Result<Reply<'static>, Error> {
-    let keys = keys.into_iter().map(Bytes::from).collect();
-    let mut removed = 0;
-    for (_, was_there) in each(Context::Clear, keys, outcomes, |_, it| {
+/// The reply to CLEAR. It is refused only if no key was removed; otherwise the error says how many
+/// were.
+fn cleared(
+    cluster: &Cluster,
+    keys: Vec<Vec<u8>>,
+    outcomes: Vec<(NodeId, Outcome)>,
+) -> Result<Reply<'static>, Error> {
+    let keys: Vec<Bytes<'_>> = keys.into_iter().map(Bytes::from).collect();
+    let all = keys.len();
+    let outcomes = each(cluster, Context::Clear, keys, outcomes, |_, it| {
         it == Outcome::Applied(true)
-    }) {
-        removed += u64::from(was_there?);
+    });
+    let (mut removed, mut errors) = (0, Vec::new());
+    for (_, outcome) in outcomes {
+        match outcome {
+            Ok(was_there) => removed += u64::from(was_there),
+            Err(error) => errors.push(error),
+        }
     }
-    Ok(Reply::Cleared(removed))
+    if errors.is_empty() {
+        return Ok(Reply::Cleared(removed));
+    }
+    Err(partly_cleared(removed, all, errors))
+}
+
+/// The error of a CLEAR that failed for some keys: that of the first, and how many there are.
+fn partly_cleared(removed: u64, all: usize, errors: Vec<Error>) -> Error {
+    let is_unknown = errors.iter().any(|it| it.kind == ErrorKind::Unknown);
+    let more = match errors.len() - 1 {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let first = errors.into_iter().next();
+    let mut error = first.unwrap_or_else(super::interrupted);
+    if all > 1 {
+        let message = &error.message;
+        error.message =
+            format!("CLEAR has removed {removed} of {all} keys for certain; {message}{more}");
+    }
+    if removed > 0 || is_unknown {
+        error.kind = ErrorKind::Unknown;
+    }
+    error
 }
 
 fn removed(mut removed: Keyed<'_, bool>) -> Result<Reply<'_>, Error> {
@@ -397,40 +446,40 @@ fn removed(mut removed: Keyed<'_, bool>) -> Result<Reply<'_>, Error> {
 
 /// The reply to a command on one key.
 #[inline]
-fn reply_to_one(
+fn reply_to_one<'a>(
+    cluster: &Cluster,
     now: Instant,
-    command: Command<'_>,
-    node: NodeId,
-    outcome: Outcome,
-) -> Result<Reply<'_>, Error> {
+    command: Command<'a>,
+    (node, outcome): (NodeId, Outcome),
+) -> Result<Reply<'a>, Error> {
     let applied = |outcome: &Outcome| *outcome == Outcome::Applied(true);
     Ok(match command {
         Command::Get { key } => {
-            let outcome = Context::Get.check(&key, node, outcome)?;
+            let outcome = Context::Get.check(cluster, &key, (node, outcome))?;
             let value = found(outcome).map(|it| it.value);
             Reply::Value(FoundReply { key, value, node })
         }
         Command::Put { key, .. } => {
-            Context::Put.check(&key, node, outcome)?;
+            Context::Put.check(cluster, &key, (node, outcome))?;
             Reply::StoredOne(key)
         }
         Command::Add { key, .. } => {
-            let stored = applied(&Context::Add.check(&key, node, outcome)?);
+            let stored = applied(&Context::Add.check(cluster, &key, (node, outcome))?);
             Reply::Conditional { key, stored }
         }
         Command::Cas { key, .. } => {
-            let stored = applied(&Context::Cas.check(&key, node, outcome)?);
+            let stored = applied(&Context::Cas.check(cluster, &key, (node, outcome))?);
             Reply::Conditional { key, stored }
         }
         Command::Incr { key, .. } => {
-            let value = match Context::Incr.check(&key, node, outcome)? {
+            let value = match Context::Incr.check(cluster, &key, (node, outcome))? {
                 Outcome::Number(sum) => Some(sum.to_string().into_bytes().into()),
                 _ => None,
             };
             Reply::Value(FoundReply { key, value, node })
         }
         Command::Ttl { key } => {
-            let found = found(Context::Ttl.check(&key, node, outcome)?);
+            let found = found(Context::Ttl.check(cluster, &key, (node, outcome))?);
             let left = found.map_or(Left::Absent, |found| match found.deadline {
                 None => Left::Forever,
                 Some(deadline) => Left::For(deadline.since(now)),
@@ -438,11 +487,11 @@ fn reply_to_one(
             Reply::Ttl { key, left }
         }
         Command::Expire { key, .. } => {
-            let changed = applied(&Context::Expire.check(&key, node, outcome)?);
+            let changed = applied(&Context::Expire.check(cluster, &key, (node, outcome))?);
             Reply::Changed { key, changed }
         }
         Command::Persist { key } => {
-            let changed = applied(&Context::Persist.check(&key, node, outcome)?);
+            let changed = applied(&Context::Persist.check(cluster, &key, (node, outcome))?);
             Reply::Changed { key, changed }
         }
         other => unreachable!("{other:?} is no command on one key"),
@@ -450,16 +499,17 @@ fn reply_to_one(
 }
 
 /// What became of each key.
-fn each<T>(
+fn each<'a, T>(
+    cluster: &Cluster,
     context: Context,
-    keys: Vec<Bytes<'_>>,
+    keys: Vec<Bytes<'a>>,
     outcomes: Vec<(NodeId, Outcome)>,
     read: impl Fn(NodeId, Outcome) -> T,
-) -> Keyed<'_, T> {
+) -> Keyed<'a, T> {
     let keyed = keys.into_iter().zip(outcomes);
     keyed
         .map(|(key, (node, outcome))| {
-            let checked = context.check(&key, node, outcome);
+            let checked = context.check(cluster, &key, (node, outcome));
             (key, checked.map(|outcome| read(node, outcome)))
         })
         .collect()

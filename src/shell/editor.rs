@@ -66,7 +66,7 @@ impl Editor {
             return commands().flat_map(Spec::names).map(Into::into).collect();
         };
         let mut candidates = Vec::new();
-        for part in spec.parts_after(place.words) {
+        for part in next_parts(spec, place.words) {
             let words = part.trim_matches(['[', ']', '.']).split([' ', '|']);
             for word in words {
                 match word {
@@ -92,6 +92,16 @@ impl Editor {
         }
         candidates
     }
+}
+
+/// The parts of the syntax that the next word can belong to: up to the first that must be there.
+fn next_parts(spec: &'static Spec, words: usize) -> impl Iterator<Item = &'static str> {
+    let mut ended = false;
+    spec.parts_after(words).take_while(move |part| {
+        let is_next = !ended;
+        ended |= !part.starts_with('[') && !part.ends_with("...");
+        is_next
+    })
 }
 
 fn shown(word: impl AsRef<[u8]>) -> String {
@@ -460,7 +470,14 @@ mod tests {
         assert_eq!(complete("TRACE GET b"), ["TRACE GET banana "]);
         assert_eq!(complete("STEP "), [""; 0]);
         assert_eq!(complete("VIA 1 GET b"), ["VIA 1 GET banana "]);
-        assert_eq!(complete("VIA ")[..2], ["VIA 0 ", "VIA 1 "]);
+        assert_eq!(complete("VIA "), ["VIA 0 ", "VIA 1 "]);
+        assert_eq!(complete("REPEAT "), [""; 0]);
+        assert!(complete("WATCH ").contains(&"WATCH GET ".into()));
+        assert_eq!(complete("RESTART "), ["RESTART 0 ", "RESTART 1 "]);
+        assert_eq!(
+            complete("EVENTS "),
+            ["EVENTS NODE ", "EVENTS 0 ", "EVENTS 1 "]
+        );
         assert_eq!(complete("HISTORY c"), ["HISTORY CLEAR "]);
         assert_eq!(complete("CHECK n"), ["CHECK nothing "]);
         assert_eq!(complete("CHECK l"), ["CHECK linearizable "]);

@@ -360,8 +360,11 @@ impl Runner {
         spec: &'static Spec,
         line: &[u8],
     ) -> Result<Step, Error> {
-        let Some(input) = parse(line)? else {
-            return Err(spec.usage_error("command is missing"));
+        let input = match parse(line) {
+            Ok(Some(input)) => input,
+            Ok(None) => return Err(spec.usage_error("command is missing")),
+            // Reported here: its position is one in this line, not in that of TRACE.
+            Err(error) => return Ok(self.fail(place, line, &error.of(spec.name))),
         };
         let start = session.world.now();
         let trace = session.world.backend.start_trace(start);
@@ -406,6 +409,10 @@ impl Runner {
         times: u64,
         command: &[u8],
     ) -> Result<Step, Error> {
+        // It may take long and print nothing: what was printed before it must not wait for that.
+        if self.depth == 1 {
+            self.out.flush();
+        }
         for time in 1..=times {
             if self.wakeup.is_interrupted() {
                 return Err(interrupted());
@@ -584,7 +591,9 @@ impl Runner {
 
     /// Waits for input or for the next thing that is due, which is then done and told.
     fn wait_for_input(&mut self, session: &mut LocalSession) {
-        self.out.flush();
+        if self.is_cut_off() {
+            return;
+        }
         let now = session.world.now();
         let next = session.world.next_deadline();
         let real = session.world.clock.kind() == ClockKind::Real;
@@ -637,13 +646,9 @@ impl Runner {
         } else {
             self.failures += 1;
         }
-        for (key, reason) in reply.failures() {
-            if self.manners.format != Format::Json {
-                let mut error = reason.clone().of(spec.name);
-                if let Some(key) = key.filter(|_| reason.responses.is_none()) {
-                    error.message = format!("{} was not stored: {reason}", Shown(key));
-                }
-                self.tell(place, b"", &error);
+        if self.manners.format != Format::Json {
+            for error in reply.errors() {
+                self.tell(place, b"", &error.of(spec.name));
             }
         }
         if self.manners.bail {
@@ -685,7 +690,8 @@ impl Runner {
             line: tag,
             result: reply.as_ref(),
         };
-        self.failures += u64::from(reply.is_err());
+        let has_failed = reply.as_ref().map_or(true, Reply::has_failed);
+        self.failures += u64::from(has_failed);
         render::client_outcome(format, out, client, outcome, self.out.buffer());
         self.out.settle();
     }
@@ -750,10 +756,14 @@ impl Observer for Printer<'_> {
         self.out.settle();
     }
 
-    /// On the virtual clock nothing waits, so nothing is flushed early.
+    /// On the virtual clock nothing waits, so nothing is flushed early. Nothing waits either where
+    /// what was printed cannot be written.
     fn before_wait(&mut self) {
         if self.is_real {
             self.out.flush();
+            if self.out.broken().is_some() {
+                self.wakeup.cut_off();
+            }
         }
     }
 

@@ -20,7 +20,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Default)]
 pub struct Wakeup {
     interrupted: AtomicBool,
-    /// Whether the reader of standard output is gone.
+    /// Whether standard output cannot be written any more.
     is_cut_off: AtomicBool,
     inbox: Mutex<Inbox>,
     changed: Condvar,
@@ -50,20 +50,21 @@ impl Wakeup {
         self.changed.notify_all();
     }
 
-    /// Whether to stop: there was an interrupt that was not taken, or the reader of standard output
-    /// is gone.
+    /// Whether to stop: there was an interrupt that was not taken, or standard output cannot be
+    /// written any more.
     #[inline]
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed) || self.is_cut_off()
     }
 
-    /// Whether the reader of standard output is gone.
+    /// Whether standard output cannot be written any more: its reader is gone, or the disk is full.
     #[inline]
     pub fn is_cut_off(&self) -> bool {
         self.is_cut_off.load(Ordering::Relaxed)
     }
 
-    fn cut_off(&self) {
+    /// Ends all waits from now on.
+    pub fn cut_off(&self) {
         let _inbox = self.lock();
         self.is_cut_off.store(true, Ordering::SeqCst);
         self.changed.notify_all();

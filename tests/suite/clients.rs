@@ -11,6 +11,7 @@ use shardlab::eviction::Eviction;
 use shardlab::history;
 use shardlab::id::NodeId;
 use shardlab::operation::{CountError, Outcome, PutError, Refusal};
+use shardlab::placement::PlacementKind;
 use shardlab::replica::{Message, Restart};
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
@@ -427,4 +428,61 @@ fn there_are_as_many_replicas_as_nodes_at_most() {
     }
     assert!(cluster.set_replicas(at(0), 5).is_err(), "four nodes");
     assert!(cluster.set_replicas(at(0), 4).is_ok());
+}
+
+/// Clients of a node that has left ask the next owner at once, and do not wait for their time.
+#[test]
+fn clients_of_a_node_that_has_left_ask_the_next() {
+    let (mut cluster, [a, b, c, _]) = five(soon);
+    cluster
+        .put(at(0), b"apple", b"red", None)
+        .expect("acknowledged");
+    for node in [b, c] {
+        let delay = Duration::from_millis(50);
+        let late = cluster.network().delay(a, node, delay, Duration::ZERO);
+        late.expect("two nodes");
+    }
+    let get = ask(&mut cluster, at(5), None, Action::Get);
+    cluster.leave(at(10), a).expect("four stay");
+    assert_eq!(cluster.move_all(at(10)).waiting, 0);
+    assert_eq!(cluster.status(a), None, "it has left");
+    let (when, who, answer) = reply(&mut cluster, at(10), get);
+    assert!(matches!(answer, Outcome::Value(Some(_))), "{answer:?}");
+    assert_eq!((when, who), (at(10), b));
+}
+
+/// A node that was paused while another one left waits for the new owner, and not for the one that
+/// is gone.
+#[test]
+fn a_node_that_runs_again_learns_the_owners() {
+    // Some placements make the paused node an owner, and then the key waits for it.
+    let tried = PlacementKind::ALL
+        .iter()
+        .map(|&kind| resumes_after_leave(kind));
+    assert!(tried.filter(|&tried| tried).count() > 1);
+}
+
+fn resumes_after_leave(placement: PlacementKind) -> bool {
+    let (mut cluster, [_, b, _, other]) = five(|config| {
+        soon(config);
+        (config.write_quorum, config.read_quorum) = (3, 1);
+        config.placement = placement;
+    });
+    let delay = Duration::from_millis(50);
+    let late = cluster.network().delay(other, b, delay, Duration::ZERO);
+    late.expect("two nodes");
+    let put = ask(&mut cluster, at(0), Some(other), red());
+    cluster.pause(at(10), other).expect("it runs");
+    cluster.leave(at(10), b).expect("four stay");
+    if cluster.move_all(at(10)).waiting > 0 {
+        return false;
+    }
+    cluster.resume(at(20), other).expect("it is paused");
+    let (when, who, answer) = reply(&mut cluster, at(20), put);
+    assert_eq!(
+        (when, who, answer),
+        (at(20), other, Outcome::Done),
+        "{placement}"
+    );
+    true
 }

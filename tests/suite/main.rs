@@ -1,5 +1,6 @@
 //! The program and the library, tested from outside.
 
+mod bounds;
 mod clients;
 mod documents;
 mod eviction;
@@ -13,6 +14,7 @@ mod program;
 mod protocol;
 mod recording;
 mod replication;
+mod sessions;
 mod simulation;
 mod source;
 mod story;

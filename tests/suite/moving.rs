@@ -364,3 +364,97 @@ fn how_far_a_move_has_come_only_grows() {
         assert!(part > 0.8, "{kind}: {part}");
     }
 }
+
+/// 3,000 keys on three nodes.
+fn many_keys(config: Config) -> Cluster {
+    let mut cluster = Cluster::new(config).expect("a cluster");
+    for n in 0..3_000_u32 {
+        let put = cluster.put(Instant::START, &key(n), b"1", None);
+        put.expect("room");
+    }
+    cluster
+}
+
+fn entries(count: u64) -> Capacity {
+    Capacity {
+        entries: Some(count),
+        bytes: None,
+    }
+}
+
+/// Four nodes have room for all, though some hold more in between.
+#[test]
+fn a_join_evicts_nothing_while_there_is_room_at_the_end() {
+    for eviction in [Eviction::Lru, Eviction::Sieve, Eviction::None] {
+        let mut cluster = many_keys(Config {
+            eviction,
+            ..Config::default()
+        });
+        let now = Instant::START;
+        cluster.set_capacity(now, entries(1100));
+        cluster.join(now, 1).expect("room");
+        let cost = cluster.move_all(now);
+        assert_eq!((cost.evicted, cost.lost, cost.waiting), (0, 0, 0));
+        assert_eq!(cluster.size(now), 3_000, "{eviction}");
+        assert_eq!(cluster.events().iter().count(), 0);
+    }
+}
+
+/// Without room for all at the end, the reply counts what the policy has evicted.
+#[test]
+fn what_a_move_evicts_is_counted() {
+    let mut cluster = many_keys(Config::default());
+    let now = Instant::START;
+    cluster.set_capacity(now, entries(1100));
+    cluster.leave(now, NodeId(0)).expect("two stay");
+    let cost = cluster.move_all(now);
+    assert_eq!((cost.evicted, cost.lost, cost.waiting), (800, 0, 0));
+    assert_eq!(cluster.size(now), 2_200);
+    assert_eq!(cluster.events().iter().count(), 800);
+}
+
+/// Every copy is there after a join into nodes that evict nothing, so a crash loses no key.
+#[test]
+fn a_join_leaves_no_key_with_one_copy() {
+    let mut cluster = many_keys(Config {
+        replicas: 2,
+        eviction: Eviction::None,
+        ..Config::default()
+    });
+    let now = Instant::START;
+    cluster.set_capacity(now, entries(2200));
+    cluster.join(now, 1).expect("room");
+    let cost = cluster.move_all(now);
+    assert_eq!((cost.missing, cost.lost, cost.waiting), (0, 0, 0));
+    assert_eq!(cluster.replicas_missing(), 0);
+    cluster.crash(now, NodeId(0)).expect("it runs");
+    assert_eq!(cluster.size(now), 3_000);
+}
+
+/// Copies that there was no room for are counted, and a repair makes them when there is.
+#[test]
+fn a_repair_makes_the_copies_that_are_missing() {
+    let mut cluster = Cluster::new(Config {
+        replicas: 2,
+        eviction: Eviction::None,
+        capacity: entries(1600),
+        ..Config::default()
+    })
+    .expect("a cluster");
+    let now = Instant::START;
+    // The last ones have room at one owner only, or at none.
+    let stored = (0..3_000_u32).filter(|&n| cluster.put(now, &key(n), b"1", None).is_ok());
+    let stored = stored.count() as u64;
+    let missing = cluster.replicas_missing();
+    assert!(missing > 0);
+    assert_eq!(cluster.stats(now).replicas_missing, missing);
+    cluster.rebalance(now);
+    assert_eq!(cluster.move_all(now).missing, missing, "there is no room");
+    cluster.set_capacity(now, entries(2000));
+    cluster.rebalance(now);
+    let cost = cluster.move_all(now);
+    assert_eq!((cost.moved, cost.missing), (missing, 0));
+    assert_eq!(cluster.verify(now), []);
+    cluster.crash(now, NodeId(2)).expect("it runs");
+    assert_eq!(cluster.size(now), stored);
+}
