@@ -105,7 +105,7 @@ impl Store {
     /// The entry under `key`, whose hash is [`rapidhash`].
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
-        // The first record with the same 7 bits of hash is the one in most cases. A search that
+        // The first record with the same tag is the one in most cases. A search that
         // compares no keys is short, and the processor overlaps more look-ups.
         let record = self.index.first(hash)?;
         let found = self.arena.find(record, key);
