@@ -4,7 +4,8 @@
 //! A chunk has 12 lanes, and a lane has the number of a record and a *tag*, 8 bits of the hash. Other
 //! bits of the hash select the home chunk of an entry. An entry whose home chunk is full goes into the
 //! next chunk that has a vacant lane, and each full chunk that it passes counts it; so a search ends
-//! at the first chunk that no entry has passed. A removal counts down again and leaves no tombstone.
+//! at the first chunk that no entry has passed, or when it has seen all. A removal counts down again and
+//! leaves no tombstone.
 //!
 //! This is the layout of F14 (Bronson and Shi, "Open-sourcing F14 for faster, more memory-efficient
 //! hash tables", 2019) with linear probing. hashbrown keeps tags and numbers in two arrays, so a hit
@@ -118,16 +119,14 @@ impl Index {
     #[inline]
     pub fn first(&self, hash: u64) -> Option<Record> {
         let tag = tag_of(hash);
-        let mut at = self.home(hash);
+        let home = self.home(hash);
+        let mut at = home;
         loop {
             let chunk = self.chunks.get(at)?;
             if let Some(lane) = chunk.first(tag) {
                 return Some(Record(chunk.records[lane]));
             }
-            if chunk.passed == 0 {
-                return None;
-            }
-            at = self.after(at);
+            at = self.next_in_search(chunk, at, home)?;
         }
     }
 
@@ -141,17 +140,25 @@ impl Index {
     /// The chunk and the lane of what [`Index::find`] finds.
     fn locate(&self, hash: u64, is_it: impl Fn(Record) -> bool) -> Option<(usize, usize)> {
         let tag = tag_of(hash);
-        let mut at = self.home(hash);
+        let home = self.home(hash);
+        let mut at = home;
         loop {
             let chunk = self.chunks.get(at)?;
             if let Some(lane) = chunk.find(tag, &is_it) {
                 return Some((at, lane));
             }
-            if chunk.passed == 0 {
-                return None;
-            }
-            at = self.after(at);
+            at = self.next_in_search(chunk, at, home)?;
         }
+    }
+
+    /// Where a search that began at `home` goes on; `None` at its end. In a small table entries may
+    /// have passed every chunk.
+    #[inline]
+    fn next_in_search(&self, chunk: &Chunk, at: usize, home: usize) -> Option<usize> {
+        if chunk.passed == 0 {
+            return None;
+        }
+        Some(self.after(at)).filter(|&next| next != home)
     }
 
     /// Adds a record that is not there. The index must not be full.

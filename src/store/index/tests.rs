@@ -141,3 +141,28 @@ fn entries_of_one_home_fill_the_table_round_its_end() {
         index.validate(|_| hash);
     }
 }
+
+/// Entries of each chunk may have gone into the other one, so that no chunk ends a search.
+#[test]
+fn a_search_ends_though_entries_have_passed_every_chunk() {
+    let mut index = Index::with_room_for(20);
+    let (even, odd, absent) = (4 << 56, 1 | 5 << 56, 6 << 56);
+    // One odd entry goes into the even chunk, and the others go.
+    for number in 0..13 {
+        index.insert(odd, Record(number));
+    }
+    for number in 0..12 {
+        index.remove(odd, Record(number));
+    }
+    // One even entry goes into the odd chunk.
+    for number in 20..32 {
+        index.insert(even, Record(number));
+    }
+    assert_eq!(index.first(absent), None);
+    assert_eq!(index.find(absent, |_| true), None);
+    assert_eq!(index.find(odd, |it| it.0 == 0), None);
+    index.remove(absent, Record(12));
+    assert_eq!(index.len(), 13);
+    assert_eq!(index.find(odd, |it| it.0 == 12), Some(Record(12)));
+    assert_eq!(index.find(even, |it| it.0 == 31), Some(Record(31)));
+}
