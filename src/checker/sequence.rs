@@ -32,7 +32,7 @@ pub fn start_after(prefix: &Prefix<'_>, old: &mut OldValues) -> Option<Start> {
             return None;
         }
         end = call.span.end.filter(|&end| end <= prefix.cut)?;
-        if let Some(written) = written(stored, call)? {
+        if let Effect::Write(written) = effect(stored, call)? {
             match stored {
                 Stored::Absent => {}
                 Stored::Value(value, _) => old.add(prefix.key, Some(value)),
@@ -51,29 +51,35 @@ pub fn start_after(prefix: &Prefix<'_>, old: &mut OldValues) -> Option<Start> {
     }
 }
 
-/// What a call writes, if it writes. The outer `None`: that depends on when the call took effect,
-/// or its answer is not the one of a register.
-fn written<'a>(stored: Stored<'a>, call: &'a Call) -> Option<Option<Stored<'a>>> {
+/// What a call does to a key.
+enum Effect<'a> {
+    Nothing,
+    Write(Stored<'a>),
+}
+
+/// What a call does. `None` if that depends on when it took effect, or its answer is not the one of
+/// a register.
+fn effect<'a>(stored: Stored<'a>, call: &'a Call) -> Option<Effect<'a>> {
     let is_alive = |deadline: Option<Instant>| deadline.is_none_or(|it| call.invoked < it);
     match (&call.operation, call.outcome.as_ref()?, stored) {
         (_, Outcome::Refused, _)
         | (Operation::Get, Outcome::Value(None), Stored::Absent)
         | (Operation::Delete, Outcome::Applied(false) | Outcome::Done, Stored::Absent) => {
-            Some(None)
+            Some(Effect::Nothing)
         }
         (Operation::Get, Outcome::Value(Some(read)), Stored::Value(value, deadline))
             if read == value && is_alive(deadline) =>
         {
-            Some(None)
+            Some(Effect::Nothing)
         }
         (Operation::Delete, Outcome::Applied(true) | Outcome::Done, Stored::Value(_, deadline))
             if is_alive(deadline) =>
         {
-            Some(Some(Stored::Absent))
+            Some(Effect::Write(Stored::Absent))
         }
         (Operation::Put { value, deadline }, Outcome::Done, _)
         | (Operation::Add { value, deadline }, Outcome::Applied(true), Stored::Absent) => {
-            Some(Some(Stored::Value(value, *deadline)))
+            Some(Effect::Write(Stored::Value(value, *deadline)))
         }
         _ => None,
     }
@@ -99,7 +105,7 @@ mod tests {
             let ends = (deadline > now + 1).then(|| Instant::from_millis(deadline));
             stored = stored.filter(|it| it.1 > now);
             let seen = stored.map(|it| it.0.to_string());
-            let seen = seen.as_ref().map(|it| it.as_bytes());
+            let seen = seen.as_ref().map(String::as_bytes);
             let until = ends.map_or(u64::MAX, |_| deadline);
             let (operation, outcome) = match rng.below(6) {
                 0 => {

@@ -35,10 +35,6 @@ pub struct Pending {
     timer: Instant,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a table of requests in flight holds few, and each writes sooner or later"
-)]
 enum Phase {
     Reading(Reading),
     Writing(Writing),

@@ -104,13 +104,7 @@ impl Context {
         match self.done() {
             Some(done) => {
                 let end = format!(": it may or may not have been {done}");
-                self.failure(
-                    ErrorKind::Unknown,
-                    key,
-                    &cause(cluster, &short),
-                    short,
-                    &end,
-                )
+                self.failure(ErrorKind::Unknown, key, &cause(cluster, short), short, &end)
             }
             None => self.unreadable(cluster, key, short),
         }
