@@ -43,6 +43,16 @@ pub enum InjectedBug {
     LostHints,
     /// While keys move, the owners that they had before do not count.
     NewOwnersOnly,
+    /// A write for which a node has no room removes the older value.
+    RefusedDeletes,
+    /// What a move brings counts against the capacity at once, and evicts keys for which there is room.
+    MoveEvicts,
+    /// A move does not wait for owners that it cannot reach, and drops what they lack.
+    MoveDrops,
+    /// A move takes a value that expired early, by a clock that is ahead, for gone.
+    EarlyCopies,
+    /// KEYS counts as an access of each key.
+    LookTouches,
 }
 
 /// How to build a [`Cluster`](crate::Cluster).

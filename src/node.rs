@@ -579,15 +579,26 @@ impl<P: EvictionPolicy> Node<P> {
         Ok(slot)
     }
 
-    /// Lifts the bounds by what an entry that moves here takes.
+    /// Lifts the bounds by what an entry that moves here takes, and by what is too much already: under
+    /// the policy `none` a node may be over its capacity after a move that had to wait.
     fn let_in(&mut self, found: Option<Slot>, key: &[u8], value: &[u8]) {
+        let mut more = Usage::default();
         match found {
-            None => self.moved_in.add(key.len(), value.len()),
+            None => more.add(key.len(), value.len()),
             Some(slot) => {
                 let old = self.store.value(slot).len();
-                self.moved_in.bytes += value.len().saturating_sub(old) as u64;
+                more.bytes = value.len().saturating_sub(old) as u64;
             }
         }
+        let (entries, bytes) = (self.len(), self.store.bytes() as u64);
+        let over = |used: u64, most: Option<u64>| most.map_or(0, |most| used.saturating_sub(most));
+        let Capacity {
+            entries: most_entries,
+            bytes: most_bytes,
+        } = self.capacity;
+        self.moved_in.entries =
+            self.moved_in.entries.max(over(entries, most_entries)) + more.entries;
+        self.moved_in.bytes = self.moved_in.bytes.max(over(bytes, most_bytes)) + more.bytes;
     }
 
     /// A move is over: entries over the capacity leave, as the policy chooses. Returns their number.

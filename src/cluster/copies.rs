@@ -12,6 +12,7 @@
 use super::Cluster;
 use super::delivery::rules;
 use super::hosted::HostedNode;
+use crate::config::InjectedBug;
 use crate::hash::rapidhash;
 use crate::id::NodeId;
 use crate::node::Cause;
@@ -86,8 +87,9 @@ impl Cluster {
         };
         // A clock that is ahead has let a value expire early: that is no news for the others.
         let is_early = |record: &Record| record.deadline.is_some_and(|deadline| now < deadline);
+        let copies_early = self.config.bug == Some(InjectedBug::EarlyCopies);
         for (key, record) in source.replica.tombstone_records() {
-            if !is_early(&record) {
+            if copies_early || !is_early(&record) {
                 self.copy(now, from, &key, &record);
             }
         }
@@ -123,7 +125,7 @@ impl Cluster {
     ) {
         let runs = |node| self.nodes.get(node).is_some_and(HostedNode::runs);
         if !runs(from) || !runs(to) || self.network.is_cut(from, to) {
-            copied.waiting = true;
+            copied.waiting = self.config.bug != Some(InjectedBug::MoveDrops);
             return;
         }
         if self.moving.as_ref().is_some_and(|moving| moving.repairs)

@@ -64,8 +64,12 @@ impl Cluster {
     /// With one owner of every key and no message in flight, no older write can arrive any more: the
     /// fast path makes no tombstones then, and those that messages made are not needed.
     fn forget_tombstones(&mut self) {
-        for hosted in self.nodes.iter_mut() {
-            hosted.replica.clear_tombstones(self.clock);
+        if self.tombstones() > 0 {
+            for hosted in self.nodes.iter_mut() {
+                hosted.replica.clear_tombstones(self.clock);
+            }
+            // Reads from now on are based on later state than what is forgotten.
+            self.clock += 1;
         }
     }
 
@@ -331,6 +335,8 @@ impl Cluster {
             replica.delete_latest(now, &rules, &shared, self.clock, &mut self.log);
             self.timeouts.set(owner, replica.next_timeout());
         }
+        // As after a delete by message, which is settled before the next request.
+        self.clock += 1;
     }
 
     /// Prefetches what requests for these keys need, at most 32 of them.

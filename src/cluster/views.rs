@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Cluster;
 use super::hosted::HostedNode;
+use crate::config::InjectedBug;
 use crate::hot::HotKey;
 use crate::id::NodeId;
 use crate::operation::Bytes;
@@ -59,11 +60,16 @@ impl Cluster {
         self.tick(now);
         let mut keys = Vec::new();
         match node {
-            None => self.for_each_key(|key, _, _| {
-                if wanted(key) {
-                    keys.push(key.to_vec());
+            None => {
+                self.for_each_key(|key, _, _| {
+                    if wanted(key) {
+                        keys.push(key.to_vec());
+                    }
+                });
+                if self.config.bug == Some(InjectedBug::LookTouches) {
+                    self.touch_all();
                 }
-            }),
+            }
             Some(id) => {
                 let hosted = self.nodes.get(id).filter(|it| !it.crashed);
                 let node = hosted.map(|it| &it.replica.node);
@@ -78,6 +84,19 @@ impl Cluster {
         }
         keys.sort_unstable();
         keys
+    }
+
+    /// Counts an access of every entry, for [`InjectedBug::LookTouches`].
+    fn touch_all(&mut self) {
+        for hosted in self.nodes.iter_mut().filter(|it| it.runs()) {
+            let node = &mut hosted.replica.node;
+            for slot in node.slots().collect::<Vec<_>>() {
+                // An access may evict another entry.
+                if node.slot_from(slot) == Some(slot) {
+                    node.touch(self.present, slot, &mut self.log);
+                }
+            }
+        }
     }
 
     /// Calls `visit` for each present key, with its value and deadline, in no meaningful order.

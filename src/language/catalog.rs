@@ -123,7 +123,7 @@ pub(super) static ROWS: &[Row] = rows! {
          ("REPLICAS 3", "Replicas 3: 2 copies of 1 key made (optimum 2) in 0s")];
     Quorum ["QUORUM"], Cluster, Replication, Words(cluster::quorum), "[w r]",
         "Show or set how many owners must have a write before it is acknowledged, and how many a read asks.",
-        [("QUORUM", "writes 1, reads 1, of 1 replica: linearizable but for losses")];
+        [("QUORUM", "writes 1, reads 1, of 1 replica: linearizable")];
     Rebalance ["REBALANCE"], Cluster, Membership, Words(|_| Ok(Change::Rebalance.into())), "",
         "Finish a move of keys that was interrupted; if there is none, make the copies that are missing.",
         [("REBALANCE", "Balanced: 0 of 0 keys moved (optimum 0) in 0s")];

@@ -73,8 +73,8 @@ pub struct Bounds {
     pub restart: Restart,
     /// How many nodes may be without their memory at a time. With 0 no node crashes.
     pub budget: usize,
-    /// Whether crashes are the only faults.
-    pub only_crashes: bool,
+    /// The only kinds of faults; empty: all kinds that the nemesis makes.
+    pub only: &'static [Kind],
     /// Whether nodes join.
     pub joins: bool,
     /// Whether nodes leave.
@@ -85,8 +85,8 @@ impl Bounds {
     /// Whether the bounds allow faults of this kind.
     fn allow(&self, kind: Kind) -> bool {
         match kind {
+            _ if !self.only.is_empty() && !self.only.contains(&kind) => false,
             Kind::Crash => self.budget > 0,
-            _ if self.only_crashes => false,
             Kind::Join => self.joins,
             Kind::Leave => self.leaves,
             _ => true,
@@ -99,6 +99,7 @@ impl Bounds {
         allowed.retain(|kind| self.allow(*kind));
         match self.nemesis {
             Nemesis::Off => allowed.clear(),
+            _ if !self.only.is_empty() => {}
             Nemesis::Light => allowed.retain(|kind| kind.is_light()),
             Nemesis::Heavy => allowed.retain(|kind| *kind != Kind::Skew),
             Nemesis::Swarm => return swarm(allowed, rng),

@@ -8,7 +8,7 @@ const HEAVY: Bounds = Bounds {
     nemesis: Nemesis::Heavy,
     restart: Restart::Resync,
     budget: 1,
-    only_crashes: false,
+    only: &[],
     joins: true,
     leaves: true,
 };
@@ -92,7 +92,7 @@ fn only_members_are_named() {
 #[test]
 fn the_end_of_a_fault_is_left_out_when_its_node_has_left() {
     let bounds = Bounds {
-        only_crashes: true,
+        only: &[Kind::Crash],
         ..HEAVY
     };
     let mut injector = injector(&bounds, 7);

@@ -438,3 +438,27 @@ fn an_entry_that_comes_in_anew_costs_what_it_costs() {
     let cost = store::cost(1, 110);
     assert_eq!(node.stats(START).bytes, cost as u64);
 }
+
+#[test]
+fn a_node_over_its_capacity_takes_what_a_move_brings() {
+    let mut log = EventLog::new(10);
+    let mut node = Node::<Box<dyn EvictionPolicy>>::new(NodeId(0));
+    let two = Capacity {
+        entries: Some(2),
+        bytes: Some(100),
+    };
+    let policy = Eviction::None.policy(0);
+    node.bound(Instant::START, two, policy, &mut log);
+    for (number, key) in [b"a", b"b", b"c", b"d"].into_iter().enumerate() {
+        let origin = Origin::Move;
+        let stored = node.store(Instant::START, key, b"value", None, origin, &mut log);
+        assert!(stored.is_ok(), "{number}");
+        assert_eq!(
+            node.end_move(Instant::START, &mut log),
+            0,
+            "nothing is evicted"
+        );
+    }
+    let stored = node.put(Instant::START, b"e", b"value", None, &mut log);
+    assert_eq!(stored, Err(PutError::Full));
+}

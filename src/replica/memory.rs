@@ -214,7 +214,12 @@ impl Replica {
                 self.tombstones.remove(key);
                 Written::Applied
             }
-            Err(error) => Written::Refused(error),
+            Err(error) => {
+                if ctx.has_bug(InjectedBug::RefusedDeletes) {
+                    self.take_out(ctx.now, key, Cause::Deleted, ctx.log);
+                }
+                Written::Refused(error)
+            }
         }
     }
 
@@ -293,10 +298,16 @@ impl Replica {
         record: &Record,
     ) -> Option<Written> {
         let is_known = self.locate(key).version() == record.version;
-        if self.has(key, record, ctx.now) || is_known && !self.is_live(ctx, record) {
+        let is_gone = !self.is_live(ctx, record) || ctx.has_bug(InjectedBug::EarlyCopies);
+        if self.has(key, record, ctx.now) || is_known && is_gone {
             return None;
         }
-        Some(self.apply(ctx, key, record, Origin::Move))
+        let origin = if ctx.has_bug(InjectedBug::MoveEvicts) {
+            Origin::Copy
+        } else {
+            Origin::Move
+        };
+        Some(self.apply(ctx, key, record, origin))
     }
 
     /// Stores the latest of all writes, for the fast path. Everything due must have expired.

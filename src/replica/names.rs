@@ -50,7 +50,7 @@ impl FromStr for Restart {
 
 impl InjectedBug {
     /// All bugs that can be injected.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::CountedAcks,
         Self::NoReplication,
         Self::RelativeTtl,
@@ -59,6 +59,11 @@ impl InjectedBug {
         Self::LateDeadline,
         Self::LostHints,
         Self::NewOwnersOnly,
+        Self::RefusedDeletes,
+        Self::MoveEvicts,
+        Self::MoveDrops,
+        Self::EarlyCopies,
+        Self::LookTouches,
     ];
 }
 
@@ -73,6 +78,11 @@ impl fmt::Display for InjectedBug {
             Self::LateDeadline => "late-deadline",
             Self::LostHints => "lost-hints",
             Self::NewOwnersOnly => "new-owners-only",
+            Self::RefusedDeletes => "refused-deletes",
+            Self::MoveEvicts => "move-evicts",
+            Self::MoveDrops => "move-drops",
+            Self::EarlyCopies => "early-copies",
+            Self::LookTouches => "look-touches",
         })
     }
 }
@@ -81,7 +91,8 @@ impl fmt::Display for InjectedBug {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an injected bug is counted-acks, no-replication, relative-ttl, no-tombstones, \
-     early-tombstones, late-deadline, lost-hints or new-owners-only"
+     early-tombstones, late-deadline, lost-hints, new-owners-only, refused-deletes, move-evicts, \
+     move-drops, early-copies or look-touches"
 )]
 pub struct UnknownBug;
 

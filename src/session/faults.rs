@@ -118,7 +118,7 @@ impl SimulatedCluster {
             nemesis,
             restart: Restart::Resync,
             budget: self.budget(),
-            only_crashes: false,
+            only: &[],
             joins: false,
             leaves: false,
         };

@@ -120,4 +120,15 @@ impl Rehearsal {
         let state = self.check.iter().flat_map(|check| &check.state);
         state.map(Disorder::kind).any(|it| Some(it) == kind)
     }
+
+    /// Whether the read by which the run fails has the same answer.
+    #[must_use]
+    pub fn shows_read(&self, failure: &Failure) -> bool {
+        let Failure::Lost { read, .. } = failure else {
+            return false;
+        };
+        let same = |it: &&Call| it.key == read.key && it.invoked == read.invoked;
+        let mut reads = self.calls.iter().filter(same);
+        reads.any(|it| it.client == read.client && it.outcome == read.outcome)
+    }
 }

@@ -266,6 +266,9 @@ enum Shown {
     Fails,
     /// Its CHECK shows the state of the nodes.
     State,
+    /// A read at its end does not find what the last write left. An older write with an unknown outcome
+    /// may explain that to CHECK.
+    Read,
     /// An answer in it is another one without the read-only commands.
     Looks,
     /// Not at all: then the script does not do what the run does, which is a bug.
@@ -290,6 +293,7 @@ impl Shown {
             }
             Some(failure) if rehearsal.fails(failure) => Self::Fails,
             Some(failure) if rehearsal.shows_state(failure) => Self::State,
+            Some(failure) if rehearsal.shows_read(failure) => Self::Read,
             _ => Self::Missing,
         }
     }
@@ -299,6 +303,9 @@ impl Shown {
         match self {
             Self::Fails => "the same as a script, whose CHECK fails",
             Self::State => "the same as a script, whose CHECK shows the state of the nodes",
+            Self::Read => {
+                "the same as a script: a read at its end does not find what the last write left"
+            }
             Self::Looks => "the same as a script: without its read-only commands an answer differs",
             Self::Missing => "a script that should show it, and does not, which is a bug",
         }

@@ -30,7 +30,7 @@ pub fn verify(
         (history.calls().iter()).partition::<Vec<&Call>, _>(|call| call.id < first_read);
     let wrong = reads.into_iter().find_map(|read| {
         let write = before.iter().rev().find(|it| is_write(it, &read.key))?;
-        let excuse = |expires| losses.excuse(setup, &read.key, expires);
+        let excuse = |deadline| losses.excuse(setup, &read.key, write.invoked, deadline);
         (!is_explained(write, read, excuse)).then_some((*write, read))
     });
     wrong.map(|(write, read)| Failure::Lost {
@@ -48,18 +48,18 @@ fn is_write(call: &Call, key: &[u8]) -> bool {
     *call.key == *key && !call.operation.is_read() && !was_not_done
 }
 
-fn is_explained(write: &Call, read: &Call, excuse: impl Fn(bool) -> bool) -> bool {
+fn is_explained(write: &Call, read: &Call, excuse: impl Fn(Option<Instant>) -> bool) -> bool {
     let (Some(left), Some(Outcome::Value(found))) = (left_by(write), &read.outcome) else {
         return true;
     };
     let is_over = |deadline: Option<Instant>| deadline.is_some_and(|it| it <= read.invoked);
     match left {
-        Left::Nothing => found.is_none() || excuse(false),
+        Left::Nothing => found.is_none() || excuse(None),
         Left::Value(_, deadline) | Left::Some(deadline) if is_over(deadline) => {
-            found.is_none() || excuse(true)
+            found.is_none() || excuse(deadline)
         }
-        Left::Value(value, deadline) => found.as_ref() == Some(value) || excuse(deadline.is_some()),
-        Left::Some(deadline) => found.is_some() || excuse(deadline.is_some()),
+        Left::Value(value, deadline) => found.as_ref() == Some(value) || excuse(deadline),
+        Left::Some(deadline) => found.is_some() || excuse(deadline),
     }
 }
 

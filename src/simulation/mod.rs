@@ -28,6 +28,7 @@
 //! | conditional commands | on the keys that one client alone writes; in a quarter of the runs on all keys |
 //! | read-only commands | in half of the runs, TRACE around requests too |
 //! | lost memory | mostly fewer than W nodes at a time, as the promise demands; in some runs one more |
+//! | skewed moves | in some runs, wrong clocks, joins and leaves are the only faults |
 //! | crashes only | in some runs, with W = R = 1. All owners get every message then, and the run must be linearizable |
 //!
 //! Pauses, faults of the network, joins and leaves have no bound. How nodes restart and which bug is
@@ -49,6 +50,7 @@ mod conclusion;
 mod contents;
 mod coverage;
 mod failure;
+mod lines;
 mod losses;
 mod options;
 mod script;
@@ -196,10 +198,21 @@ pub fn shrink(options: &Options, run: &Run) -> Vec<usize> {
     })
 }
 
-/// The same steps without read-only commands and traces.
+/// The same steps without read-only commands and traces. EVENTS takes the place of one at the end, so that
+/// the run ends when it ended.
 #[must_use]
 pub fn without_looks(plan: &[Step]) -> Vec<Step> {
-    plan.iter().filter_map(Step::without_looks).collect()
+    let mut steps: Vec<Step> = plan.iter().filter_map(Step::without_looks).collect();
+    if let Some(last) = plan.last()
+        && matches!(last.action, Action::Look(_))
+    {
+        let action = Action::Look(Look::Events);
+        steps.push(Step {
+            at: last.at,
+            action,
+        });
+    }
+    steps
 }
 
 fn calls(world: &World) -> &[Call] {
@@ -230,12 +243,22 @@ fn compare(options: &Options, setup: &Setup, plan: &[Step], with: &World) -> Opt
     let mut others = calls(&world).iter();
     calls(with).iter().find_map(|call| {
         let other = others.next();
-        let is_same = other.is_some_and(|it| it == call);
+        let is_same = other.is_some_and(|it| is_same(it, call));
         (!is_same).then(|| Failure::Looks {
             with: Box::new(call.clone()),
             without: other.cloned().map(Box::new),
         })
     })
+}
+
+/// Whether two calls got the same answer at the same time. Which of two answers at one instant comes
+/// first may differ.
+fn is_same(one: &Call, other: &Call) -> bool {
+    let span = other.span;
+    Call {
+        span,
+        ..one.clone()
+    } == *other
 }
 
 /// Makes the steps of a run as it goes.
@@ -254,7 +277,7 @@ impl Generator {
             nemesis: options.nemesis,
             restart: options.restart(),
             budget: setup.budget,
-            only_crashes: setup.only_crashes,
+            only: setup.only(),
             joins: true,
             leaves: options.nodes as usize > setup.config.replicas,
         };
@@ -270,7 +293,8 @@ impl Generator {
         }
     }
 
-    /// Runs until the clients have sent as many requests as the options say. Returns the steps.
+    /// Runs until the clients have sent as many requests as the options say, and the last faults are
+    /// injected. Returns the steps.
     fn run(mut self, options: &Options, world: &mut World) -> Vec<Step> {
         let mut left = options.ops;
         while left > 0 {
@@ -284,7 +308,21 @@ impl Generator {
             }
             left -= usize::from(self.send(world));
         }
+        self.inject_last(world);
         self.plan
+    }
+
+    /// Goes on with faults when the clients have sent their last requests.
+    fn inject_last(&mut self, world: &mut World) {
+        for _ in 0..world.setup.last_faults {
+            let Some(next) = self.injector.next_at() else {
+                break;
+            };
+            world.advance(next);
+            self.inject(world);
+        }
+        // A replay ends at the same instant.
+        self.step(world, Action::Look(Look::Events));
     }
 
     /// When something happens next: an outcome at the earliest, if a client waits for one.

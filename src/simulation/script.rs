@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use super::conclusion;
+use super::lines::Lines;
 use super::options::Options;
 use super::setup::Setup;
 use super::step::Step;
@@ -75,25 +76,5 @@ pub fn script(options: &Options, seed: u64, plan: &[Step]) -> String {
     let check = failure.map_or_else(|| "CHECK".into(), |it| it.check());
     let mut lines = world.lines.take().unwrap_or_default();
     lines.add(world.now, &check);
-    lines.text
-}
-
-/// Commands, and the time of the latest.
-#[derive(Default)]
-pub struct Lines {
-    text: String,
-    now: Instant,
-}
-
-impl Lines {
-    /// Adds a command that is typed at this instant.
-    pub fn add(&mut self, at: Instant, command: &str) {
-        let time = at.since(self.now);
-        if !time.is_zero() {
-            let _ = writeln!(self.text, "SLEEP {}", Compact(time));
-            self.now = at;
-        }
-        self.text.push_str(command);
-        self.text.push('\n');
-    }
+    lines.into_text()
 }

@@ -4,12 +4,14 @@ use super::options::Options;
 use crate::checker::Promise;
 use crate::config::{Capacity, Config};
 use crate::eviction::Eviction;
-use crate::nemesis::{Nemesis, grains, pick};
+use crate::nemesis::{Kind, Nemesis, grains, pick};
 use crate::placement::PlacementKind;
 use crate::rng::Rng;
 
 /// In one of so many runs of a swarm, one owner is a quorum, and crashes are the only faults.
 const ONLY_CRASHES: u64 = 12;
+/// In one of so many runs of a swarm, clocks are wrong beside joins and leaves, and nothing else is.
+const SKEWED_MOVES: u64 = 10;
 /// In one of so many other runs, the quorums do not intersect.
 const SMALL_QUORUMS: u64 = 12;
 /// In one of so many runs of a swarm, nodes have a capacity.
@@ -29,6 +31,8 @@ pub struct Setup {
     pub shared: usize,
     /// Whether crashes, one at a time, are the only faults.
     pub only_crashes: bool,
+    /// Whether wrong clocks, joins and leaves are the only faults.
+    pub skewed_moves: bool,
     /// Whether each request names its coordinator, and so goes by message. Otherwise many requests
     /// take the fast path.
     pub names_coordinators: bool,
@@ -36,6 +40,8 @@ pub struct Setup {
     pub shares_conditions: bool,
     /// Whether read-only commands are mixed in.
     pub looks: bool,
+    /// How many faults follow the last request, so that values of which nothing is read move and expire.
+    pub last_faults: usize,
     /// How many nodes may be without their memory at a time: crashed, or not in sync again.
     pub budget: usize,
 }
@@ -51,19 +57,33 @@ impl Setup {
         config.grace = options.grace.unwrap_or(grace);
         config.history = options.ops + 1_000;
         config.placement = options.placement.unwrap_or_else(|| placement(&mut rng));
-        let only_crashes = draw_quorums(options, &mut config, &mut rng);
-        if !only_crashes {
+        let is_swarm = options.nemesis == Nemesis::Swarm;
+        let skewed_moves = is_swarm && rng.below(SKEWED_MOVES) == 0;
+        let only_crashes = draw_quorums(options, skewed_moves, &mut config, &mut rng);
+        if !only_crashes && !skewed_moves {
             draw_capacity(options, &mut config, &mut rng);
         }
+        let last_faults = pick(&mut rng, &[0, 0, 5, 20]);
         Self {
+            skewed_moves,
             clients: 3 + small(rng.below(3)),
             shared: 1 + small(rng.below(3)),
             only_crashes,
             names_coordinators: rng.below(2) == 0,
             shares_conditions: rng.below(4) == 0 && !only_crashes,
             looks: rng.below(2) == 0,
+            last_faults: if skewed_moves { 4 } else { last_faults },
             budget: draw_budget(&config, only_crashes, options.nemesis, &mut rng),
             config,
+        }
+    }
+
+    /// The only kinds of faults; empty: all.
+    pub(super) fn only(&self) -> &'static [Kind] {
+        match () {
+            () if self.only_crashes => &[Kind::Crash],
+            () if self.skewed_moves => &[Kind::Skew, Kind::Join, Kind::Leave],
+            () => &[],
         }
     }
 
@@ -111,15 +131,16 @@ fn placement(rng: &mut Rng) -> PlacementKind {
 }
 
 /// Draws replicas and quorums. Returns whether crashes are the only faults.
-fn draw_quorums(options: &Options, config: &mut Config, rng: &mut Rng) -> bool {
+fn draw_quorums(options: &Options, skewed_moves: bool, config: &mut Config, rng: &mut Rng) -> bool {
     let is_swarm = options.nemesis == Nemesis::Swarm;
     let is_free = options.write_quorum.is_none() && options.read_quorum.is_none() && is_swarm;
-    if is_free && options.replicas.is_none() && rng.below(6) == 0 {
-        config.replicas = pick(rng, &[1, 2]).min(options.nodes as usize);
+    if is_free && options.replicas.is_none() && (skewed_moves || rng.below(6) == 0) {
+        let drawn = pick(rng, if skewed_moves { &[2, 2, 3] } else { &[1, 2] });
+        config.replicas = drawn.min(options.nodes as usize);
     }
     config.write_quorum = options.write_quorum_of(config.replicas);
     config.read_quorum = options.read_quorum_of(config.replicas);
-    if !is_free || config.replicas == 1 {
+    if !is_free || skewed_moves || config.replicas == 1 {
         return false;
     }
     let only_crashes = rng.below(ONLY_CRASHES) == 0 && !options.capacity.is_bounded();

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::coverage::Coverage;
+use super::lines::Lines;
 use super::losses::Losses;
-use super::script::Lines;
 use super::setup::Setup;
 use super::step::{Action, ClientRequest, Look, Step, key};
 use super::weakness::Weakness;
@@ -290,7 +290,7 @@ impl World {
         if let Some(kind) = action.kind() {
             self.coverage.faults[kind as usize] += 1;
         }
-        self.losses.note_fault(&self.cluster, action);
+        self.losses.note_fault(&self.cluster, self.now, action);
         match action {
             FaultAction::Crash(node) => {
                 self.crashed.insert(*node, self.cluster.version());
