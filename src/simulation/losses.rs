@@ -58,7 +58,7 @@ impl Losses {
         let ahead = deadline.map_or(0, |deadline| self.early(written, deadline));
         let crashed = usize::from(ahead > 0 && self.has_crashed);
         may_be_refused
-            || is_bounded && self.has_crashed
+            || is_bounded && (self.has_crashed || ahead > 0)
             || self.evicted.contains(key)
             || ahead + self.lacking + crashed >= needed
     }
