@@ -57,10 +57,15 @@ impl Deadlines {
             self.widen(place + 1);
         }
         let mut at = self.width() + place;
-        self.tree[at] = next.unwrap_or(Instant::MAX);
-        while at > 1 {
+        let mut next = next.unwrap_or(Instant::MAX);
+        // Above a place that stays the same all others do.
+        while self.tree[at] != next {
+            self.tree[at] = next;
+            if at == 1 {
+                return;
+            }
+            next = next.min(self.tree[at ^ 1]);
             at /= 2;
-            self.tree[at] = self.tree[2 * at].min(self.tree[2 * at + 1]);
         }
     }
 
