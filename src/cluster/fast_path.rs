@@ -32,6 +32,9 @@ impl Cluster {
             return None;
         }
         if self.config.replicas == 1 {
+            if !request.is_look {
+                self.forget_tombstones();
+            }
             return Some(self.run_alone(now, request));
         }
         self.run_copies(now, request)
@@ -54,16 +57,21 @@ impl Cluster {
             let idle = self.clients.in_flight() == 0;
             let undisturbed = idle && self.nodes.iter().all(HostedNode::is_undisturbed);
             self.quiescent = Some(undisturbed);
-            if undisturbed && self.config.replicas == 1 && self.moving.is_none() {
-                self.forget_tombstones();
-            }
+            self.may_have_tombstones |= undisturbed;
         }
         self.quiescent == Some(true)
     }
 
     /// With one owner of every key and no message in flight, no older write can arrive any more: the
-    /// fast path makes no tombstones then, and those that messages made are not needed.
-    fn forget_tombstones(&mut self) {
+    /// fast path makes no tombstones then, and those that messages made are not needed. They go with
+    /// the next request that is no look, since a look changes nothing.
+    #[inline]
+    pub(super) fn forget_tombstones(&mut self) {
+        let is_alone = self.config.replicas == 1 && self.moving.is_none();
+        if !self.may_have_tombstones || !is_alone || !self.is_quiescent() {
+            return;
+        }
+        self.may_have_tombstones = false;
         if self.tombstones() > 0 {
             for hosted in self.nodes.iter_mut() {
                 hosted.replica.clear_tombstones(self.clock);

@@ -92,6 +92,8 @@ pub struct Cluster {
     owners: Vec<NodeId>,
     /// Whether all nodes serve and wait for nothing; `None`: unknown.
     quiescent: Option<bool>,
+    /// Whether nodes may have tombstones that nothing needs; see [`Cluster::forget_tombstones`].
+    may_have_tombstones: bool,
 }
 
 impl Cluster {
@@ -121,6 +123,7 @@ impl Cluster {
             outbox: Vec::new(),
             owners: Vec::new(),
             quiescent: None,
+            may_have_tombstones: false,
         };
         for _ in 0..config.nodes {
             cluster.add_node(Instant::START);

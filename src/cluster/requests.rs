@@ -373,7 +373,9 @@ impl Cluster {
         });
         self.ask_coordinator(now, ticket);
         self.pump(now);
-        self.is_quiescent();
+        if self.is_quiescent() && !request.is_look {
+            self.forget_tombstones();
+        }
         ticket
     }
 

@@ -316,3 +316,11 @@ fn looking_changes_nothing() {
         compare(seed);
     }
 }
+
+/// A TRACE changed what was lost later, and a read-only command which tombstones were forgotten.
+#[test]
+fn looks_of_seeds_that_found_something_once_change_nothing() {
+    for seed in [5_559, 12_778] {
+        compare(seed);
+    }
+}
