@@ -88,10 +88,12 @@ impl Replica {
         }
     }
 
-    /// Collects the tombstones that are not needed any more.
+    /// Collects the tombstones that are not needed any more. While keys move, a new owner may lack
+    /// the write, also if all owners before had it, so all tombstones stay.
     pub(super) fn collect(&mut self, now: Instant, rules: &Rules<'_>) {
         let again = now.saturating_add(rules.grace);
-        if let Some(forgotten) = self.tombstones.collect(now, again) {
+        let may_forget = rules.before.is_none();
+        if let Some(forgotten) = self.tombstones.collect(now, again, may_forget) {
             self.forget_up_to(forgotten);
         }
     }

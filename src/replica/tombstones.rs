@@ -1,7 +1,7 @@
 //! Tombstones: the versions of deleted and expired keys, within a bound.
 //!
 //! A tombstone keeps an older copy of the key elsewhere from coming back. It is kept for the grace
-//! time, and after it as long as some owner may lack the write. When it is collected, the replica
+//! time, and after it while keys move or some owner may lack the write. When it is collected, the replica
 //! rejects messages that are based on state from before all owners had the write: they could only
 //! bring back something older.
 //!
@@ -193,9 +193,10 @@ impl Tombstones {
         old.for_each(|it| it.settled = it.settled.or(Some(clock)));
     }
 
-    /// Collects what may be forgotten at `now`. Returns the latest logical clock at which one of
-    /// these was settled. Tombstones that are not settled are looked at again at `again`.
-    pub fn collect(&mut self, now: Instant, again: Instant) -> Option<Version> {
+    /// Collects the settled tombstones whose time is over at `now`, if they `may_forget`. Returns the
+    /// latest logical clock at which one of these was settled. The others are looked at again at
+    /// `again`.
+    pub fn collect(&mut self, now: Instant, again: Instant, may_forget: bool) -> Option<Version> {
         let mut forgotten = None;
         for _ in 0..self.queue.len() {
             let due = self.queue.front().is_some_and(|(until, ..)| *until <= now);
@@ -203,7 +204,7 @@ impl Tombstones {
                 break;
             };
             match self.find(&key).filter(|it| it.version == version) {
-                Some(tombstone) if tombstone.settled.is_some() => {
+                Some(tombstone) if may_forget && tombstone.settled.is_some() => {
                     forgotten = forgotten.max(self.remove(&key));
                 }
                 Some(_) => self.look_at(again, key, version),
