@@ -5,9 +5,9 @@ use crate::time::Instant;
 
 /// A cache of byte strings, at instants that the caller names.
 ///
-/// The instants of successive calls must not decrease. Every call first does what is due at its
-/// instant, so a value whose deadline has come cannot be read. `Ok(None)` and `Ok(false)` mean that
-/// the key is absent; that no node could answer is an error.
+/// The instants of successive calls must not decrease. Every call first expires the entries whose
+/// deadlines are at or before its instant, so none of them can be read. `Ok(None)` and `Ok(false)`
+/// mean that the key is absent. If no node can answer, the call returns an error.
 pub trait Cache {
     /// Stores `value` under `key`, in place of an older value and its deadline. At `deadline` the
     /// key is gone; without one it stays.

@@ -34,7 +34,7 @@ pub enum InjectedBug {
     RelativeTtl,
     /// Tombstones are collected at once.
     NoTombstones,
-    /// Tombstones are collected after the grace time, whoever lacks them.
+    /// Tombstones are collected after the grace time, even if an owner lacks the write.
     EarlyTombstones,
     /// A key can still be read at its deadline.
     LateDeadline,

@@ -89,9 +89,9 @@
 //!
 //! - A cluster has one clock, and time never goes back: an instant before the latest one counts as
 //!   the latest. A node's own clock may be wrong (SKEW); it decides only when its entries expire.
-//! - Every call does first what is due, so an expired value cannot be read, however late the timer
-//!   is. An expiry on a node whose clock is right carries its deadline, not the moment at which it
-//!   was noticed. Events are in the order in which they happened: their instants never decrease.
+//! - Every call first expires the entries that are due, so an expired value cannot be read even if
+//!   no timer has fired. An expiry on a node whose clock is right carries the deadline as its instant,
+//!   not the instant of the call that found it. Events are in the order in which they happened: their instants never decrease.
 //!   Expiries are in the order of (deadline, node, order of writing).
 //! - A deadline is made in one place, [`time::Instant::after`], with checked arithmetic, before
 //!   anything is changed.

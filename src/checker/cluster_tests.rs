@@ -248,7 +248,7 @@ fn an_expired_read_is_caught() {
 #[test]
 fn an_invented_value_is_caught() {
     is_caught(Fault::Invented, 1, 20, |simulation| {
-        simulation.then(1, Action::Get, hit(b"nobody's"));
+        simulation.then(1, Action::Get, hit(b"never written"));
     });
 }
 

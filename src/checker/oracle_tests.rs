@@ -54,9 +54,9 @@ fn precedes(history: &History, first: OpId, second: OpId) -> bool {
 struct Line<'a> {
     history: &'a History,
     may_lose: bool,
-    /// What led nowhere: exactly, and at exactly that instant.
+    /// The positions of the search from which no order was found.
     failed: BTreeSet<(Vec<OpId>, Register, u64)>,
-    /// What happens later, nobody can have seen.
+    /// The last instant of the history. No call shows a later change.
     last: u64,
 }
 

@@ -4,8 +4,8 @@
 //! holds the earlier of its two children. The first node is at the end of a walk down from the
 //! root; of two with the same instant, the one with the smaller number.
 //!
-//! What a leaf holds is at or before the node's earliest deadline, not always that deadline: what
-//! is removed leaves its instant behind until somebody looks.
+//! A leaf holds an instant at or before the node's earliest deadline. It may be earlier: when an entry
+//! is removed, the leaf keeps its deadline until the cluster visits the node at that instant.
 //!
 //! Cost: O(1) to ask when and to announce a deadline that is not the node's next, O(log nodes) for
 //! everything else; 16 bytes a node, rounded up to a power of two.

@@ -343,7 +343,7 @@ impl Cluster {
         self.network.faults().len() as u64
     }
 
-    /// Does what is due at `now`: expires entries, delivers messages, handles timeouts.
+    /// Expires entries, delivers messages and handles timeouts, up to `now`.
     #[inline]
     pub fn tick(&mut self, now: Instant) {
         while self.tick_some(now, usize::MAX) {}

@@ -155,7 +155,7 @@ impl Moving {
 
 impl Cluster {
     /// Lets a node join. Its number is the next one that was never used. The keys that it is to own
-    /// are pulled by [`Cluster::move_some`], or when somebody asks for them.
+    /// are pulled by [`Cluster::move_some`], or when a client asks for them.
     ///
     /// # Errors
     /// [`MoveError`]; nothing has changed then.

@@ -1,8 +1,8 @@
 //! Requests of clients: submit and poll.
 //!
 //! A client submits an operation on one key and gets a ticket; nothing blocks. When the outcome is
-//! known, the ticket is in the queue of completions, from which [`Cluster::poll`] takes it. Whoever
-//! wants to wait lets time pass in between.
+//! known, the ticket is in the queue of completions, from which [`Cluster::poll`] takes it. A caller
+//! waits by letting time pass between polls.
 //!
 //! The client sends the request to one node, which coordinates: the first owner of the key that is
 //! not down. Messages pass through the simulated network in the order of (instant, sequence). Where

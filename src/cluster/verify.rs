@@ -1,9 +1,9 @@
 //! Whether the nodes agree, once they are at rest.
 //!
-//! What clients were told says nothing of a copy that nobody has read yet. So when all faults are
-//! lifted and nothing is on its way any more, the nodes themselves are looked at: every key must be
-//! at all of its owners, the same at each, and nowhere else, and what a node has counted must be what a
-//! recount gives.
+//! The answers that clients got show no fault of a copy that no client has read yet. So when all
+//! faults have ended and no message is in flight, the nodes themselves are compared: every key must be
+//! at all of its owners, the same at each, and nowhere else, and the counters of each node must be what
+//! a recount gives.
 //!
 //! Cost: all records of all nodes, sorted.
 

@@ -194,8 +194,8 @@ impl Cluster {
         Stats { keys, ..all }
     }
 
-    /// About how many different keys there are, without doing what is due: the number of copies by
-    /// the number of replicas. Cost: O(nodes), and with replicas a look at up to 10,000 copies, for
+    /// An estimate of the number of keys: the number of copies divided by the number of replicas.
+    /// Entries that are due to expire still count. Cost: O(nodes), and with replicas a look at up to 10,000 copies, for
     /// which it is exact.
     #[must_use]
     pub fn rough_size(&self) -> u64 {

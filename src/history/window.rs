@@ -123,7 +123,8 @@ impl History {
         })
     }
 
-    /// Forgets what is over at the cut of each key. Calls that begin after all cuts do not matter.
+    /// Forgets the calls on each key that have ended at its cut. Calls that begin after `cuts.last`
+    /// are in no prefix.
     fn forget_prefixes(&mut self, cuts: Cuts, gone: &mut [bool]) {
         let begun = self
             .calls

@@ -20,8 +20,8 @@ const DELAYS: [u64; 7] = [1, 1, 2, 2, 5, 10, 20];
 const JITTERS: [u64; 4] = [0, 0, 10, 20];
 /// The probability of a random fault, in percent.
 const PERCENTS: [u32; 6] = [1, 5, 20, 50, 50, 100];
-/// One of this many faults of a link is a storm: it comes to all links of one node.
-const STORM: u64 = 3;
+/// One in this many faults of a link is a burst: the same fault hits all links of one node.
+const BURST: u64 = 3;
 /// The weight of a node that joins.
 const WEIGHTS: [u32; 5] = [1, 1, 1, 1, 4];
 /// By how many grains a clock is wrong.
@@ -44,8 +44,8 @@ pub struct FaultInjector {
     latest: Instant,
     /// When it next makes a fault; `None`: never.
     next: Option<Instant>,
-    /// The other faults of a storm, which come at the instant of its first; the next one last.
-    storm: Vec<FaultAction>,
+    /// The faults of a burst that are left, at the instant of its first; the next one is last.
+    burst: Vec<FaultAction>,
     /// Whether a node has joined or left.
     has_moved: bool,
     /// The actions that end faults, by time, then in the order in which they were noted.
@@ -70,7 +70,7 @@ impl FaultInjector {
             restart: bounds.restart,
             latest: now,
             next: None,
-            storm: Vec::new(),
+            burst: Vec::new(),
             has_moved: false,
             ends: BTreeMap::new(),
             noted: 0,
@@ -90,7 +90,7 @@ impl FaultInjector {
     /// action.
     #[must_use]
     pub fn next_at(&self) -> Option<Instant> {
-        if !self.storm.is_empty() {
+        if !self.burst.is_empty() {
             return Some(self.latest);
         }
         let end = self.ends.keys().next().map(|(at, _)| *at);
@@ -109,7 +109,7 @@ impl FaultInjector {
             nodes.iter().all(|node| members.binary_search(node).is_ok())
         };
         loop {
-            let planned = self.storm.pop().or_else(|| self.take_end(now));
+            let planned = self.burst.pop().or_else(|| self.take_end(now));
             match planned {
                 None => return self.make_fault(now, members),
                 // A fault of a node that has left ended with it.
@@ -141,10 +141,10 @@ impl FaultInjector {
         let kind = pick(&mut self.rng, &self.kinds);
         let action = self.draw(kind, members)?;
         if let FaultAction::Network(fault) = &action
-            && self.rng.below(STORM) == 0
+            && self.rng.below(BURST) == 0
         {
             let others = members.iter().filter_map(|&node| moved_to(fault, node));
-            self.storm = others.map(FaultAction::Network).collect();
+            self.burst = others.map(FaultAction::Network).collect();
         }
         Some(action)
     }

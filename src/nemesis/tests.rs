@@ -39,11 +39,11 @@ fn names_are_parsed_and_printed_alike() {
     assert_eq!("lightly".parse::<Nemesis>(), Err(UnknownNemesis));
 }
 
-/// Also while a storm is pending, whose faults come at one instant.
+/// Also in the middle of a burst, whose faults come at one instant.
 #[test]
 fn time_never_runs_backwards() {
     let members = nodes(0..5);
-    let mut storms = 0;
+    let mut bursts = 0;
     for seed in 0..20 {
         let mut injector = injector(&HEAVY, seed);
         let mut latest = Instant::START;
@@ -55,11 +55,11 @@ fn time_never_runs_backwards() {
             assert!(next >= at, "seed {seed}: {next:?} after {at:?}");
             let kind = action.and_then(|action| action.kind());
             let is_hold = kind == Some(Kind::Hold);
-            storms += u32::from(is_hold && (at, kind) == (latest, latest_kind));
+            bursts += u32::from(is_hold && (at, kind) == (latest, latest_kind));
             (latest, latest_kind) = (at, kind);
         }
     }
-    assert!(storms > 20, "{storms}");
+    assert!(bursts > 20, "{bursts}");
 }
 
 #[test]

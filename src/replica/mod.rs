@@ -236,7 +236,7 @@ impl Replica {
         Instant::from_nanos(local.as_nanos().saturating_add_signed(-self.skew))
     }
 
-    /// Does what is due: expires entries, times requests out, collects tombstones.
+    /// Expires entries, times out requests and collects tombstones, up to the present.
     pub fn tick(&mut self, ctx: &mut Context<'_>) {
         self.expire(ctx);
         self.time_out(ctx);

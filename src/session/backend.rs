@@ -58,7 +58,8 @@ pub trait DistributedCache: Send {
     /// How far the move has come, as a part of 1, and how many keys have moved.
     fn move_progress(&self) -> (f64, u64);
 
-    /// Does what is due at `now`, but stops after `limit` expiries; `true` if more is due.
+    /// Expires entries, delivers messages and handles timeouts, up to `now`. Stops after `limit`
+    /// expiries, and returns whether more are due.
     fn tick_some(&mut self, now: Instant, limit: usize) -> bool;
 
     /// When something is due next: at or before the earliest deadline.

@@ -131,7 +131,7 @@ impl Session {
         }
     }
 
-    /// Does what is due at `now`, and passes on what happens.
+    /// Carries out expiries, messages and timeouts up to `now`, and passes on the events.
     #[inline]
     pub fn tick(&mut self, world: &mut World, now: Instant, observer: &mut dyn Observer) {
         while world.backend.tick_some(now, SLICE) {

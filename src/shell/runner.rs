@@ -181,7 +181,7 @@ impl Runner {
         }
     }
 
-    /// Does what is due at `now`, and prints what happened.
+    /// Carries out expiries, messages and timeouts up to `now`, and prints the events.
     #[inline]
     pub fn tick(&mut self, session: &mut LocalSession, now: Instant) {
         let mut printer = self.printer(session);
@@ -551,7 +551,8 @@ impl Runner {
         Err(Error::new(ErrorKind::Refused, message))
     }
 
-    /// Runs all lines of a feed. While the feed has nothing, what is due is done and told.
+    /// Runs all lines of a feed. While the feed has no line, expiries, messages and timeouts are
+    /// carried out, and their events printed.
     ///
     /// # Errors
     /// If reading fails.
@@ -696,8 +697,8 @@ impl Runner {
         self.out.settle();
     }
 
-    /// Ends what is being run. A batch says so by its exit status only: whoever pressed Ctrl-C
-    /// knows.
+    /// Ends the running command after Ctrl-C. A batch prints no message: its exit status shows the
+    /// interrupt.
     fn interrupt(&mut self, message: &str) -> Step {
         if self.manners.out.interactive {
             self.wakeup.take_interrupt();
@@ -778,8 +779,8 @@ impl Observer for Printer<'_> {
     }
 }
 
-/// When long work says how far it has come: after a while, and then from time to time. In the
-/// time of whoever waits, whatever the cluster's clock.
+/// When a long command prints its progress: after a while, and then at intervals. The time is real,
+/// whatever the cluster's clock.
 #[derive(Default)]
 struct Progress {
     due: Option<std::time::Instant>,

@@ -40,7 +40,7 @@
 //! # Random numbers
 //!
 //! The setup, the fault injector, each client, the read-only commands, and each message of the
-//! [network](crate::network) have a generator of their own, made of the seed. All times are multiples of
+//! [network](crate::network) have a generator of their own, seeded from the run's seed. All times are multiples of
 //! 10 ms, so that deadlines, timeouts and faults often meet in one instant.
 //!
 //! Caveat: the runs judge the protocol as this process runs it, not the network of a real cluster.
