@@ -92,7 +92,7 @@ impl Replica {
     /// the write, also if all owners before had it, so all tombstones stay.
     pub(super) fn collect(&mut self, now: Instant, rules: &Rules<'_>) {
         let again = now.saturating_add(rules.grace);
-        let may_forget = rules.before.is_none();
+        let may_forget = rules.before.is_none() || rules.bug == Some(InjectedBug::EarlyTombstones);
         if let Some(forgotten) = self.tombstones.collect(now, again, may_forget) {
             self.forget_up_to(forgotten);
         }

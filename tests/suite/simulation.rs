@@ -357,6 +357,14 @@ fn expect_reproduction(arguments: &[&str]) -> bool {
         return true;
     }
     assert!(report.contains("the same as a script"), "{context}");
+    if report.contains("a read at its end does not find what the last write left:") {
+        let calls = report.lines().filter(|line| line.contains(" client 0: "));
+        let reads = calls.filter_map(|line| line.split_once(" GET "));
+        let (_, read) = reads.last().expect(&context);
+        let shown = read.replace(" = ", " -> ");
+        assert!(out.lines().any(|line| line.contains(&shown)), "{context}");
+        return true;
+    }
     if !report.contains("read-only commands change an answer") {
         let kept = report.contains("whose CHECK shows the state of the nodes:");
         assert!(kept && out.contains("state: "), "{context}");
@@ -376,6 +384,15 @@ fn every_failure_is_shown_by_the_commands_that_are_printed() {
         seen += u32::from(expect_reproduction(&["--restart", restart]));
     }
     assert!(seen > 10, "clients see {seen}");
+}
+
+#[test]
+fn a_last_read_that_shows_a_failure_is_in_the_script() {
+    let arguments = ["--plant", "no-tombstones", "--seed", "51"];
+    assert!(expect_reproduction(&arguments));
+    let output = crate::run(&[&["simulate"][..], &arguments].concat(), b"");
+    let report = crate::text(&output.stdout);
+    assert!(report.contains("a read at its end"), "{report}");
 }
 
 #[test]
