@@ -15,6 +15,13 @@ pub fn commands() -> impl Iterator<Item = &'static Spec> {
     ROWS.iter().map(|row| &row.spec)
 }
 
+/// The name of a command.
+#[must_use]
+pub fn name(verb: Verb) -> &'static str {
+    let mut specs = commands().filter(|spec| spec.verb == verb);
+    specs.next().map_or("", |spec| spec.name)
+}
+
 /// The command with this name or alias, in any letter case.
 #[must_use]
 pub fn find(name: &[u8]) -> Option<&'static Spec> {

@@ -3,6 +3,7 @@
 use crate::cluster::{Cluster, FaultError, MoveError, Status, TooManyRequests};
 use crate::config::ConfigError;
 use crate::id::NodeId;
+use crate::language::catalog::{self, Verb};
 use crate::language::word::Shown;
 use crate::language::{Error, ErrorKind, Responses};
 use crate::network::NetworkError;
@@ -11,48 +12,16 @@ use crate::time::TimeError;
 
 /// The command that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Context {
-    Put,
-    Get,
-    Del,
-    MGet,
-    MSet,
-    Add,
-    Cas,
-    Incr,
-    Ttl,
-    Expire,
-    Persist,
-    Exists,
-    Clear,
-}
+pub(super) struct Context(pub Verb);
 
 impl Context {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Put => "PUT",
-            Self::Get => "GET",
-            Self::Del => "DEL",
-            Self::MGet => "MGET",
-            Self::MSet => "MSET",
-            Self::Add => "ADD",
-            Self::Cas => "CAS",
-            Self::Incr => "INCR",
-            Self::Ttl => "TTL",
-            Self::Expire => "EXPIRE",
-            Self::Persist => "PERSIST",
-            Self::Exists => "EXISTS",
-            Self::Clear => "CLEAR",
-        }
-    }
-
     /// What the command does to a key; `None`: it reads.
     fn done(self) -> Option<&'static str> {
-        match self {
-            Self::Put | Self::MSet | Self::Add | Self::Cas => Some("stored"),
-            Self::Del | Self::Clear => Some("removed"),
-            Self::Incr | Self::Expire | Self::Persist => Some("changed"),
-            Self::Get | Self::MGet | Self::Ttl | Self::Exists => None,
+        match self.0 {
+            Verb::Put | Verb::MSet | Verb::Add | Verb::Cas => Some("stored"),
+            Verb::Del | Verb::Clear => Some("removed"),
+            Verb::Incr | Verb::Expire | Verb::Persist => Some("changed"),
+            _ => None,
         }
     }
 
@@ -75,9 +44,9 @@ impl Context {
     fn refused(self, cluster: &Cluster, key: &[u8], node: NodeId, refusal: Refusal) -> Error {
         match (refusal, self.done()) {
             (Refusal::Quorum(short), Some(done)) => {
-                let end = match self {
+                let end = match self.0 {
                     // Other keys may have been.
-                    Self::Clear => ": it was not removed".into(),
+                    Verb::Clear => ": it was not removed".into(),
                     _ => format!(": nothing was {done}"),
                 };
                 self.failure(
@@ -123,7 +92,7 @@ impl Context {
         short: &Shortfall,
         end: &str,
     ) -> Error {
-        let (name, shown) = (self.name(), Shown(key));
+        let (name, shown) = (catalog::name(self.0), Shown(key));
         let message = format!("{name} {shown}: {cause}{end}");
         Error::new(kind, message).with_responses(Responses {
             missing: short.missing(),

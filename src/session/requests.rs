@@ -8,6 +8,7 @@ use super::errors::Context;
 use super::simulated::SimulatedCluster;
 use crate::cluster::{Cluster, Request, Started, Ticket, TooManyRequests};
 use crate::id::NodeId;
+use crate::language::catalog::Verb;
 use crate::language::word::Bytes;
 use crate::language::{Command, Error, ErrorKind};
 use crate::operation::{Found, Operation, Outcome};
@@ -343,13 +344,13 @@ impl<'a> Waiting<'a> {
         let outcomes: Vec<(NodeId, Outcome)> = self.outcomes.into_iter().flatten().collect();
         match self.command {
             Command::Del { keys } => {
-                removed(each(cluster, Context::Del, keys, outcomes, |_, it| {
+                removed(each(cluster, Context(Verb::Del), keys, outcomes, |_, it| {
                     it == Outcome::Applied(true)
                 }))
             }
             Command::MGet { keys } => Ok(Reply::Values(each(
                 cluster,
-                Context::MGet,
+                Context(Verb::MGet),
                 keys,
                 outcomes,
                 |node, it| (node, found(it).map(|it| it.value)),
@@ -358,7 +359,7 @@ impl<'a> Waiting<'a> {
                 let keys = pairs.into_iter().map(|(key, _)| key).collect();
                 Ok(Reply::Stored(each(
                     cluster,
-                    Context::MSet,
+                    Context(Verb::MSet),
                     keys,
                     outcomes,
                     |_, _| (),
@@ -367,7 +368,7 @@ impl<'a> Waiting<'a> {
             Command::Exists { keys } => {
                 let asked = keys.len() as u64;
                 let mut exists = 0;
-                for (_, found) in each(cluster, Context::Exists, keys, outcomes, |_, it| found(it))
+                for (_, found) in each(cluster, Context(Verb::Exists), keys, outcomes, |_, it| found(it))
                 {
                     exists += u64::from(found?.is_some());
                 }
@@ -397,7 +398,7 @@ fn cleared(
 ) -> Result<Reply<'static>, Error> {
     let keys: Vec<Bytes<'_>> = keys.into_iter().map(Bytes::from).collect();
     let all = keys.len();
-    let outcomes = each(cluster, Context::Clear, keys, outcomes, |_, it| {
+    let outcomes = each(cluster, Context(Verb::Clear), keys, outcomes, |_, it| {
         it == Outcome::Applied(true)
     });
     let (mut removed, mut errors) = (0, Vec::new());
@@ -455,31 +456,31 @@ fn reply_to_one<'a>(
     let applied = |outcome: &Outcome| *outcome == Outcome::Applied(true);
     Ok(match command {
         Command::Get { key } => {
-            let outcome = Context::Get.check(cluster, &key, (node, outcome))?;
+            let outcome = Context(Verb::Get).check(cluster, &key, (node, outcome))?;
             let value = found(outcome).map(|it| it.value);
             Reply::Value(FoundReply { key, value, node })
         }
         Command::Put { key, .. } => {
-            Context::Put.check(cluster, &key, (node, outcome))?;
+            Context(Verb::Put).check(cluster, &key, (node, outcome))?;
             Reply::StoredOne(key)
         }
         Command::Add { key, .. } => {
-            let stored = applied(&Context::Add.check(cluster, &key, (node, outcome))?);
+            let stored = applied(&Context(Verb::Add).check(cluster, &key, (node, outcome))?);
             Reply::Conditional { key, stored }
         }
         Command::Cas { key, .. } => {
-            let stored = applied(&Context::Cas.check(cluster, &key, (node, outcome))?);
+            let stored = applied(&Context(Verb::Cas).check(cluster, &key, (node, outcome))?);
             Reply::Conditional { key, stored }
         }
         Command::Incr { key, .. } => {
-            let value = match Context::Incr.check(cluster, &key, (node, outcome))? {
+            let value = match Context(Verb::Incr).check(cluster, &key, (node, outcome))? {
                 Outcome::Number(sum) => Some(sum.to_string().into_bytes().into()),
                 _ => None,
             };
             Reply::Value(FoundReply { key, value, node })
         }
         Command::Ttl { key } => {
-            let found = found(Context::Ttl.check(cluster, &key, (node, outcome))?);
+            let found = found(Context(Verb::Ttl).check(cluster, &key, (node, outcome))?);
             let left = found.map_or(Left::Absent, |found| match found.deadline {
                 None => Left::Forever,
                 Some(deadline) => Left::For(deadline.since(now)),
@@ -487,11 +488,11 @@ fn reply_to_one<'a>(
             Reply::Ttl { key, left }
         }
         Command::Expire { key, .. } => {
-            let changed = applied(&Context::Expire.check(cluster, &key, (node, outcome))?);
+            let changed = applied(&Context(Verb::Expire).check(cluster, &key, (node, outcome))?);
             Reply::Changed { key, changed }
         }
         Command::Persist { key } => {
-            let changed = applied(&Context::Persist.check(cluster, &key, (node, outcome))?);
+            let changed = applied(&Context(Verb::Persist).check(cluster, &key, (node, outcome))?);
             Reply::Changed { key, changed }
         }
         other => unreachable!("{other:?} is no command on one key"),
