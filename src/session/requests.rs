@@ -343,11 +343,13 @@ impl<'a> Waiting<'a> {
     fn reply(self, cluster: &Cluster, now: Instant) -> Result<Reply<'a>, Error> {
         let outcomes: Vec<(NodeId, Outcome)> = self.outcomes.into_iter().flatten().collect();
         match self.command {
-            Command::Del { keys } => {
-                removed(each(cluster, Context(Verb::Del), keys, outcomes, |_, it| {
-                    it == Outcome::Applied(true)
-                }))
-            }
+            Command::Del { keys } => removed(each(
+                cluster,
+                Context(Verb::Del),
+                keys,
+                outcomes,
+                |_, it| it == Outcome::Applied(true),
+            )),
             Command::MGet { keys } => Ok(Reply::Values(each(
                 cluster,
                 Context(Verb::MGet),
@@ -368,8 +370,9 @@ impl<'a> Waiting<'a> {
             Command::Exists { keys } => {
                 let asked = keys.len() as u64;
                 let mut exists = 0;
-                for (_, found) in each(cluster, Context(Verb::Exists), keys, outcomes, |_, it| found(it))
-                {
+                for (_, found) in each(cluster, Context(Verb::Exists), keys, outcomes, |_, it| {
+                    found(it)
+                }) {
                     exists += u64::from(found?.is_some());
                 }
                 Ok(Reply::Existing { exists, asked })
