@@ -152,7 +152,7 @@ impl<P: EvictionPolicy> Node<P> {
 
     /// How many entries fit, as far as that is known: with a bound on bytes, as many as would fit if
     /// all had the average size.
-    fn size_for_policy(&self) -> usize {
+    pub(super) fn size_for_policy(&self) -> usize {
         let bound = |bound: Option<u64>| bound.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let by_bytes = bound(self.capacity.bytes).map(|bytes| match self.store.len() {
             0 => bytes / 128,

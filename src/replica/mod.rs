@@ -60,6 +60,7 @@ mod memory;
 mod message;
 mod names;
 mod owners;
+mod pending;
 mod reading;
 mod rules;
 mod sync;
@@ -75,7 +76,7 @@ use crate::network::Endpoint;
 use crate::node::{Node, Origin};
 use crate::operation::Bytes;
 use crate::time::Instant;
-use coordinator::PendingRequests;
+use pending::PendingRequests;
 use sync::Sync;
 use tombstones::Tombstones;
 

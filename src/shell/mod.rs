@@ -14,6 +14,7 @@ mod history;
 mod interactive;
 mod lines;
 mod output;
+mod printer;
 mod rehearsal;
 mod runner;
 mod simulate;
@@ -33,7 +34,8 @@ use clock::ShellClock;
 pub use color::When;
 pub use demo::SCENARIOS;
 use output::Output;
-use runner::{Manners, Runner};
+use printer::Manners;
+use runner::Runner;
 pub use simulate::{Series, simulate};
 use wakeup::Wakeup;
 

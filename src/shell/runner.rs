@@ -1,72 +1,26 @@
-//! Runs lines: the session answers commands, and here is done what takes time, reads a file or
-//! runs other lines.
+//! Runs lines, and prints the replies and errors. See `scripts.rs` for the commands that run other lines.
+
+mod scripts;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-use unicode_width::UnicodeWidthStr;
 
 use super::lines::{Feed, Lines, MAX_LINE, Next};
 use super::output::Output;
+use super::printer::{ClientReply, Manners, NoticeLevel, Printer, Progress};
 use super::wakeup::Wakeup;
-use crate::event::{Event, EventKind};
 use crate::language::catalog::{Spec, Verb};
-use crate::language::word::{Shown, show_text};
-use crate::language::{Action, Change, Command, Error, ErrorKind, Request, Script, parse};
-use crate::render::{self, Format, LineOutcome, Style};
+use crate::language::word::show_text;
+use crate::language::{Action, Command, Error, ErrorKind, Request, parse};
+use crate::render::{self, Format, LineOutcome};
 use crate::reply::Reply;
-use crate::session::{LocalSession, Notice, Observer, Origin};
+use crate::session::{LocalSession, Origin};
 use crate::time::{ClockKind, Instant};
 
 /// The deepest that SOURCE, REPEAT and WATCH can be nested.
 const MAX_DEPTH: usize = 32;
-/// How long work goes on before it says how far it has come.
-const FIRST_PROGRESS: Duration = Duration::from_millis(300);
-/// How long until it says so again.
-const NEXT_PROGRESS: Duration = Duration::from_millis(100);
-
-/// How lines are run and answers are shown.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Manners {
-    /// The rendering of replies.
-    pub format: Format,
-    /// How standard output is to look.
-    pub out: Style,
-    /// How standard error is to look.
-    pub err: Style,
-    /// Stop at the first error.
-    pub bail: bool,
-    /// Print each line before its output.
-    pub echo: bool,
-    /// Print no notices and no acknowledgements.
-    pub quiet: bool,
-}
-
-/// Which events are printed as they happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoticeLevel {
-    /// With `--quiet`.
-    Nothing,
-    /// What a client should know without asking: keys that expire or are lost.
-    Expiries,
-    /// With MONITOR.
-    All,
-}
-
-impl NoticeLevel {
-    /// Whether this one is printed.
-    #[must_use]
-    pub fn wants(self, event: &Event) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Expiries => matches!(event.kind, EventKind::Expired | EventKind::Lost),
-            Self::All => true,
-        }
-    }
-}
 
 /// Where a line stands.
 #[derive(Clone, Copy)]
@@ -281,246 +235,6 @@ impl Runner {
         }
     }
 
-    fn run_script(
-        &mut self,
-        session: &mut LocalSession,
-        place: Place<'_>,
-        line: &[u8],
-        spec: &'static Spec,
-        script: Script<'_>,
-    ) -> Step {
-        let done = match script {
-            Script::Quit => {
-                let _ = self.succeed(place, spec, &Reply::Done);
-                return Step::Quit;
-            }
-            Script::Monitor { on } => {
-                self.monitoring = on;
-                Ok(Step::Next)
-            }
-            Script::Trace { command } => {
-                self.nested(|this| this.trace(session, place, spec, &command))
-            }
-            Script::Move(change) => {
-                return match self.change(session, change) {
-                    Ok(reply) => self.succeed(place, spec, &reply),
-                    Err(error) => self.fail(place, line, &error.of(spec.name)),
-                };
-            }
-            Script::Sleep { time } => self.sleep(session, time).map(|()| Step::Next),
-            Script::Source { path } => self.source(session, &path),
-            Script::Repeat { times, command } => {
-                self.nested(|this| this.repeat(session, place, times, &command))
-            }
-            Script::Watch { every, command } => {
-                self.nested(|this| this.watch(session, place, every, &command))
-            }
-        };
-        match done {
-            Ok(Step::Next) if spec.verb == Verb::Trace => Step::Next,
-            Ok(Step::Next) => self.succeed(place, spec, &Reply::Done),
-            Ok(step) => step,
-            Err(error) => self.fail(place, line, &error.of(spec.name)),
-        }
-    }
-
-    fn nested(
-        &mut self,
-        run: impl FnOnce(&mut Self) -> Result<Step, Error>,
-    ) -> Result<Step, Error> {
-        if self.depth == MAX_DEPTH {
-            let message = format!("nested too deeply: at most {MAX_DEPTH} levels");
-            return Err(Error::new(ErrorKind::Refused, message));
-        }
-        self.depth += 1;
-        let step = run(self);
-        self.depth -= 1;
-        step
-    }
-
-    fn change(
-        &mut self,
-        session: &mut LocalSession,
-        change: Change,
-    ) -> Result<Reply<'static>, Error> {
-        let mut printer = self.printer(session);
-        let LocalSession { world, session } = session;
-        let reply = session.change(world, change, &mut printer);
-        self.out.clear_status();
-        self.print_replies();
-        reply
-    }
-
-    /// Runs a command, and shows its messages before its reply. A command that takes time by itself
-    /// has told what it has to tell by then.
-    fn trace(
-        &mut self,
-        session: &mut LocalSession,
-        place: Place<'_>,
-        spec: &'static Spec,
-        line: &[u8],
-    ) -> Result<Step, Error> {
-        let input = match parse(line) {
-            Ok(Some(input)) => input,
-            Ok(None) => return Err(spec.usage_error("command is missing")),
-            // Reported here: its position is one in this line, not in that of TRACE.
-            Err(error) => return Ok(self.fail(place, line, &error.of(spec.name))),
-        };
-        let start = session.world.now();
-        let trace = session.world.backend.start_trace(start);
-        let command = match input.action {
-            Action::Command(command) => command,
-            Action::Request(request) => {
-                let reply = self.request(session, place, start, request);
-                let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-                return Ok(match reply {
-                    Ok(Some((spec, reply))) => self.succeed(place, spec, &reply),
-                    Ok(None) => Step::Next,
-                    Err(error) => self.fail(place, line, &error.of(input.spec.name)),
-                });
-            }
-            Action::Script(script) => {
-                let step = self.run_script(session, place, line, input.spec, script);
-                let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-                return Ok(step);
-            }
-        };
-        let reply = self.execute(session, start, command);
-        let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-        Ok(match reply {
-            Ok(reply) => self.succeed(place, input.spec, &reply),
-            Err(error) => self.fail(place, line, &error.of(input.spec.name)),
-        })
-    }
-
-    /// Lets time pass, and prints what happens meanwhile when it happens.
-    fn sleep(&mut self, session: &mut LocalSession, time: Duration) -> Result<(), Error> {
-        let mut printer = self.printer(session);
-        let LocalSession { world, session } = session;
-        let slept = session.sleep(world, time, &mut printer);
-        self.print_replies();
-        slept
-    }
-
-    fn repeat(
-        &mut self,
-        session: &mut LocalSession,
-        place: Place<'_>,
-        times: u64,
-        command: &[u8],
-    ) -> Result<Step, Error> {
-        // It may take long and print nothing: what was printed before it must not wait for that.
-        if self.depth == 1 {
-            self.out.flush();
-        }
-        for time in 1..=times {
-            if self.wakeup.is_interrupted() {
-                return Err(interrupted());
-            }
-            if self.out.broken().is_some() {
-                return Ok(Step::Stop);
-            }
-            let failures = self.failures;
-            let step = self.run_command(session, place, command);
-            if step != Step::Next {
-                return Ok(step);
-            }
-            if self.failures > failures {
-                let message = format!("stopped at {time} of {times}");
-                return Err(Error::new(ErrorKind::Nested, message));
-            }
-        }
-        Ok(Step::Next)
-    }
-
-    fn watch(
-        &mut self,
-        session: &mut LocalSession,
-        place: Place<'_>,
-        every: Duration,
-        command: &[u8],
-    ) -> Result<Step, Error> {
-        let mut drawn = 0;
-        loop {
-            self.out.flush();
-            if self.out.broken().is_some() {
-                return Ok(Step::Stop);
-            }
-            if drawn > 0 {
-                let up_and_clear = format!("\x1b[{drawn}A\x1b[J");
-                self.out.buffer().extend_from_slice(up_and_clear.as_bytes());
-            }
-            let failures = self.failures;
-            let step = self.run_command(session, place, command);
-            if step != Step::Next {
-                return Ok(step);
-            }
-            if self.failures > failures {
-                return Err(Error::new(ErrorKind::Nested, "stopped at an error"));
-            }
-            drawn = self.redrawable_lines();
-            let total = self.out.total();
-            if !self.manners.out.interactive && !session.world.backend.overview().has_deadlines {
-                return Ok(Step::Next);
-            }
-            match self.sleep(session, every) {
-                Err(error) if error.kind == ErrorKind::Interrupted => {
-                    return self.end_of_watch(error);
-                }
-                slept => slept?,
-            }
-            if self.out.total() != total {
-                // Something happened, and was told below: what was drawn stays.
-                drawn = 0;
-            }
-        }
-    }
-
-    /// How many lines a WATCH at the prompt has just printed and can draw over; 0 if it can't.
-    fn redrawable_lines(&mut self) -> usize {
-        let terminal = terminal_size::terminal_size().filter(|_| self.manners.out.interactive);
-        let Some((width, height)) = terminal else {
-            return 0;
-        };
-        let text = String::from_utf8_lossy(self.out.buffer()).into_owned();
-        let fits = |line: &str| line.width() <= usize::from(width.0);
-        let lines = text.lines().count();
-        if lines < usize::from(height.0) && text.lines().all(fits) {
-            lines
-        } else {
-            0
-        }
-    }
-
-    /// At the prompt, Ctrl-C is how a WATCH ends; in a batch it ends everything.
-    fn end_of_watch(&mut self, error: Error) -> Result<Step, Error> {
-        if !self.manners.out.interactive {
-            return Err(error);
-        }
-        self.wakeup.take_interrupt();
-        // Behind the ^C that the terminal has shown.
-        self.out.buffer().push(b'\n');
-        Ok(Step::Next)
-    }
-
-    fn source(&mut self, session: &mut LocalSession, path: &[u8]) -> Result<Step, Error> {
-        let path = self.resolve(path)?;
-        self.nested(|this| this.run_file(session, &path))
-    }
-
-    /// A path in a script is looked for beside the script first.
-    fn resolve(&self, path: &[u8]) -> Result<PathBuf, Error> {
-        let Ok(name) = std::str::from_utf8(path) else {
-            let message = format!("{} is not a file name: it is not UTF-8", Shown(path));
-            return Err(Error::new(ErrorKind::Io, message));
-        };
-        let beside = self.sources.last().and_then(|source| source.parent());
-        let beside = beside.map(|folder| folder.join(name));
-        Ok(beside
-            .filter(|path| path.exists())
-            .unwrap_or_else(|| name.into()))
-    }
-
     /// Runs the lines of a file.
     ///
     /// # Errors
@@ -538,17 +252,6 @@ impl Runner {
         let step = self.run_lines(session, &path.display().to_string(), &mut lines);
         self.sources.pop();
         step.map_err(cannot)
-    }
-
-    fn check_cycle(&self, canonical: &Path) -> Result<(), Error> {
-        let Some(first) = self.sources.iter().position(|source| source == canonical) else {
-            return Ok(());
-        };
-        let cycle = self.sources.iter().skip(first).map(PathBuf::as_path);
-        let names = cycle.chain([canonical]).filter_map(Path::file_name);
-        let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
-        let message = format!("SOURCE goes round in a circle: {}", names.join(" -> "));
-        Err(Error::new(ErrorKind::Refused, message))
     }
 
     /// Runs all lines of a feed. While the feed has no line, expiries, messages and timeouts are
@@ -724,77 +427,6 @@ const INTERRUPTED: &str = "interrupted";
 
 fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, INTERRUPTED)
-}
-
-/// A client, the tag of its command, and the reply.
-type ClientReply = (u32, u64, Result<Reply<'static>, Error>);
-
-/// Prints while a command takes time.
-struct Printer<'r> {
-    out: &'r mut Output,
-    manners: Manners,
-    notices: NoticeLevel,
-    wakeup: &'r Wakeup,
-    is_real: bool,
-    progress: Progress,
-    replies: &'r mut Vec<ClientReply>,
-}
-
-impl Observer for Printer<'_> {
-    #[inline]
-    fn notice(&mut self, notice: Notice<'_>) {
-        let Manners { format, out, .. } = self.manners;
-        match notice {
-            Notice::Event(event) if self.notices.wants(event) => {
-                render::event(format, out, event, self.out.buffer());
-            }
-            Notice::Missed(count) if self.notices != NoticeLevel::Nothing => {
-                render::missed(format, out, count, self.out.buffer());
-            }
-            Notice::Event(_) | Notice::Missed(_) => {}
-            Notice::Reply { client, tag, reply } => self.replies.push((client, tag, reply)),
-        }
-        self.out.settle();
-    }
-
-    /// On the virtual clock nothing waits, so nothing is flushed early. Nothing waits either where
-    /// what was printed cannot be written.
-    fn before_wait(&mut self) {
-        if self.is_real {
-            self.out.flush();
-            if self.out.broken().is_some() {
-                self.wakeup.cut_off();
-            }
-        }
-    }
-
-    fn progress(&mut self, part: f64, moved: u64) -> bool {
-        let is_shown = self.manners.out.interactive && !self.manners.quiet;
-        if is_shown && self.progress.is_due() {
-            let percent = (part * 100.0).floor();
-            let text = format!("moving keys: {percent} %, {moved} moved");
-            self.out.status(&text);
-        }
-        !self.wakeup.is_interrupted()
-    }
-}
-
-/// When a long command prints its progress: after a while, and then at intervals. The time is real,
-/// whatever the cluster's clock.
-#[derive(Default)]
-struct Progress {
-    due: Option<std::time::Instant>,
-}
-
-impl Progress {
-    fn is_due(&mut self) -> bool {
-        let now = std::time::Instant::now();
-        let due = *self.due.get_or_insert(now + FIRST_PROGRESS);
-        if now >= due {
-            self.due = Some(now + NEXT_PROGRESS);
-        }
-        now >= due
-    }
 }
 
 /// An I/O error without std's "(os error 2)".

@@ -11,7 +11,7 @@ use std::thread;
 
 use rustyline::ExternalPrinter;
 
-use super::runner::{Manners, NoticeLevel};
+use super::printer::{Manners, NoticeLevel};
 use crate::render;
 use crate::session::{LocalSession, Notice, Observer};
 use crate::time::ClockKind;

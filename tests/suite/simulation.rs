@@ -359,8 +359,8 @@ fn expect_reproduction(arguments: &[&str]) -> bool {
     assert!(report.contains("the same as a script"), "{context}");
     if report.contains("a read at its end does not find what the last write left:") {
         let calls = report.lines().filter(|line| line.contains(" client 0: "));
-        let reads = calls.filter_map(|line| line.split_once(" GET "));
-        let (_, read) = reads.last().expect(&context);
+        let mut reads = calls.filter_map(|line| line.split_once(" GET "));
+        let (_, read) = reads.next_back().expect(&context);
         let shown = read.replace(" = ", " -> ");
         assert!(out.lines().any(|line| line.contains(&shown)), "{context}");
         return true;

@@ -1,0 +1,127 @@
+//! What is printed while a command runs: events, and progress.
+
+use std::time::Duration;
+
+use super::output::Output;
+use super::wakeup::Wakeup;
+use crate::event::{Event, EventKind};
+use crate::language::Error;
+use crate::render::{self, Format, Style};
+use crate::reply::Reply;
+use crate::session::{Notice, Observer};
+
+/// How long work goes on before it says how far it has come.
+const FIRST_PROGRESS: Duration = Duration::from_millis(300);
+/// How long until it says so again.
+const NEXT_PROGRESS: Duration = Duration::from_millis(100);
+
+/// How lines are run and answers are shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manners {
+    /// The rendering of replies.
+    pub format: Format,
+    /// How standard output is to look.
+    pub out: Style,
+    /// How standard error is to look.
+    pub err: Style,
+    /// Stop at the first error.
+    pub bail: bool,
+    /// Print each line before its output.
+    pub echo: bool,
+    /// Print no notices and no acknowledgements.
+    pub quiet: bool,
+}
+
+/// Which events are printed as they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeLevel {
+    /// With `--quiet`.
+    Nothing,
+    /// What a client should know without asking: keys that expire or are lost.
+    Expiries,
+    /// With MONITOR.
+    All,
+}
+
+impl NoticeLevel {
+    /// Whether this one is printed.
+    #[must_use]
+    pub fn wants(self, event: &Event) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Expiries => matches!(event.kind, EventKind::Expired | EventKind::Lost),
+            Self::All => true,
+        }
+    }
+}
+
+/// A client, the tag of its command, and the reply.
+pub type ClientReply = (u32, u64, Result<Reply<'static>, Error>);
+
+/// Prints while a command takes time.
+pub struct Printer<'r> {
+    pub out: &'r mut Output,
+    pub manners: Manners,
+    pub notices: NoticeLevel,
+    pub wakeup: &'r Wakeup,
+    pub is_real: bool,
+    pub progress: Progress,
+    pub replies: &'r mut Vec<ClientReply>,
+}
+
+impl Observer for Printer<'_> {
+    #[inline]
+    fn notice(&mut self, notice: Notice<'_>) {
+        let Manners { format, out, .. } = self.manners;
+        match notice {
+            Notice::Event(event) if self.notices.wants(event) => {
+                render::event(format, out, event, self.out.buffer());
+            }
+            Notice::Missed(count) if self.notices != NoticeLevel::Nothing => {
+                render::missed(format, out, count, self.out.buffer());
+            }
+            Notice::Event(_) | Notice::Missed(_) => {}
+            Notice::Reply { client, tag, reply } => self.replies.push((client, tag, reply)),
+        }
+        self.out.settle();
+    }
+
+    /// On the virtual clock nothing waits, so nothing is flushed early. Nothing waits either where
+    /// what was printed cannot be written.
+    fn before_wait(&mut self) {
+        if self.is_real {
+            self.out.flush();
+            if self.out.broken().is_some() {
+                self.wakeup.cut_off();
+            }
+        }
+    }
+
+    fn progress(&mut self, part: f64, moved: u64) -> bool {
+        let is_shown = self.manners.out.interactive && !self.manners.quiet;
+        if is_shown && self.progress.is_due() {
+            let percent = (part * 100.0).floor();
+            let text = format!("moving keys: {percent} %, {moved} moved");
+            self.out.status(&text);
+        }
+        !self.wakeup.is_interrupted()
+    }
+}
+
+/// When a long command prints its progress: after a while, and then at intervals. The time is real,
+/// whatever the cluster's clock.
+#[derive(Default)]
+pub struct Progress {
+    due: Option<std::time::Instant>,
+}
+
+impl Progress {
+    fn is_due(&mut self) -> bool {
+        let now = std::time::Instant::now();
+        let due = *self.due.get_or_insert(now + FIRST_PROGRESS);
+        if now >= due {
+            self.due = Some(now + NEXT_PROGRESS);
+        }
+        now >= due
+    }
+}
