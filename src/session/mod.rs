@@ -67,6 +67,15 @@ impl World {
     }
 }
 
+/// Where a command that a client sent was written, for its reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tag {
+    /// The name of the command.
+    pub command: &'static str,
+    /// The number of its line.
+    pub line: u64,
+}
+
 /// Something that a session is told without asking.
 pub enum Notice<'a> {
     /// An event.
@@ -77,8 +86,8 @@ pub enum Notice<'a> {
     Reply {
         /// The client.
         client: u32,
-        /// The number that [`Session::send`] was given.
-        tag: u64,
+        /// The tag that [`Session::send`] was given.
+        tag: Tag,
         /// Its reply.
         reply: Result<Reply<'static>, Error>,
     },
@@ -108,7 +117,7 @@ pub struct Session {
     /// Up to where it has read the event log.
     seen: Cursor,
     /// The commands of other clients that it has sent, by client.
-    sent: BTreeMap<u32, (u64, Waiting<'static>)>,
+    sent: BTreeMap<u32, (Tag, Waiting<'static>)>,
 }
 
 impl Session {
@@ -314,7 +323,7 @@ impl Session {
         &mut self,
         world: &mut World,
         origin: Origin,
-        tag: u64,
+        tag: Tag,
         command: Command<'_>,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {

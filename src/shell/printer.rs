@@ -8,7 +8,7 @@ use crate::event::{Event, EventKind};
 use crate::language::Error;
 use crate::render::{self, Format, Style};
 use crate::reply::Reply;
-use crate::session::{Notice, Observer};
+use crate::session::{Notice, Observer, Tag};
 
 /// How long work goes on before it says how far it has come.
 const FIRST_PROGRESS: Duration = Duration::from_millis(300);
@@ -56,7 +56,7 @@ impl NoticeLevel {
 }
 
 /// A client, the tag of its command, and the reply.
-pub type ClientReply = (u32, u64, Result<Reply<'static>, Error>);
+pub type ClientReply = (u32, Tag, Result<Reply<'static>, Error>);
 
 /// Prints while a command takes time.
 pub struct Printer<'r> {

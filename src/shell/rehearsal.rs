@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::history::Call;
 use crate::language::{Action, Command, HistoryRequest, Script, parse};
 use crate::reply::{Judgement, Reply};
-use crate::session::{LocalSession, Notice, Observer, Origin, Session, World};
+use crate::session::{LocalSession, Notice, Observer, Origin, Session, Tag, World};
 use crate::simulation::Failure;
 use crate::time::VirtualClock;
 
@@ -85,7 +85,7 @@ fn run_line(world: &mut World, session: &mut Session, line: &str) -> Option<Repl
             let command = request.command;
             // An error is an outcome, which the history has.
             if request.client.is_some() {
-                let _ = session.send(world, origin, 0, command, &mut Silent);
+                let _ = session.send(world, origin, Tag::default(), command, &mut Silent);
             } else {
                 let _ = session.execute_from(world, now, origin, command, &mut Silent);
             }

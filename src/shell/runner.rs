@@ -16,7 +16,7 @@ use crate::language::word::show_text;
 use crate::language::{Action, Command, Error, ErrorKind, Request, parse};
 use crate::render::{self, Format, LineOutcome};
 use crate::reply::Reply;
-use crate::session::{LocalSession, Origin};
+use crate::session::{LocalSession, Origin, Tag};
 use crate::time::{ClockKind, Instant};
 
 /// The deepest that SOURCE, REPEAT and WATCH can be nested.
@@ -213,7 +213,11 @@ impl Runner {
             let reply = session.execute_from(world, now, origin, command, &mut printer);
             reply.map(|reply| Some((spec, reply)))
         } else {
-            let sent = session.send(world, origin, place.line, command, &mut printer);
+            let tag = Tag {
+                command: spec.name,
+                line: place.line,
+            };
+            let sent = session.send(world, origin, tag, command, &mut printer);
             sent.map(|()| None)
         };
         self.print_replies();
@@ -387,11 +391,11 @@ impl Runner {
     }
 
     /// Prints the reply to a command of another client.
-    fn print_reply(&mut self, client: u32, tag: u64, reply: &Result<Reply<'static>, Error>) {
+    fn print_reply(&mut self, client: u32, tag: Tag, reply: &Result<Reply<'static>, Error>) {
         let Manners { format, out, .. } = self.manners;
         let outcome = LineOutcome {
-            command: None,
-            line: tag,
+            command: Some(tag.command),
+            line: tag.line,
             result: reply.as_ref(),
         };
         let has_failed = reply.as_ref().map_or(true, Reply::has_failed);

@@ -113,8 +113,8 @@ impl Observer for Text {
             Notice::Event(_) | Notice::Missed(_) => {}
             Notice::Reply { client, tag, reply } => {
                 let outcome = render::LineOutcome {
-                    command: None,
-                    line: tag,
+                    command: Some(tag.command),
+                    line: tag.line,
                     result: reply.as_ref(),
                 };
                 render::client_outcome(format, out, client, outcome, &mut self.bytes);
