@@ -16,40 +16,49 @@ impl SimulatedCluster {
         &mut self,
         now: Instant,
         request: HistoryRequest,
-    ) -> Reply<'static> {
+    ) -> Result<Reply<'static>, Error> {
         match request {
             HistoryRequest::Show(count) => return self.history(now, count),
-            HistoryRequest::Record(true) => self.cluster.begin_history(now, CALLS),
-            HistoryRequest::Record(false) => self.cluster.end_history(),
+            HistoryRequest::Record(is_on) => {
+                self.is_history_off = !is_on;
+                if !is_on {
+                    self.cluster.end_history();
+                }
+                self.record(now);
+            }
             HistoryRequest::Clear => self.restart_history(now),
         }
-        Reply::Done
+        Ok(Reply::Done)
     }
 
-    fn history(&mut self, now: Instant, count: usize) -> Reply<'static> {
-        let history = self.recorded(now);
+    fn history(&mut self, now: Instant, count: usize) -> Result<Reply<'static>, Error> {
+        let history = self.recorded(now)?;
         let operations = history.calls();
         let skipped = operations.len().saturating_sub(count);
-        Reply::History {
+        Ok(Reply::History {
             operations: operations.iter().skip(skipped).cloned().collect(),
             forgotten: history.forgotten(),
-        }
+        })
     }
 
     /// Judges what clients were told, by the promise that was asked for or by that of the settings.
-    pub(super) fn check(&mut self, now: Instant, asked: Option<Promise>) -> Reply<'static> {
+    pub(super) fn check(
+        &mut self,
+        now: Instant,
+        asked: Option<Promise>,
+    ) -> Result<Reply<'static>, Error> {
         let promised = self.cluster.promise();
         let state = self.cluster.verify(now);
-        let history = self.recorded(now);
+        let history = self.recorded(now)?;
         let verdict = checker::check(history, checker::DEFAULT_STEPS);
         let excerpts = excerpts(history, &verdict);
-        Reply::Check(Box::new(Judgement {
+        Ok(Reply::Check(Box::new(Judgement {
             excerpts,
             broken: self.broken(asked, &verdict),
             promised,
             verdict,
             state,
-        }))
+        })))
     }
 
     /// The history starts again, if one is kept.
@@ -60,10 +69,26 @@ impl SimulatedCluster {
         }
     }
 
+    /// Starts to record requests, unless the user has turned that off.
+    pub(super) fn record(&mut self, now: Instant) {
+        if !self.is_history_off {
+            self.cluster.begin_history(now, CALLS);
+        }
+    }
+
     /// The history, which begins now if none is kept.
-    fn recorded(&mut self, now: Instant) -> &History {
-        self.cluster.begin_history(now, CALLS);
-        self.cluster.history().expect("it has begun")
+    ///
+    /// # Errors
+    /// If the user has turned it off.
+    fn recorded(&mut self, now: Instant) -> Result<&History, Error> {
+        self.record(now);
+        let off = || {
+            Error::new(
+                ErrorKind::Refused,
+                "the history is off; HISTORY on starts it",
+            )
+        };
+        self.cluster.history().ok_or_else(off)
     }
 }
 

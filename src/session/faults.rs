@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::backend::TraceStart;
-use super::checks::CALLS;
 use super::simulated::SimulatedCluster;
 use crate::cluster::Status;
 use crate::id::NodeId;
@@ -56,8 +55,8 @@ impl SimulatedCluster {
                 nemesis: Some(nemesis),
             } => self.set_nemesis(now, nemesis),
             Command::Links => return Ok(Reply::Links(self.links())),
-            Command::History { request } => return Ok(self.answer_history(now, request)),
-            Command::Check { promise } => return Ok(self.check(now, promise)),
+            Command::History { request } => return self.answer_history(now, request),
+            Command::Check { promise } => return self.check(now, promise),
             other => unreachable!("{other:?} is handled elsewhere"),
         }
         Ok(Reply::Done)
@@ -101,7 +100,7 @@ impl SimulatedCluster {
             self.check_node(Some(node))?;
         }
         self.is_timed = true;
-        self.cluster.begin_history(now, CALLS);
+        self.record(now);
         Ok(())
     }
 
@@ -113,7 +112,7 @@ impl SimulatedCluster {
             return;
         }
         self.is_timed = true;
-        self.cluster.begin_history(now, CALLS);
+        self.record(now);
         let bounds = Bounds {
             nemesis,
             restart: Restart::Resync,

@@ -28,6 +28,8 @@ pub struct SimulatedCluster {
     pub(super) cluster: Cluster,
     /// Whether any deadline was ever set, or any fault injected; then the clock stays the same.
     pub(super) is_timed: bool,
+    /// Whether the user has turned the history off.
+    pub(super) is_history_off: bool,
     /// The fault injector, while it is on.
     pub(super) injector: Option<(Nemesis, FaultInjector)>,
     /// Outcomes that were polled for a request of another command.
@@ -44,6 +46,7 @@ impl SimulatedCluster {
         Self {
             cluster,
             is_timed: false,
+            is_history_off: false,
             injector: None,
             outcomes: BTreeMap::new(),
         }
