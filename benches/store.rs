@@ -9,7 +9,7 @@
 //! whose names contain A or B.
 //!
 //! Keys have 16 bytes and values 64, on one thread. Every measurement is made in a process of its
-//! own, so nobody starts with a heap that somebody else has torn up, and the contenders take
+//! own, so that none starts with a fragmented heap, and the contenders take
 //! turns within a round, so a busy moment of the machine hits all alike. Time is the CPU's. A get
 //! reads the value's first and last byte; a put is given slices, and pays for its own copies.
 //! All that let their hash be chosen use foldhash, but for ours, which hashes with rapidhash.

@@ -74,7 +74,7 @@ pub struct Node<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     id: NodeId,
     store: Store,
     capacity: Capacity,
-    /// What came by a move that is not over, which counts against no capacity.
+    /// The entries that came by a move that is not over. They count against no capacity.
     moved_in: Usage,
     /// Knows every entry, as long as the capacity has a bound.
     policy: Option<P>,
@@ -414,7 +414,7 @@ impl<P: EvictionPolicy> Node<P> {
         self.store.settle(slot);
     }
 
-    /// Stores an entry and returns its slot. What is due must have expired.
+    /// Stores an entry and returns its slot. Entries that are due must have expired.
     ///
     /// # Errors
     /// [`PutError`]; nothing has changed then.
@@ -528,7 +528,7 @@ impl<P: EvictionPolicy> Node<P> {
         }
     }
 
-    /// Finds an entry for a get: counts and touches. What is due must have expired.
+    /// Finds an entry for a get: counts and touches. Entries that are due must have expired.
     #[inline]
     pub(crate) fn look_up(&mut self, at: Instant, key: &[u8], log: &mut EventLog) -> Option<Found> {
         let hash = rapidhash(key);

@@ -51,7 +51,7 @@ pub enum Operation<V> {
     /// Add to the number that is there, whose deadline stays; an absent key counts as 0 without
     /// a deadline.
     Incr {
-        /// What is added.
+        /// The increment.
         delta: i64,
     },
 }
@@ -171,7 +171,7 @@ impl<V: AsRef<[u8]>> Operation<V> {
     }
 }
 
-/// What comes of an operation.
+/// The outcome of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The write is acknowledged.

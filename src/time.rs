@@ -108,7 +108,7 @@ pub enum TimeError {
 pub enum ClockKind {
     /// Seconds are seconds.
     Real,
-    /// Time stands still until somebody sleeps, and then jumps.
+    /// Time stands still, and jumps when a command sleeps.
     Virtual,
 }
 

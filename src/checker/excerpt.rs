@@ -32,7 +32,7 @@ const REACHES: [usize; 3] = [4, 16, 64];
 pub struct Excerpts<'a> {
     /// What judges parts of the history.
     pub judge: &'a mut Judge,
-    /// What is known of the key at the start.
+    /// The start of the key.
     pub past: &'a Past,
     /// The operations on the key. Those that stand for forgotten calls come first, and belong to
     /// every part.

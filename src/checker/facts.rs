@@ -3,7 +3,7 @@
 use super::op::{Act, NEVER, Op, Told};
 use super::value::Value;
 
-/// What a read tells of the value that it found, or a write of the value that it left.
+/// The value that a read found or a write left, as far as the outcome shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
     /// It was this value.
@@ -12,7 +12,7 @@ pub enum Want {
     Some,
 }
 
-/// What an operation tells of the value that it found; `None` if it is no read.
+/// The value that an operation found, as far as its outcome shows it; `None` if it is no read.
 pub fn wanted(op: &Op) -> Option<Want> {
     match (op.act, op.told) {
         (Act::Get, Told::Value(value)) => value.map(Want::Value),
@@ -70,7 +70,7 @@ pub fn inherits(op: &Op) -> bool {
     matches!(op.act, Act::Incr(_))
 }
 
-/// Whether an operation may give what it writes a deadline, or none, of its own.
+/// Whether an operation may set the deadline of the value that it writes.
 pub fn gives_deadline(op: &Op) -> bool {
     match op.act {
         Act::Incr(delta) => {

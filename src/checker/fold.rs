@@ -1,4 +1,4 @@
-//! What follows from calls that a history forgets.
+//! Computes the start state that a history keeps in place of the calls that it forgets.
 //!
 //! The cut is a moment in the record of one key. The search gives every state that the key may be
 //! in at the cut, each with the calls in flight that have taken effect by then. A later search

@@ -15,7 +15,7 @@ pub struct Judge {
     pub steps: u64,
 }
 
-/// What was found.
+/// The result.
 pub struct Range {
     /// The strongest promise that is shown to hold.
     pub at_least: Promise,

@@ -38,7 +38,7 @@
 //! - A write that was refused is no write: a read of its value reads an invented one.
 //! - A write whose outcome is unknown, or that is pending, may have taken effect at any time after
 //!   it was invoked, also after everything else, once or never.
-//! - An operation *reads* if it tells something about a value that it found (see `reads`); a miss
+//! - An operation *reads* if its outcome depends on the value that it found (see `reads`); a miss
 //!   reads nothing. A *source* of a read is a write of that value that may have happened and was
 //!   invoked before the read returned.
 //! - A number is the decimal text of 64 bits as an increment writes it. An increment that answers
@@ -177,7 +177,7 @@ impl fmt::Display for Kept {
     }
 }
 
-/// What is wrong with the operations of an excerpt.
+/// The fault that the operations of an excerpt show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A read of a value that no client wrote.
@@ -230,7 +230,7 @@ pub struct KeyVerdict {
     pub key: Arc<[u8]>,
     /// How many calls on it were judged.
     pub calls: usize,
-    /// What is known of the key before them.
+    /// The state of the key before them, as far as it is known.
     pub start: Start,
     /// The strongest promise that is shown to hold for them.
     pub at_least: Promise,

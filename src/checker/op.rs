@@ -30,7 +30,7 @@ pub enum Act {
     Incr(i64),
 }
 
-/// What is known of the result.
+/// The result, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     /// Nothing.
@@ -47,9 +47,9 @@ pub enum Told {
 pub struct Op {
     /// The number of its call, or [`Op::START`].
     pub id: u64,
-    /// What is asked.
+    /// The operation.
     pub act: Act,
-    /// What is known of the result.
+    /// The result, as far as it is known.
     pub told: Told,
     /// Whether it certainly took effect. If not, it may have, within its span.
     pub sure: bool,

@@ -171,7 +171,7 @@ impl View<'_> {
         !self.op(id).is_open() && self.op(id).outcome != Some(Outcome::Refused)
     }
 
-    /// Whether it is a read, and the value if it tells which.
+    /// Whether it is a read, and the value, if the operation names it.
     #[expect(clippy::option_option, reason = "not a read, some value, this value")]
     fn wanted(&self, id: OpId) -> Option<Option<&[u8]>> {
         match (&self.op(id).operation, self.op(id).outcome.as_ref()?) {

@@ -1,4 +1,4 @@
-//! What is known of a key when the calls begin that are judged.
+//! The start of a key: its possible states before the calls that are judged.
 
 use smallvec::SmallVec;
 
@@ -29,7 +29,7 @@ impl Config {
 /// States that a key may be in.
 pub type Configs = SmallVec<[Config; 1]>;
 
-/// What is known of a key at the start. The values that a read may find, and the deadline that
+/// The start of a key. The values that a read may find, and the deadline that
 /// an increment may keep, are not here but among the operations; see [`Op::before`].
 #[derive(Clone, Debug)]
 pub struct Past {

@@ -10,7 +10,7 @@ pub enum List {
     Optional = 1,
 }
 
-/// Two doubly linked lists of places from 0 on. Each is a ring that is closed by an end of its own.
+/// Two doubly linked lists of places from 0 on. Each is a ring with its own end node.
 #[derive(Default)]
 pub struct Ring {
     /// For each place the one before and the one after. The last two are the ends.

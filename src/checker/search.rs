@@ -53,7 +53,7 @@ pub struct Search {
     ring: Ring,
     marks: Vec<u128>,
     frames: Vec<Frame>,
-    /// What led nowhere, and the earliest instant at which it did.
+    /// The positions from which no order was found, each with the earliest instant.
     failed: hashbrown::HashTable<(u128, u64)>,
     /// Whether an operation that is not sure must come before it was completed.
     is_bounded: bool,
@@ -61,7 +61,7 @@ pub struct Search {
     pub steps: u64,
 }
 
-/// What is searched.
+/// The parameters of a search.
 struct Task<'a> {
     ops: &'a [Op],
     may_lose: bool,

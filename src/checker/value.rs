@@ -3,7 +3,7 @@
 use crate::history::Content;
 
 /// A value. The decimal text of a 64-bit number, as an increment writes it, is that number; every
-/// other text has a number of its own.
+/// each other text has its own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     /// A number.

@@ -1,5 +1,5 @@
 //! Faults of nodes, and their repair: crash and restart, pause and resume, wrong clocks. The network
-//! has faults of its own (see [`crate::network`]).
+//! injects its faults itself (see [`crate::network`]).
 
 use super::{Cluster, Status};
 use crate::event::{Event, EventKind};

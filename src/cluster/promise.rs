@@ -57,7 +57,7 @@ impl Cluster {
     /// - With W = N and R = 1 < N: no stale read. A read sees every acknowledged write; but it repairs
     ///   nothing, so a write whose outcome is unknown may be seen, and then not be seen.
     /// - With W + R <= N, or with several owners on nodes that evict: no expired read. An owner that is
-    ///   asked may have an old copy. An old copy knows nothing of a new deadline, so for a key on which
+    ///   asked may have an old copy. An old copy does not have a new deadline, so for a key on which
     ///   EXPIRE, PERSIST or INCR was used: no invented value.
     /// - With one owner: linearizable but for losses as soon as a crash or an eviction may lose a value.
     /// - After W nodes have been without their memory at a time: no expired read. The same holds after

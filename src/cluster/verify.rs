@@ -54,12 +54,12 @@ pub enum Disorder {
         /// The node.
         node: NodeId,
     },
-    /// What was counted is not what a recount gives.
+    /// A counter differs from a recount.
     Miscounted(String),
 }
 
 impl Disorder {
-    /// What is wrong, in a word or two: the same for the same fault elsewhere.
+    /// The kind of disorder, in a word or two, without keys and nodes.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ impl Disorder {
 const MAX_NAMED: usize = 10;
 
 impl Disorder {
-    /// What is wrong, in one line. `name` renders a key.
+    /// The disorder in one line. `name` renders a key.
     pub fn describe(&self, name: impl Fn(&[u8]) -> String) -> String {
         match self {
             Self::Unfinished(what) => format!("not at rest: {what}"),

@@ -1,4 +1,4 @@
-//! No eviction: a store that is full stays full, and says so to whoever writes.
+//! No eviction: a store that is full refuses writes.
 //!
 //! It keeps one byte a slot, only so that it can be checked like the other policies.
 

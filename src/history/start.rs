@@ -1,4 +1,4 @@
-//! What is known of a key at the moment from which its calls are judged.
+//! The start of a key: its possible states before the calls that are judged.
 
 use super::call::{Call, OpId};
 use super::content::Content;
@@ -22,7 +22,7 @@ pub enum Start {
     },
     /// There may be any value, or none.
     Unknown,
-    /// What follows from calls that were forgotten.
+    /// The effects of calls that were forgotten.
     Past(Box<Past>),
     /// Nothing can be said of any later call: too many calls were forgotten that may still take
     /// effect.
@@ -58,7 +58,7 @@ impl Start {
     }
 }
 
-/// What follows from the forgotten calls on a key for the calls that are kept.
+/// The effects of the forgotten calls on a key on the calls that are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
     /// The number of the event at which the forgotten calls end. What began before is kept if it
@@ -101,7 +101,7 @@ pub struct Source {
 pub struct Prefix<'a> {
     /// The key.
     pub key: &'a [u8],
-    /// What was known before them.
+    /// The start before them.
     pub start: &'a Start,
     /// Those that were invoked before the cut, in this order. Those that are over at the cut are
     /// forgotten, the others are kept.
@@ -110,9 +110,9 @@ pub struct Prefix<'a> {
     pub cut: u64,
 }
 
-/// What follows from a prefix.
+/// The effects of a prefix.
 pub struct Folded {
-    /// What is known of the key from now on.
+    /// The new start of the key.
     pub start: Start,
     /// Calls without a certain outcome that have certainly taken effect before the cut. They can
     /// be forgotten too.

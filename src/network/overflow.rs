@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Endpoint, Link, Party};
 use crate::id::NodeId;
 
-/// How many messages each node has lost, by sender. What came from nodes that have left is noted as
+/// How many messages each node has lost, by sender. Messages from nodes that have left are counted as
 /// from the node itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overflow(BTreeMap<(NodeId, Party), u64>);

@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use super::*;
 use crate::eviction::{Eviction, Fifo, Lru};
 
-/// A node with a log of its own.
+/// A node and its log.
 struct Logged<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     node: Node<P>,
     log: EventLog,

@@ -1,4 +1,4 @@
-//! What a read-modify-write does, once it is known what is stored.
+//! Decides a read-modify-write, given the stored value.
 //!
 //! Every conditional command is one primitive: read the latest write, decide, and write on the
 //! condition that no later version has come in between.
@@ -17,7 +17,7 @@ pub struct Live<'a> {
     pub version: Version,
 }
 
-/// What is to be done.
+/// The decision.
 pub enum Decision<'a> {
     /// Answer.
     Answer(Outcome),

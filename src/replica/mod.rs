@@ -20,7 +20,7 @@
 //! not be seen. With smaller quorums the cache answers faster and promises less. `src/cluster/promise.rs`
 //! has the rules, by which CHECK judges.
 //!
-//! # What is easy to get wrong
+//! # Pitfalls
 //!
 //! Each of these was wrong once, and [`crate::simulation`] found it.
 //!
@@ -217,7 +217,7 @@ impl Replica {
     }
 
     /// Whether it may lack a write that removed a key, and whose tombstone another node has dropped.
-    /// A node that knows nothing of the key may have dropped or collected that tombstone itself.
+    /// A node without an entry or a tombstone of the key may have dropped or collected that tombstone itself.
     pub(crate) fn may_lack(&self, key: &[u8], version: Version) -> bool {
         let forgotten = self.forgotten_up_to.max(self.tombstones.dropped_up_to());
         match self.locate(key) {

@@ -148,7 +148,7 @@ impl Owners {
         (0..self.len()).find(|&index| !set.has(index))
     }
 
-    /// The groups of which each needs a quorum of its own.
+    /// The groups of owners. Each needs its own quorum.
     fn groups(&self) -> impl Iterator<Item = OwnerSet> {
         [Some(OwnerSet::first(self.present)), self.before]
             .into_iter()

@@ -120,7 +120,7 @@ impl Reading {
         }
     }
 
-    /// How to go on. A failed owner, or one that knows nothing, falls through to the next one.
+    /// How to go on. A failed owner, or one that has neither an entry nor a tombstone, falls through to the next one.
     pub fn next(&self, owners: &Owners, rules: &Rules<'_>) -> NextRead {
         let enough = owners.suffice(self.answered, self.quorum(), rules);
         if enough && self.latest.is_some() {

@@ -1,4 +1,4 @@
-//! HISTORY and CHECK: what clients were told, and what that shows.
+//! HISTORY and CHECK: the answers that clients got, and the promise that they keep.
 
 use super::simulated::SimulatedCluster;
 use crate::checker::{self, Kept, KeyVerdict, Promise, Verdict};
@@ -41,7 +41,7 @@ impl SimulatedCluster {
         })
     }
 
-    /// Judges what clients were told, by the promise that was asked for or by that of the settings.
+    /// Judges the answers that clients got, by the promise that was asked for or by that of the settings.
     pub(super) fn check(
         &mut self,
         now: Instant,

@@ -131,7 +131,7 @@ fn cause(cluster: &Cluster, short: &Shortfall) -> String {
     }
 }
 
-/// What is wrong with each node that is missing. A node that did not serve when it was asked is
+/// The state of each node that is missing. A node that did not serve when it was asked is
 /// named by its present state.
 fn reasons(cluster: &Cluster, short: &Shortfall) -> String {
     let mut reasons = Vec::new();

@@ -76,7 +76,7 @@ pub struct Tag {
     pub line: u64,
 }
 
-/// Something that a session is told without asking.
+/// A message to a session that is no reply to its own command.
 pub enum Notice<'a> {
     /// An event.
     Event(&'a Event),

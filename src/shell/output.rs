@@ -93,7 +93,7 @@ impl Output {
     pub fn error(&mut self, message: &[u8]) {
         self.flush();
         self.clear_status();
-        // Where standard error itself is gone there is nobody left to tell.
+        // If standard error is closed too, the message cannot be shown.
         let _ = self.err.write_all(message).and_then(|()| self.err.flush());
     }
 

@@ -1,4 +1,4 @@
-//! What is stored at the end, against what was acknowledged.
+//! Compares the contents at the end with the acknowledged writes.
 //!
 //! When all faults are repaired and the cluster is at rest, a read must find what the last write left,
 //! if that was acknowledged, its deadline has not passed, and nothing excuses that it is missing. The

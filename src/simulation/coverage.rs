@@ -13,7 +13,7 @@ pub const ACTIONS: [&str; 8] = [
 /// The outcomes of operations, in the order in which they are shown.
 pub const OUTCOMES: [&str; 6] = ["done", "hit", "miss", "not applied", "refused", "unknown"];
 
-/// What has happened in one run, or in many.
+/// Counts of the events in one run, or in many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// How many runs.

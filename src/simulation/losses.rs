@@ -10,7 +10,7 @@ use crate::id::NodeId;
 use crate::nemesis::FaultAction;
 use crate::time::Instant;
 
-/// What has happened that may lose values.
+/// The events that may lose values.
 #[derive(Default)]
 pub struct Losses {
     /// Up to where the event log has been read.

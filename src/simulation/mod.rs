@@ -18,7 +18,7 @@
 //! assert!(run.failure.is_none(), "seed {}: {:?}", run.seed, run.failure);
 //! ```
 //!
-//! # What is drawn
+//! # Random choices
 //!
 //! | choice | values |
 //! | --- | --- |
@@ -115,7 +115,7 @@ pub struct Run {
     pub plan: Vec<Step>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
-    /// What has happened.
+    /// Counts of the events.
     pub coverage: Coverage,
 }
 

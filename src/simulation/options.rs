@@ -1,4 +1,4 @@
-//! What is to be simulated.
+//! The options of a simulation.
 
 use std::fmt;
 use std::time::Duration;

@@ -14,7 +14,7 @@ use crate::time::{Compact, Instant};
 pub struct Step {
     /// When.
     pub at: Instant,
-    /// What is done.
+    /// The action.
     pub action: Action,
 }
 

@@ -1,6 +1,6 @@
 //! Writes that too few nodes have, and the crashes that show it to clients.
 //!
-//! A client may be told for a long time what it expects, although an acknowledged write is at fewer than
+//! Reads may find the expected value for a long time, although an acknowledged write is at fewer than
 //! W owners. So the run looks at the nodes, and when it finds such a write, the nodes that have it
 //! crash, as far as the bounds of the run allow. If the write was safe, nothing is lost.
 

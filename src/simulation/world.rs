@@ -18,7 +18,7 @@ use crate::operation::{Operation, Outcome};
 use crate::replica::{Restart, Version};
 use crate::time::Instant;
 
-/// What is known of the writes to a key.
+/// The writes to a key.
 #[derive(Clone, Copy)]
 struct Writes {
     /// How many were sent.

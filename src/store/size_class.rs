@@ -5,7 +5,7 @@
 
 use super::record::{GRANULE, MIN_BLOCK};
 
-/// Up to this many granules every size is a class of its own.
+/// Up to this many granules every size has its own class.
 const EXACT: usize = 4096 / GRANULE;
 
 /// The size class of a block for `len` bytes, and the bytes that blocks of that class take.

@@ -4,7 +4,7 @@ use super::super::facts::{Want, deadline, gives_deadline, inherits, written};
 use super::super::op::Op;
 use super::{Moment, Reads};
 
-/// What follows from forgotten calls for the reads after them.
+/// The effects of forgotten calls on the reads after them.
 pub struct Leftovers {
     /// The values that a read may find without being stale, each with the latest deadline that it
     /// may have. [`Want::Some`]: any value.

@@ -1,6 +1,6 @@
 //! The promises about single reads: that a value was written, is not expired, and is not stale.
 //!
-//! An operation reads if it tells something about a value that it found: a get that hit, a
+//! An operation reads if its outcome depends on the value that it found: a get that hit, a
 //! compare-and-set that took effect, an increment, and also an add that found the key taken and a
 //! change of deadline or a delete that found something, which tell that there was *some* value.
 //! Its sources are the writes of such a value that may have happened and were invoked before the
@@ -39,7 +39,7 @@ use super::op::{NEVER, Op};
 use super::past::Past;
 use super::value::Value;
 
-/// What is wrong with a read, the worst first.
+/// The faults of a read, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flaw {
     /// It has no source.
@@ -57,7 +57,7 @@ pub enum Flaw {
 /// A read that is wrong, and why: places of operations.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// What is wrong.
+    /// The fault.
     pub flaw: Flaw,
     /// The read, a source, and what makes it wrong.
     pub places: Vec<usize>,
@@ -227,7 +227,7 @@ impl<'a> Reads<'a> {
         all.filter(move |&source| source != place && self.ops[source].begin < end)
     }
 
-    /// What is wrong with the read at `place`, and how much work it was to find out.
+    /// The fault of the read at `place`, and the number of steps that finding it took.
     fn judge(&self, place: usize, want: Want) -> (Option<Flaw>, u64) {
         let (mut flaw, mut steps) = (Flaw::Invented, 1);
         let moment = Moment::of(place, &self.ops[place]);
