@@ -11,8 +11,11 @@ const MAX_SUGGESTED: usize = 12;
 /// The row of the command with this name or alias, in any letter case.
 #[inline]
 pub fn find(rows: &'static [Row], name: &[u8]) -> Option<&'static Row> {
+    let first = name.first()?.to_ascii_uppercase();
     rows.iter().find(|row| {
-        let same = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let same = |known: &str| {
+            known.as_bytes().first() == Some(&first) && name.eq_ignore_ascii_case(known.as_bytes())
+        };
         same(row.spec.name) || row.spec.aliases.iter().any(|alias| same(alias))
     })
 }

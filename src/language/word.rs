@@ -115,28 +115,31 @@ fn is_space(byte: u8) -> bool {
     class(byte) == Class::Space
 }
 
-/// How many bytes stand before the first space or quote.
+/// How many bytes stand before the first space or quote. Reads eight bytes at a time as long as all
+/// of them are above the codes of spaces and quotes.
+#[inline]
 fn bare_len(text: &[u8]) -> usize {
+    let ends = |&byte: &u8| matches!(class(byte), Class::Space | Class::Quote);
     let mut len = 0;
-    loop {
-        let rest = text.get(len..).unwrap_or_default();
-        len += match rest.first_chunk() {
-            Some(eight) => low_byte(u64::from_le_bytes(*eight)),
-            None => 0,
-        };
-        match text.get(len) {
-            Some(&byte) if !matches!(class(byte), Class::Space | Class::Quote) => len += 1,
-            _ => return len,
+    while let Some(eight) = text.get(len..).and_then(<[u8]>::first_chunk) {
+        if has_low_byte(u64::from_le_bytes(*eight)) {
+            match eight.iter().position(ends) {
+                Some(end) => return len + end,
+                None => len += eight.len(),
+            }
+        } else {
+            len += eight.len();
         }
     }
+    let tail = text.get(len..).unwrap_or_default();
+    len + tail.iter().position(ends).unwrap_or(tail.len())
 }
 
-/// The place of the first of eight bytes that is less than `(`, as all spaces and quotes are; 7 if
-/// the first seven are not (Anderson, "Bit Twiddling Hacks", a byte less than n).
-fn low_byte(eight: u64) -> usize {
+/// Whether one of eight bytes is less than `(`, as all spaces and quotes are (Anderson, "Bit
+/// Twiddling Hacks", a byte less than n).
+fn has_low_byte(eight: u64) -> bool {
     const ONES: u64 = u64::MAX / 255;
-    let low = eight.wrapping_sub(ONES * u64::from(b'(')) & !eight & (ONES << 7);
-    (low.trailing_zeros() as usize / 8).min(7)
+    eight.wrapping_sub(ONES * u64::from(b'(')) & !eight & (ONES << 7) != 0
 }
 
 impl<'a> Scanner<'a> {
