@@ -13,25 +13,23 @@
 
 use std::mem;
 
-use super::ghosts::{BYTES_PER_GHOST, Ghosts};
+use super::ghosts::{ByHash, Ghosts, Identity, Keys};
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs. Not a pointer.
-#[derive(Default)]
-pub struct Arc {
-    capacity: usize,
+/// ARC (not the pointer), which knows what has left as `I` says.
+pub struct Arc<I: Identity = ByHash> {
+    capacity: u64,
     /// How long `once` should be, from 0 to `capacity`.
     target: f64,
     once: List,
     again: List,
-    links: Links,
+    links: Links<I::Sizes>,
     /// By slot: whether it is in `again`.
     is_again: Vec<bool>,
-    /// By slot: the hash of its key.
-    hashes: Vec<u64>,
-    once_ghosts: Ghosts,
-    again_ghosts: Ghosts,
+    keys: I::Keys,
+    once_ghosts: I::Ghosts,
+    again_ghosts: I::Ghosts,
     announced: Announced,
 }
 
@@ -44,10 +42,27 @@ enum Announced {
     Again,
 }
 
-impl Arc {
+impl<I: Identity> Default for Arc<I> {
+    fn default() -> Self {
+        Self {
+            capacity: 0,
+            target: 0.0,
+            once: List::default(),
+            again: List::default(),
+            links: Links::default(),
+            is_again: Vec::new(),
+            keys: I::Keys::default(),
+            once_ghosts: I::Ghosts::default(),
+            again_ghosts: I::Ghosts::default(),
+            announced: Announced::default(),
+        }
+    }
+}
+
+impl<I: Identity> Arc<I> {
     /// The paper's REPLACE: the list that is longer than it should be gives up its oldest entry.
     fn replace(&mut self) -> Option<Slot> {
-        let once = real(self.once.len());
+        let once = real(self.once.size());
         let at_target = self.announced == Announced::Again && once >= self.target;
         let too_long = !self.once.is_empty() && (once > self.target || at_target);
         let (list, ghosts) = if too_long || self.again.is_empty() {
@@ -56,38 +71,43 @@ impl Arc {
             (&mut self.again, &mut self.again_ghosts)
         };
         let victim = list.pop_back(&mut self.links)?;
-        ghosts.push(self.hashes[victim as usize]);
+        ghosts.push(&mut self.links, self.keys.get(victim));
         Some(victim)
     }
 
     /// Forgets the ghosts that are too many.
     fn trim(&mut self) {
-        let once = self.capacity.saturating_sub(self.once.len());
-        self.once_ghosts.shrink_to(once);
+        let once = self.capacity.saturating_sub(self.once.size());
+        self.once_ghosts.shrink_to(&mut self.links, once);
         let again = self.again_ghosts_size();
-        self.again_ghosts.shrink_to(again);
+        self.again_ghosts.shrink_to(&mut self.links, again);
     }
 
-    fn again_ghosts_size(&self) -> usize {
-        let others = self.once.len() + self.once_ghosts.len() + self.again.len();
+    fn again_ghosts_size(&self) -> u64 {
+        let others = self.once.size() + self.once_ghosts.size() + self.again.size();
         self.capacity.saturating_mul(2).saturating_sub(others)
     }
 }
 
-impl EvictionPolicy for Arc {
+impl<I: Identity> EvictionPolicy for Arc<I> {
     fn resize(&mut self, capacity: usize) {
-        self.capacity = capacity;
-        self.target = self.target.min(real(capacity));
+        self.capacity = capacity as u64;
+        self.target = self.target.min(real(self.capacity));
         self.trim();
     }
 
-    fn admit(&mut self, hash: u64) {
-        let once = real(self.once_ghosts.len());
-        let again = real(self.again_ghosts.len());
-        self.announced = if self.once_ghosts.remove(hash) {
+    fn announce_size(&mut self, size: u64) {
+        self.links.announce(size);
+    }
+
+    fn admit(&mut self, key: u64) {
+        let once = real(self.once_ghosts.size());
+        let again = real(self.again_ghosts.size());
+        
+        self.announced = if self.once_ghosts.remove(&mut self.links, key) {
             self.target = (self.target + (again / once).max(1.0)).min(real(self.capacity));
             Announced::Once
-        } else if self.again_ghosts.remove(hash) {
+        } else if self.again_ghosts.remove(&mut self.links, key) {
             self.target = (self.target - (once / again).max(1.0)).max(0.0);
             Announced::Again
         } else {
@@ -96,7 +116,7 @@ impl EvictionPolicy for Arc {
     }
 
     fn evict(&mut self) -> Option<Slot> {
-        let victim = if self.announced == Announced::Nowhere && self.once.len() >= self.capacity {
+        let victim = if self.announced == Announced::Nowhere && self.once.size() + self.links.announced() > self.capacity {
             self.once.pop_back(&mut self.links)
         } else {
             self.replace()
@@ -105,10 +125,10 @@ impl EvictionPolicy for Arc {
         victim
     }
 
-    fn insert(&mut self, slot: Slot, hash: u64) -> Option<Slot> {
+    fn insert(&mut self, slot: Slot, key: u64) -> Option<Slot> {
+        self.links.settle(slot);
         grow_to(&mut self.is_again, slot, false);
-        grow_to(&mut self.hashes, slot, 0);
-        self.hashes[slot as usize] = hash;
+        self.keys.set(slot, key);
         let returns = mem::take(&mut self.announced) != Announced::Nowhere;
         self.is_again[slot as usize] = returns;
         if returns {
@@ -136,7 +156,7 @@ impl EvictionPolicy for Arc {
     }
 
     fn bytes_per_entry(&self) -> usize {
-        8 + 8 + 1 + BYTES_PER_GHOST
+        8 + I::Keys::BYTES + 1 + I::Ghosts::BYTES
     }
 
     fn validate(&self, slots: &[Slot]) {
@@ -146,15 +166,15 @@ impl EvictionPolicy for Arc {
             assert!(list.iter(&self.links).all(agree), "a slot knows its list");
         }
         assert!((0.0..=real(self.capacity)).contains(&self.target));
-        assert!(self.once_ghosts.len() <= self.capacity.saturating_sub(self.once.len()));
-        assert!(self.again_ghosts.len() <= self.again_ghosts_size());
+        assert!(self.once_ghosts.size() <= self.capacity.saturating_sub(self.once.size()));
+        assert!(self.again_ghosts.size() <= self.again_ghosts_size());
     }
 }
 
-/// A length as a real number; every length in memory is exact.
+/// A size as a real number; exact up to 2^53.
 #[expect(clippy::cast_precision_loss)]
-fn real(len: usize) -> f64 {
-    len as f64
+fn real(size: u64) -> f64 {
+    size as f64
 }
 
 #[cfg(test)]
@@ -185,7 +205,7 @@ mod tests {
         }
 
         fn replace(&mut self, in_b2: bool) {
-            let t1 = real(self.t1.len());
+            let t1 = real(self.t1.len() as u64);
             if t1 > 0.0 && (t1 > self.p || (in_b2 && t1 >= self.p)) || self.t2.is_empty() {
                 self.b1.extend(self.t1.pop_front());
             } else {
@@ -212,13 +232,13 @@ mod tests {
 
     impl Naive for Lists {
         fn request(&mut self, id: u64) -> bool {
-            let (b1, b2) = (real(self.b1.len()), real(self.b2.len()));
+            let (b1, b2) = (real(self.b1.len() as u64), real(self.b2.len() as u64));
             if take(&mut self.t1, id) || take(&mut self.t2, id) {
                 self.t2.push_back(id);
                 return true;
             }
             if take(&mut self.b1, id) {
-                self.p = (self.p + (b2 / b1).max(1.0)).min(real(self.n));
+                self.p = (self.p + (b2 / b1).max(1.0)).min(real(self.n as u64));
                 self.replace(false);
                 self.t2.push_back(id);
             } else if take(&mut self.b2, id) {
@@ -237,7 +257,7 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        conforms(Arc::default);
+        conforms(<Arc>::default);
     }
 
     #[test]
@@ -250,11 +270,11 @@ mod tests {
             b1: VecDeque::new(),
             b2: VecDeque::new(),
         };
-        agrees(Arc::default, naive, &[1, 2, 3, 10, 37]);
+        agrees(<Arc>::default, naive, &[1, 2, 3, 10, 37]);
     }
 
     #[test]
     fn it_misses_as_the_reference_does() {
-        matches_reference("arc", Arc::default, 0.0);
+        matches_reference("arc", <Arc>::default, 0.0);
     }
 }

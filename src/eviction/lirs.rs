@@ -28,48 +28,22 @@
 //! The paper sets no bound to the ghosts. Here there are at most 2 n, or 4,096 in a small store; the
 //! oldest, which is also the lowest in the stack, is forgotten.
 
-use hashbrown::HashTable;
+mod nodes;
 
-use super::ghosts::BYTES_PER_GHOST;
-use super::list::{Links, List, grow_to};
+use nodes::{Kind, Nodes, Numbering, Place, State};
+
+use super::ghosts::ByHash;
+use super::list::{Links, List};
 use super::{EvictionPolicy, Slot};
 
-/// A place in `nodes`. What is in the stack may be no slot any more, so it has a number of its own.
-type Place = u32;
-
 /// Ghosts for each entry that the store can hold.
-const GHOSTS_PER_ENTRY: usize = 2;
-/// What a small store may remember all the same.
-const GHOSTS_AT_LEAST: usize = 4096;
+const GHOSTS_PER_ENTRY: u64 = 2;
+/// The ghosts that a small store may have all the same.
+const GHOSTS_AT_LEAST: u64 = 4096;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    /// In the store and in the stack.
-    Lir,
-    /// In the store and in the queue; perhaps in the stack.
-    Hir,
-    /// In the stack only.
-    Ghost,
-}
-
-struct Node {
-    hash: u64,
-    /// Means nothing for a ghost.
-    slot: Slot,
-    kind: Kind,
-    stacked: bool,
-}
-
-/// See the module's docs.
-#[derive(Default)]
-pub struct Lirs {
-    nodes: Vec<Node>,
-    /// Places in `nodes` that are free.
-    vacant: Vec<Place>,
-    /// By slot: its place in `nodes`.
-    places: Vec<Place>,
-    /// The places of ghosts, found by hash.
-    index: HashTable<Place>,
+/// LIRS, which knows what has left as `I` says.
+pub struct Lirs<I: Numbering = ByHash> {
+    nodes: I::Nodes,
     /// From the top, which is the newest, to the bottom.
     stack: List,
     stack_links: Links,
@@ -78,50 +52,42 @@ pub struct Lirs {
     /// In the order in which they left, which is that of the stack, too.
     ghosts: List,
     /// Of both the queue and the ghosts.
-    queue_links: Links,
-    /// How many LIR entries there are.
-    lir: usize,
-    lir_size: usize,
-    ghosts_size: usize,
+    queue_links: Links<I::Sizes>,
+    /// The sum of the sizes of the LIR entries.
+    lir: u64,
+    lir_size: u64,
+    ghosts_size: u64,
     /// The slot that was requested last, if it is still there.
     last: Option<Slot>,
 }
 
-impl Lirs {
-    fn node(&mut self, place: Place) -> &mut Node {
-        &mut self.nodes[place as usize]
+impl<I: Numbering> Default for Lirs<I> {
+    fn default() -> Self {
+        Self {
+            nodes: I::Nodes::default(),
+            stack: List::default(),
+            stack_links: Links::default(),
+            queue: List::default(),
+            ghosts: List::default(),
+            queue_links: Links::default(),
+            lir: 0,
+            lir_size: 0,
+            ghosts_size: 0,
+            last: None,
+        }
     }
+}
 
-    /// Makes a node at the top of the stack, as HIR and not yet in the queue.
-    fn make(&mut self, slot: Slot, hash: u64) -> Place {
-        let node = Node {
-            hash,
-            slot,
-            kind: Kind::Hir,
-            stacked: false,
-        };
-        let place = if let Some(place) = self.vacant.pop() {
-            self.nodes[place as usize] = node;
-            place
-        } else {
-            self.nodes.push(node);
-            u32::try_from(self.nodes.len() - 1).expect("nodes are bounded by the slots")
-        };
-        grow_to(&mut self.places, slot, 0);
-        self.places[slot as usize] = place;
-        self.stack_up(place);
-        place
-    }
-
+impl<I: Numbering> Lirs<I> {
     /// Puts or moves a node to the top of the stack.
     fn stack_up(&mut self, place: Place) {
         self.unstack(place);
         self.stack.push_front(&mut self.stack_links, place);
-        self.node(place).stacked = true;
+        self.nodes.state(place).stacked = true;
     }
 
     fn unstack(&mut self, place: Place) {
-        if std::mem::take(&mut self.node(place).stacked) {
+        if std::mem::take(&mut self.nodes.state(place).stacked) {
             self.stack.remove(&mut self.stack_links, place);
         }
     }
@@ -130,30 +96,31 @@ impl Lirs {
         self.queue.push_front(&mut self.queue_links, place);
     }
 
-    /// Makes LIR what is HIR, in the stack and not in the queue, at the cost of the bottom one.
+    /// Makes a HIR entry LIR, which is in the stack and not in the queue. Demotes the bottom entries
+    /// for which there is no room then.
     fn promote(&mut self, place: Place) {
-        self.node(place).kind = Kind::Lir;
-        self.lir += 1;
-        if self.lir > self.lir_size {
-            self.demote();
-        }
+        self.nodes.state(place).kind = Kind::Lir;
+        self.lir += self.queue_links.size(place);
+        while self.lir > self.lir_size && self.demote() {}
     }
 
-    /// Makes the LIR entry at the bottom of the stack HIR, if there is one.
-    fn demote(&mut self) {
-        if let Some(place) = self.stack.back() {
-            self.unstack(place);
-            self.node(place).kind = Kind::Hir;
-            self.lir -= 1;
-            self.enqueue(place);
-            self.prune();
-        }
+    /// Makes the LIR entry at the bottom of the stack HIR; `false` if there is none.
+    fn demote(&mut self) -> bool {
+        let Some(place) = self.stack.back() else {
+            return false;
+        };
+        self.unstack(place);
+        self.nodes.state(place).kind = Kind::Hir;
+        self.lir -= self.queue_links.size(place);
+        self.enqueue(place);
+        self.prune();
+        true
     }
 
     /// Takes off the bottom of the stack what is not LIR.
     fn prune(&mut self) {
         while let Some(place) = self.stack.back() {
-            match self.node(place).kind {
+            match self.nodes.get(place).kind {
                 Kind::Lir => break,
                 Kind::Hir => self.unstack(place),
                 Kind::Ghost => self.forget(place),
@@ -162,40 +129,31 @@ impl Lirs {
     }
 
     /// Makes a ghost of a node that has left the queue but is in the stack.
-    fn haunt(&mut self, place: Place) {
-        let hash = self.node(place).hash;
-        if let Some(older) = self.ghost(hash) {
+    fn remember(&mut self, place: Place) {
+        if let Some(older) = self.nodes.older_ghost(place) {
             self.forget(older);
         }
-        self.node(place).kind = Kind::Ghost;
+        self.nodes.add_ghost(place);
         self.ghosts.push_front(&mut self.queue_links, place);
-        let nodes = &self.nodes;
-        self.index
-            .insert_unique(hash, place, |&place| nodes[place as usize].hash);
-    }
-
-    /// The ghost with this hash.
-    fn ghost(&self, hash: u64) -> Option<Place> {
-        let same = |&place: &Place| self.nodes[place as usize].hash == hash;
-        self.index.find(hash, same).copied()
     }
 
     /// Forgets a ghost.
     fn forget(&mut self, place: Place) {
         self.unstack(place);
         self.ghosts.remove(&mut self.queue_links, place);
-        let hash = self.node(place).hash;
-        if let Ok(found) = self.index.find_entry(hash, |&it| it == place) {
-            found.remove();
-        }
-        self.vacant.push(place);
+        self.nodes.remove_ghost(place);
     }
 
     fn forget_surplus(&mut self) {
-        while self.ghosts.len() > self.ghosts_size {
+        while self.ghosts.size() > self.ghosts_size {
             let oldest = self.ghosts.back().expect("it is not empty");
             self.forget(oldest);
         }
+    }
+
+    /// Whether one more entry of this size can be LIR without a demotion.
+    fn has_room(&self, place: Place) -> bool {
+        self.lir + self.queue_links.size(place) <= self.lir_size
     }
 
     /// A slot is no longer in the store.
@@ -206,18 +164,21 @@ impl Lirs {
     }
 }
 
-impl EvictionPolicy for Lirs {
+impl<I: Numbering> EvictionPolicy for Lirs<I> {
     /// O(1) for each LIR entry and each ghost that there are too many of.
     fn resize(&mut self, capacity: usize) {
+        let capacity = capacity as u64;
         let hir_size = (capacity / 100).max(2).min(capacity.saturating_sub(1));
         self.lir_size = capacity - hir_size;
         self.ghosts_size = capacity
             .saturating_mul(GHOSTS_PER_ENTRY)
             .max(GHOSTS_AT_LEAST);
-        while self.lir > self.lir_size {
-            self.demote();
-        }
+        while self.lir > self.lir_size && self.demote() {}
         self.forget_surplus();
+    }
+
+    fn announce_size(&mut self, size: u64) {
+        self.queue_links.announce(size);
     }
 
     fn evict(&mut self) -> Option<Slot> {
@@ -225,23 +186,25 @@ impl EvictionPolicy for Lirs {
             self.demote();
         }
         let place = self.queue.pop_back(&mut self.queue_links)?;
-        let Node { slot, stacked, .. } = self.nodes[place as usize];
+        let slot = self.nodes.slot(place);
         self.left(slot);
-        if stacked {
-            self.haunt(place);
+        if self.nodes.get(place).stacked {
+            self.remember(place);
         } else {
-            self.vacant.push(place);
+            self.nodes.remove(place);
         }
         Some(slot)
     }
 
-    fn insert(&mut self, slot: Slot, hash: u64) -> Option<Slot> {
-        let ghost = self.ghost(hash);
+    fn insert(&mut self, slot: Slot, key: u64) -> Option<Slot> {
+        let ghost = self.nodes.ghost(key);
         if let Some(ghost) = ghost {
             self.forget(ghost);
         }
-        let place = self.make(slot, hash);
-        if ghost.is_some() || self.lir < self.lir_size {
+        let place = self.nodes.make(slot, key);
+        self.queue_links.settle(place);
+        self.stack_up(place);
+        if ghost.is_some() || self.has_room(place) {
             self.promote(place);
         } else {
             self.enqueue(place);
@@ -255,12 +218,12 @@ impl EvictionPolicy for Lirs {
         if self.last.replace(slot) == Some(slot) {
             return None;
         }
-        let place = self.places[slot as usize];
-        let Node { kind, stacked, .. } = self.nodes[place as usize];
+        let place = self.nodes.place(slot);
+        let State { kind, stacked } = self.nodes.get(place);
         self.stack_up(place);
         if kind == Kind::Lir {
             self.prune();
-        } else if stacked || self.lir < self.lir_size {
+        } else if stacked || self.has_room(place) {
             self.queue.remove(&mut self.queue_links, place);
             self.promote(place);
         } else {
@@ -271,52 +234,48 @@ impl EvictionPolicy for Lirs {
 
     fn remove(&mut self, slot: Slot) {
         self.left(slot);
-        let place = self.places[slot as usize];
-        if self.node(place).kind == Kind::Lir {
-            self.lir -= 1;
+        let place = self.nodes.place(slot);
+        if self.nodes.get(place).kind == Kind::Lir {
+            self.lir -= self.queue_links.size(place);
         } else {
             self.queue.remove(&mut self.queue_links, place);
         }
         self.unstack(place);
-        self.vacant.push(place);
+        self.nodes.remove(place);
         self.prune();
     }
 
     /// The slot's place and its node with two pairs of links; a ghost is found by hash instead. What
     /// a small store remembers beyond its share is not counted: it is at most 170 kB.
     fn bytes_per_entry(&self) -> usize {
-        let node = size_of::<Node>() + 8 + 8;
-        let ghost = BYTES_PER_GHOST + node - 16;
-        4 + node + GHOSTS_PER_ENTRY * ghost
+        let (entry, ghost) = I::Nodes::BYTES;
+        entry + 16 + 2 * (ghost + 16)
     }
 
     fn validate(&self, slots: &[Slot]) {
-        let kind = |place: Place| self.nodes[place as usize].kind;
+        let kind = |place: Place| self.nodes.get(place).kind;
         let of = |wanted| move |&place: &Place| kind(place) == wanted;
         let stack: Vec<Place> = self.stack.iter(&self.stack_links).collect();
         let queue: Vec<Place> = self.queue.iter(&self.queue_links).collect();
         let ghosts: Vec<Place> = self.ghosts.iter(&self.queue_links).collect();
         let lir: Vec<Place> = stack.iter().copied().filter(of(Kind::Lir)).collect();
 
-        let slot = |&place: &Place| self.nodes[place as usize].slot;
+        let slot = |&place: &Place| self.nodes.slot(place);
         let mut held: Vec<Slot> = lir.iter().chain(&queue).map(slot).collect();
         held.sort_unstable();
         assert_eq!(held, slots);
         for place in lir.iter().chain(&queue) {
-            assert_eq!(self.places[slot(place) as usize], *place);
+            assert_eq!(self.nodes.place(slot(place)), *place);
         }
-        assert_eq!((self.lir, self.stack.len()), (lir.len(), stack.len()));
+        let sizes = lir.iter().map(|&place| self.queue_links.size(place));
+        assert_eq!((self.lir, self.stack.len()), (sizes.sum(), stack.len()));
         assert!(self.lir <= self.lir_size && self.ghosts.len() == ghosts.len());
         assert!(queue.iter().all(of(Kind::Hir)) && self.queue.len() == queue.len());
         assert!(stack.last().is_none_or(of(Kind::Lir)));
 
         let stacked: Vec<Place> = stack.iter().copied().filter(of(Kind::Ghost)).collect();
         assert_eq!(stacked, ghosts, "ghosts are in the order of the stack");
-        assert_eq!(self.index.len(), ghosts.len());
-        let hash = |place: Place| self.nodes[place as usize].hash;
-        assert!(ghosts.iter().all(|&it| self.ghost(hash(it)) == Some(it)));
-        let used = held.len() + ghosts.len();
-        assert_eq!(self.nodes.len(), used + self.vacant.len());
+        self.nodes.validate(held.len(), &ghosts);
     }
 }
 
@@ -413,22 +372,22 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        conforms(Lirs::default);
+        conforms(<Lirs>::default);
     }
 
     #[test]
     fn it_agrees_with_the_definition() {
-        agrees(Lirs::default, Naively::new, &[1, 2, 3, 10, 37, 250]);
+        agrees(<Lirs>::default, Naively::new, &[1, 2, 3, 10, 37, 250]);
     }
 
     #[test]
     fn it_misses_as_the_reference_does() {
-        matches_reference("lirs", Lirs::default, 0.0);
+        matches_reference("lirs", <Lirs>::default, 0.0);
     }
 
     #[test]
     fn it_remembers_no_more_than_it_may() {
-        let mut policy = Lirs::default();
+        let mut policy = <Lirs>::default();
         policy.resize(3000);
         let mut next = 0..40_000_u64;
         let mut insert = |policy: &mut Lirs, slot| policy.insert(slot, next.next().expect("one"));
@@ -442,7 +401,7 @@ mod tests {
         }
         assert_eq!(policy.ghosts.len(), 6000);
         policy.resize(10);
-        assert_eq!(policy.ghosts.len(), GHOSTS_AT_LEAST);
+        assert_eq!(policy.ghosts.size(), GHOSTS_AT_LEAST);
         for _ in 10..3000 {
             turn(&mut policy);
         }
@@ -450,13 +409,13 @@ mod tests {
             let slot = turn(&mut policy);
             insert(&mut policy, slot);
         }
-        assert_eq!(policy.ghosts.len(), GHOSTS_AT_LEAST);
+        assert_eq!(policy.ghosts.size(), GHOSTS_AT_LEAST);
         assert_eq!(policy.nodes.len(), 3000 + 6000 + 1);
     }
 
     #[test]
     fn a_hit_fills_the_room_that_deleted_lir_entries_left() {
-        let mut policy = Lirs::default();
+        let mut policy = <Lirs>::default();
         policy.resize(4);
         for slot in 0..4 {
             policy.insert(slot, slot.into());
@@ -470,7 +429,7 @@ mod tests {
 
     #[test]
     fn two_entries_with_the_same_hash_leave_one_ghost() {
-        let mut policy = Lirs::default();
+        let mut policy = <Lirs>::default();
         policy.resize(4);
         for slot in 0..4 {
             policy.insert(slot, slot.min(2).into());

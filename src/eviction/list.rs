@@ -6,9 +6,78 @@ use super::Slot;
 /// The end of a list.
 const NONE: Slot = Slot::MAX;
 
-/// The neighbours of every slot: 8 bytes a slot.
+/// The neighbours of every slot, 8 bytes a slot, and the sizes of the entries.
 #[derive(Default)]
-pub struct Links(Vec<Link>);
+pub struct Links<S: Sizes = UnitSizes> {
+    links: Vec<Link>,
+    sizes: S,
+}
+
+/// The sizes of entries, by slot, in the unit of a policy's capacity.
+pub trait Sizes: Default + Send {
+    /// Bytes that a size takes.
+    const BYTES: usize;
+
+    /// Notes the size of the entry that comes next.
+    fn announce(&mut self, size: u64);
+
+    /// The size that was announced last.
+    fn announced(&self) -> u64;
+
+    /// Gives the entry that has come into `slot` the announced size.
+    fn settle(&mut self, slot: Slot);
+
+    /// The size of the entry in `slot`.
+    fn get(&self, slot: Slot) -> u64;
+}
+
+/// Every entry has size 1: the capacity is a number of entries.
+#[derive(Default)]
+pub struct UnitSizes;
+
+impl Sizes for UnitSizes {
+    const BYTES: usize = 0;
+
+    fn announce(&mut self, _: u64) {}
+
+    fn announced(&self) -> u64 {
+        1
+    }
+
+    fn settle(&mut self, _: Slot) {}
+
+    fn get(&self, _: Slot) -> u64 {
+        1
+    }
+}
+
+/// A vector of sizes: the capacity is a number of bytes.
+#[derive(Default)]
+pub struct StoredSizes {
+    sizes: Vec<u64>,
+    announced: u64,
+}
+
+impl Sizes for StoredSizes {
+    const BYTES: usize = 8;
+
+    fn announce(&mut self, size: u64) {
+        self.announced = size;
+    }
+
+    fn announced(&self) -> u64 {
+        self.announced
+    }
+
+    fn settle(&mut self, slot: Slot) {
+        grow_to(&mut self.sizes, slot, 0);
+        self.sizes[slot as usize] = self.announced;
+    }
+
+    fn get(&self, slot: Slot) -> u64 {
+        self.sizes[slot as usize]
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Link {
@@ -24,6 +93,8 @@ pub struct List {
     front: Slot,
     back: Slot,
     len: usize,
+    /// The sum of the sizes.
+    size: u64,
 }
 
 impl Default for List {
@@ -32,6 +103,7 @@ impl Default for List {
             front: NONE,
             back: NONE,
             len: 0,
+            size: 0,
         }
     }
 }
@@ -40,6 +112,11 @@ impl List {
     /// How many slots there are.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// The sum of the sizes of the entries. It is the number of slots if every size is 1.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// Whether there are none.
@@ -58,92 +135,129 @@ impl List {
     }
 
     /// Adds a slot that is in no list at the front.
-    pub fn push_front(&mut self, links: &mut Links, slot: Slot) {
+    pub fn push_front<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
         links.reach(slot);
-        links.0[slot as usize] = Link {
+        links.links[slot as usize] = Link {
             newer: NONE,
             older: self.front,
         };
         match some(self.front) {
-            Some(front) => links.0[front as usize].newer = slot,
+            Some(front) => links.links[front as usize].newer = slot,
             None => self.back = slot,
         }
         self.front = slot;
         self.len += 1;
+        self.size += links.sizes.get(slot);
     }
 
     /// Adds a slot that is in no list beside one of this list, on the newer side, or at the back.
-    pub fn insert_newer(&mut self, links: &mut Links, slot: Slot, older: Option<Slot>) {
+    pub fn insert_newer<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot, older: Option<Slot>) {
         let newer = match older {
             Some(older) => links.newer(older),
             None => self.back(),
         };
         links.reach(slot);
-        links.0[slot as usize] = Link {
+        links.links[slot as usize] = Link {
             newer: newer.unwrap_or(NONE),
             older: older.unwrap_or(NONE),
         };
         match newer {
-            Some(newer) => links.0[newer as usize].older = slot,
+            Some(newer) => links.links[newer as usize].older = slot,
             None => self.front = slot,
         }
         match older {
-            Some(older) => links.0[older as usize].newer = slot,
+            Some(older) => links.links[older as usize].newer = slot,
             None => self.back = slot,
         }
         self.len += 1;
+        self.size += links.sizes.get(slot);
     }
 
     /// Takes a slot out, which must be in this list.
-    pub fn remove(&mut self, links: &mut Links, slot: Slot) {
-        let Link { newer, older } = links.0[slot as usize];
+    pub fn remove<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
+        let Link { newer, older } = links.links[slot as usize];
         match some(newer) {
-            Some(newer) => links.0[newer as usize].older = older,
+            Some(newer) => links.links[newer as usize].older = older,
             None => self.front = older,
         }
         match some(older) {
-            Some(older) => links.0[older as usize].newer = newer,
+            Some(older) => links.links[older as usize].newer = newer,
             None => self.back = newer,
         }
         self.len -= 1;
+        self.size -= links.sizes.get(slot);
     }
 
     /// Takes the oldest slot out.
-    pub fn pop_back(&mut self, links: &mut Links) -> Option<Slot> {
+    pub fn pop_back<S: Sizes>(&mut self, links: &mut Links<S>) -> Option<Slot> {
         let slot = self.back()?;
         self.remove(links, slot);
         Some(slot)
     }
 
     /// Makes a slot of this list its newest.
-    pub fn move_to_front(&mut self, links: &mut Links, slot: Slot) {
-        if self.front != slot {
-            self.remove(links, slot);
-            self.push_front(links, slot);
+    pub fn move_to_front<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
+        if self.front == slot {
+            return;
         }
+        let Link { newer, older } = links.links[slot as usize];
+        links.links[newer as usize].older = older;
+        match some(older) {
+            Some(older) => links.links[older as usize].newer = newer,
+            None => self.back = newer,
+        }
+        links.links[slot as usize] = Link {
+            newer: NONE,
+            older: self.front,
+        };
+        links.links[self.front as usize].newer = slot;
+        self.front = slot;
     }
 
     /// The slots from the newest to the oldest.
-    pub fn iter<'a>(&self, links: &'a Links) -> impl Iterator<Item = Slot> + 'a {
+    pub fn iter<'a, S: Sizes>(
+        &self,
+        links: &'a Links<S>,
+    ) -> impl Iterator<Item = Slot> + use<'a, S> {
         std::iter::successors(self.front(), |&slot| links.older(slot))
     }
 }
 
-impl Links {
+impl<S: Sizes> Links<S> {
+    /// Notes the size of the entry that comes next.
+    pub fn announce(&mut self, size: u64) {
+        self.sizes.announce(size);
+    }
+
+    /// The size that was announced last.
+    pub fn announced(&self) -> u64 {
+        self.sizes.announced()
+    }
+
+    /// Gives the entry that has come into `slot`, and is in no list, the announced size.
+    pub fn settle(&mut self, slot: Slot) {
+        self.sizes.settle(slot);
+    }
+
+    /// The size of the entry in `slot`.
+    pub fn size(&self, slot: Slot) -> u64 {
+        self.sizes.get(slot)
+    }
+
     /// The neighbour towards the front.
     pub fn newer(&self, slot: Slot) -> Option<Slot> {
-        some(self.0[slot as usize].newer)
+        some(self.links[slot as usize].newer)
     }
 
     /// The neighbour towards the back.
     pub fn older(&self, slot: Slot) -> Option<Slot> {
-        some(self.0[slot as usize].older)
+        some(self.links[slot as usize].older)
     }
 
     /// Makes room for a slot's links.
     fn reach(&mut self, slot: Slot) {
         grow_to(
-            &mut self.0,
+            &mut self.links,
             slot,
             Link {
                 newer: NONE,
@@ -169,7 +283,7 @@ pub fn grow_to<T: Clone>(items: &mut Vec<T>, slot: Slot, item: T) {
 }
 
 /// The slots of several lists, sorted, for the checks in tests.
-pub fn sorted(lists: &[List], links: &Links) -> Vec<Slot> {
+pub fn sorted<S: Sizes>(lists: &[List], links: &Links<S>) -> Vec<Slot> {
     let mut slots = Vec::new();
     for list in lists {
         let before = slots.len();

@@ -5,7 +5,6 @@
 //! slot, and, for what has left, by the 64-bit hash of its key.
 
 mod arc;
-mod belady;
 mod fifo;
 mod ghosts;
 mod hyperbolic;
@@ -26,11 +25,12 @@ mod two_q;
 mod w_tinylfu;
 
 pub use arc::Arc;
-pub use belady::Belady;
+pub use ghosts::{BySlot, BySlotAndSize, SharedKeys};
 pub use fifo::Fifo;
 pub use hyperbolic::Hyperbolic;
 pub use lfu::Lfu;
 pub use lirs::Lirs;
+pub use list::{StoredSizes, UnitSizes};
 pub use lru::Lru;
 pub use none::NoEviction;
 pub use random::Random;
@@ -61,6 +61,12 @@ pub trait EvictionPolicy: Send {
     /// again whenever it changes: the sizes of a policy's parts follow. A policy that holds more
     /// than this names nothing by itself: the store calls [`evict`](Self::evict) until all fits.
     fn resize(&mut self, capacity: usize);
+
+    /// The entry that comes next counts so much against a capacity in bytes. Only a replay calls
+    /// this, before [`admit`](Self::admit); a store's policies count entries.
+    fn announce_size(&mut self, size: u64) {
+        let _ = size;
+    }
 
     /// An entry that is not in the store, and whose key has this hash, is about to come in.
     fn admit(&mut self, hash: u64) {
@@ -99,6 +105,10 @@ pub trait EvictionPolicy: Send {
 impl<P: EvictionPolicy + ?Sized> EvictionPolicy for Box<P> {
     fn resize(&mut self, capacity: usize) {
         (**self).resize(capacity);
+    }
+
+    fn announce_size(&mut self, size: u64) {
+        (**self).announce_size(size);
     }
 
     fn admit(&mut self, hash: u64) {
@@ -186,13 +196,13 @@ policies! {
     Lru "lru" "The least recently used." |_| Lru::default();
     Lfu "lfu" "The least frequently used, of those the least recently." |_| Lfu::default();
     SecondChance "second-chance" "The oldest that was not used since it was last spared." |_| SecondChance::default();
-    Slru "slru" "The least recently used, of those used once before those used again." |_| Slru::default();
-    TwoQ "2q" "The oldest newcomer; what comes back soon is kept by recency." |_| TwoQ::default();
-    Arc "arc" "By recency or by frequency, whichever would have hit more of late." |_| Arc::default();
-    Lirs "lirs" "The one with the longest time between its last two uses." |_| Lirs::default();
+    Slru "slru" "The least recently used, of those used once before those used again." |_| <Slru>::default();
+    TwoQ "2q" "The oldest newcomer; what comes back soon is kept by recency." |_| <TwoQ>::default();
+    Arc "arc" "By recency or by frequency, whichever would have hit more of late." |_| <Arc>::default();
+    Lirs "lirs" "The one with the longest time between its last two uses." |_| <Lirs>::default();
     Sieve "sieve" "The oldest behind a moving hand that was not used since the hand passed." |_| Sieve::default();
-    S3Fifo "s3-fifo" "The oldest newcomer; what is used twice moves on to a main queue." |_| S3Fifo::default();
-    WTinyLfu "w-tinylfu" "Of the newest and the oldest the one that was asked for less often." |_| WTinyLfu::default();
+    S3Fifo "s3-fifo" "The oldest newcomer; what is used twice moves on to a main queue." |_| <S3Fifo>::default();
+    WTinyLfu "w-tinylfu" "Of the newest and the oldest the one that was asked for less often." |_| <WTinyLfu>::default();
     Hyperbolic "hyperbolic" "Of 64 at random the one with the fewest uses for its age." Hyperbolic::new;
     Ttl "ttl" "The one whose deadline is nearest." |_| Ttl::default();
 }

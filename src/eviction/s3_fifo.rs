@@ -14,7 +14,7 @@
 
 use std::mem;
 
-use super::ghosts::{BYTES_PER_GHOST, Ghosts};
+use super::ghosts::{ByHash, Ghosts, Identity, Keys};
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
@@ -24,19 +24,17 @@ const PROOF: u8 = 2;
 /// No more accesses than this are counted.
 const MOST: u8 = 3;
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct S3Fifo {
-    main_size: usize,
-    ghosts_size: usize,
+/// S3-FIFO, which knows what has left as `I` says.
+pub struct S3Fifo<I: Identity = ByHash> {
+    main_size: u64,
+    ghosts_size: u64,
     small: List,
     main: List,
-    links: Links,
+    links: Links<I::Sizes>,
     /// By slot.
     entries: Vec<Entry>,
-    /// By slot: the hash of its key.
-    hashes: Vec<u64>,
-    ghosts: Ghosts,
+    keys: I::Keys,
+    ghosts: I::Ghosts,
     /// Whether the announced entry was a ghost.
     returns: bool,
 }
@@ -48,7 +46,23 @@ struct Entry {
     accesses: u8,
 }
 
-impl S3Fifo {
+impl<I: Identity> Default for S3Fifo<I> {
+    fn default() -> Self {
+        Self {
+            main_size: 0,
+            ghosts_size: 0,
+            small: List::default(),
+            main: List::default(),
+            links: Links::default(),
+            entries: Vec::new(),
+            keys: I::Keys::default(),
+            ghosts: I::Ghosts::default(),
+            returns: false,
+        }
+    }
+}
+
+impl<I: Identity> S3Fifo<I> {
     fn evict_small(&mut self) -> Option<Slot> {
         while let Some(slot) = self.small.pop_back(&mut self.links) {
             if self.entries[slot as usize].accesses < PROOF {
@@ -86,33 +100,42 @@ impl S3Fifo {
     }
 
     fn remember(&mut self, slot: Slot) {
-        self.ghosts.push(self.hashes[slot as usize]);
-        self.ghosts.shrink_to(self.ghosts_size);
+        if self.links.size(slot) > self.ghosts_size {
+            return;
+        }
+        let key = self.keys.get(slot);
+        self.ghosts.push(&mut self.links, key);
+        self.ghosts.shrink_to(&mut self.links, self.ghosts_size);
     }
 }
 
-impl EvictionPolicy for S3Fifo {
+impl<I: Identity> EvictionPolicy for S3Fifo<I> {
     fn resize(&mut self, capacity: usize) {
+        let capacity = capacity as u64;
         self.main_size = capacity - (capacity / 10).max(1);
         self.ghosts_size = capacity - capacity.div_ceil(10);
-        self.ghosts.shrink_to(self.ghosts_size);
+        self.ghosts.shrink_to(&mut self.links, self.ghosts_size);
     }
 
-    fn admit(&mut self, hash: u64) {
-        self.returns = self.ghosts.remove(hash);
+    fn announce_size(&mut self, size: u64) {
+        self.links.announce(size);
+    }
+
+    fn admit(&mut self, key: u64) {
+        self.returns = self.ghosts.remove(&mut self.links, key);
     }
 
     fn evict(&mut self) -> Option<Slot> {
-        if self.main.len() > self.main_size {
+        if self.main.size() > self.main_size {
             return self.evict_main();
         }
         self.evict_small().or_else(|| self.evict_main())
     }
 
-    fn insert(&mut self, slot: Slot, hash: u64) -> Option<Slot> {
+    fn insert(&mut self, slot: Slot, key: u64) -> Option<Slot> {
+        self.links.settle(slot);
         grow_to(&mut self.entries, slot, Entry::default());
-        grow_to(&mut self.hashes, slot, 0);
-        self.hashes[slot as usize] = hash;
+        self.keys.set(slot, key);
         if mem::take(&mut self.returns) {
             self.enter_main(slot);
         } else {
@@ -136,7 +159,7 @@ impl EvictionPolicy for S3Fifo {
     }
 
     fn bytes_per_entry(&self) -> usize {
-        8 + 8 + 2 + (BYTES_PER_GHOST * 9).div_ceil(10)
+        8 + I::Keys::BYTES + 2 + (I::Ghosts::BYTES * 9).div_ceil(10)
     }
 
     fn validate(&self, slots: &[Slot]) {
@@ -145,7 +168,7 @@ impl EvictionPolicy for S3Fifo {
             let agree = |slot: Slot| self.entries[slot as usize].in_main == main;
             assert!(list.iter(&self.links).all(agree), "a slot knows its list");
         }
-        assert!(self.ghosts.len() <= self.ghosts_size);
+        assert!(self.ghosts.size() <= self.ghosts_size);
     }
 }
 
@@ -224,7 +247,7 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        conforms(S3Fifo::default);
+        conforms(<S3Fifo>::default);
     }
 
     #[test]
@@ -235,11 +258,11 @@ mod tests {
             main: VecDeque::new(),
             ghosts: VecDeque::new(),
         };
-        agrees(S3Fifo::default, naive, &[1, 2, 3, 10, 37]);
+        agrees(<S3Fifo>::default, naive, &[1, 2, 3, 10, 37]);
     }
 
     #[test]
     fn it_misses_as_the_reference_does() {
-        matches_reference("s3-fifo", S3Fifo::default, 0.0);
+        matches_reference("s3-fifo", <S3Fifo>::default, 0.0);
     }
 }

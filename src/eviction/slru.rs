@@ -12,23 +12,23 @@
 //! belongs there; the first demotion pushes it out. That is how an access can evict. With capacity 1
 //! nothing is protected.
 
-use super::list::{Links, List, grow_to, sorted};
+use super::list::{Links, List, Sizes, UnitSizes, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs.
+/// Segmented LRU, with the sizes of the entries in `S`.
 #[derive(Default)]
-pub struct Slru {
+pub struct Slru<S: Sizes = UnitSizes> {
     probation: List,
     protected: List,
-    links: Links,
+    links: Links<S>,
     /// By slot: which of the two segments it is in.
     is_protected: Vec<bool>,
-    probation_capacity: usize,
+    probation_capacity: u64,
     /// Never exceeded.
-    protected_capacity: usize,
+    protected_capacity: u64,
 }
 
-impl Slru {
+impl<S: Sizes> Slru<S> {
     /// Makes a slot that is in no segment the newest of probation.
     fn put_on_probation(&mut self, slot: Slot) {
         self.is_protected[slot as usize] = false;
@@ -44,7 +44,7 @@ impl Slru {
     /// Sends the protected that are too many back to probation; `true` if there were any.
     fn demote(&mut self) -> bool {
         let before = self.protected.len();
-        while self.protected.len() > self.protected_capacity
+        while self.protected.size() > self.protected_capacity
             && let Some(oldest) = self.protected.pop_back(&mut self.links)
         {
             self.put_on_probation(oldest);
@@ -53,11 +53,16 @@ impl Slru {
     }
 }
 
-impl EvictionPolicy for Slru {
+impl<S: Sizes> EvictionPolicy for Slru<S> {
     fn resize(&mut self, capacity: usize) {
+        let capacity = capacity as u64;
         self.probation_capacity = (capacity / 5).max(1);
         self.protected_capacity = capacity - capacity.div_ceil(5);
         self.demote();
+    }
+
+    fn announce_size(&mut self, size: u64) {
+        self.links.announce(size);
     }
 
     fn evict(&mut self) -> Option<Slot> {
@@ -66,9 +71,11 @@ impl EvictionPolicy for Slru {
     }
 
     fn insert(&mut self, slot: Slot, _: u64) -> Option<Slot> {
+        self.links.settle(slot);
         grow_to(&mut self.is_protected, slot, false);
-        let has_room = self.probation.len() < self.probation_capacity;
-        if has_room || self.protected.len() >= self.protected_capacity {
+        let size = self.links.size(slot);
+        let has_room = self.probation.size() + size <= self.probation_capacity;
+        if has_room || self.protected.size() + size > self.protected_capacity {
             self.put_on_probation(slot);
         } else {
             self.protect(slot);
@@ -83,7 +90,7 @@ impl EvictionPolicy for Slru {
         }
         self.probation.remove(&mut self.links, slot);
         self.protect(slot);
-        if self.demote() && self.probation.len() > self.probation_capacity {
+        if self.demote() && self.probation.size() > self.probation_capacity {
             return self.probation.pop_back(&mut self.links);
         }
         None
@@ -110,7 +117,7 @@ impl EvictionPolicy for Slru {
         let is_protected = |slot: Slot| self.is_protected[slot as usize];
         assert!(!self.probation.iter(&self.links).any(is_protected));
         assert!(self.protected.iter(&self.links).all(is_protected));
-        assert!(self.protected.len() <= self.protected_capacity);
+        assert!(self.protected.size() <= self.protected_capacity);
     }
 }
 
@@ -181,23 +188,23 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        conforms(Slru::default);
+        conforms(<Slru>::default);
     }
 
     #[test]
     fn it_agrees_with_the_definition() {
         let capacities = [1, 2, 3, 4, 5, 6, 9, 10, 37];
-        agrees(Slru::default, Segments::new, &capacities);
+        agrees(<Slru>::default, Segments::new, &capacities);
     }
 
     #[test]
     fn it_misses_as_the_reference_does() {
-        matches_reference("slru", Slru::default, 0.0);
+        matches_reference("slru", <Slru>::default, 0.0);
     }
 
     #[test]
     fn an_access_can_push_an_entry_out() {
-        let mut driver = Driver::new(Slru::default(), 9);
+        let mut driver = Driver::new(<Slru>::default(), 9);
         // Probation has 1 of the 9 places, protected 7, so 8 is the second on probation.
         assert_eq!(driver.misses(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), 9);
         assert!(driver.request(8), "pushes out 0, the older one there");

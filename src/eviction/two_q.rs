@@ -13,48 +13,71 @@
 
 use std::mem;
 
-use super::ghosts::{BYTES_PER_GHOST, Ghosts};
+use super::ghosts::{ByHash, Ghosts, Identity, Keys};
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct TwoQ {
+/// 2Q, which knows what has left as `I` says.
+pub struct TwoQ<I: Identity = ByHash> {
     /// How many entries `fresh` may keep in a full store.
-    fresh_size: usize,
-    ghosts_size: usize,
+    fresh_size: u64,
+    ghosts_size: u64,
     fresh: List,
     kept: List,
-    links: Links,
+    links: Links<I::Sizes>,
     /// By slot: whether it is in `kept`.
     is_kept: Vec<bool>,
-    /// By slot: the hash of its key.
-    hashes: Vec<u64>,
-    ghosts: Ghosts,
+    keys: I::Keys,
+    ghosts: I::Ghosts,
     /// Whether the announced entry was a ghost.
     returns: bool,
 }
 
-impl TwoQ {
-    fn remember(&mut self, slot: Slot) {
-        self.ghosts.push(self.hashes[slot as usize]);
-        self.ghosts.shrink_to(self.ghosts_size);
+impl<I: Identity> Default for TwoQ<I> {
+    fn default() -> Self {
+        Self {
+            fresh_size: 0,
+            ghosts_size: 0,
+            fresh: List::default(),
+            kept: List::default(),
+            links: Links::default(),
+            is_kept: Vec::new(),
+            keys: I::Keys::default(),
+            ghosts: I::Ghosts::default(),
+            returns: false,
+        }
     }
 }
 
-impl EvictionPolicy for TwoQ {
+impl<I: Identity> TwoQ<I> {
+    fn remember(&mut self, slot: Slot) {
+        if self.links.size(slot) > self.ghosts_size {
+            return;
+        }
+        let key = self.keys.get(slot);
+        self.ghosts.push(&mut self.links, key);
+        self.ghosts.shrink_to(&mut self.links, self.ghosts_size);
+    }
+}
+
+impl<I: Identity> EvictionPolicy for TwoQ<I> {
     fn resize(&mut self, capacity: usize) {
+        let capacity = capacity as u64;
         self.fresh_size = capacity / 4;
         self.ghosts_size = capacity / 2;
-        self.ghosts.shrink_to(self.ghosts_size);
+        self.ghosts.shrink_to(&mut self.links, self.ghosts_size);
     }
 
-    fn admit(&mut self, hash: u64) {
-        self.returns = self.ghosts.remove(hash);
+    fn announce_size(&mut self, size: u64) {
+        self.links.announce(size);
+    }
+
+    fn admit(&mut self, key: u64) {
+        self.returns = self.ghosts.remove(&mut self.links, key);
     }
 
     fn evict(&mut self) -> Option<Slot> {
-        if self.fresh.len() <= self.fresh_size && !self.kept.is_empty() {
+        if self.fresh.size() <= self.fresh_size && !self.kept.is_empty() {
             return self.kept.pop_back(&mut self.links);
         }
         let victim = self.fresh.pop_back(&mut self.links)?;
@@ -62,10 +85,10 @@ impl EvictionPolicy for TwoQ {
         Some(victim)
     }
 
-    fn insert(&mut self, slot: Slot, hash: u64) -> Option<Slot> {
+    fn insert(&mut self, slot: Slot, key: u64) -> Option<Slot> {
+        self.links.settle(slot);
         grow_to(&mut self.is_kept, slot, false);
-        grow_to(&mut self.hashes, slot, 0);
-        self.hashes[slot as usize] = hash;
+        self.keys.set(slot, key);
         let returns = mem::take(&mut self.returns);
         self.is_kept[slot as usize] = returns;
         if returns {
@@ -92,7 +115,7 @@ impl EvictionPolicy for TwoQ {
     }
 
     fn bytes_per_entry(&self) -> usize {
-        8 + 8 + 1 + BYTES_PER_GHOST.div_ceil(2)
+        8 + I::Keys::BYTES + 1 + I::Ghosts::BYTES.div_ceil(2)
     }
 
     fn validate(&self, slots: &[Slot]) {
@@ -101,7 +124,7 @@ impl EvictionPolicy for TwoQ {
             let agree = |slot: Slot| self.is_kept[slot as usize] == kept;
             assert!(list.iter(&self.links).all(agree), "a slot knows its list");
         }
-        assert!(self.ghosts.len() <= self.ghosts_size);
+        assert!(self.ghosts.size() <= self.ghosts_size);
     }
 }
 
@@ -165,7 +188,7 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        conforms(TwoQ::default);
+        conforms(<TwoQ>::default);
     }
 
     #[test]
@@ -176,11 +199,11 @@ mod tests {
             a1out: VecDeque::new(),
             am: VecDeque::new(),
         };
-        agrees(TwoQ::default, naive, &[1, 2, 3, 4, 10, 37]);
+        agrees(<TwoQ>::default, naive, &[1, 2, 3, 4, 10, 37]);
     }
 
     #[test]
     fn it_misses_as_the_reference_does() {
-        matches_reference("2q", TwoQ::default, 0.0);
+        matches_reference("2q", <TwoQ>::default, 0.0);
     }
 }

@@ -1,0 +1,87 @@
+//! What a replay counts.
+
+use std::ops::{Add, AddAssign, Sub};
+
+/// Counts of a replay, or of a part of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that count: gets.
+    pub requests: u64,
+    /// Requests that found nothing.
+    pub misses: u64,
+    /// Bytes that were requested; a request without a size counts 1.
+    pub bytes: u64,
+    /// Bytes of the requests that found nothing.
+    pub missed_bytes: u64,
+    /// Misses of objects that were requested for the first time.
+    pub compulsory: u64,
+    /// Misses of objects that left the cache because of their TTL.
+    pub expired_misses: u64,
+    /// Objects that left because of their TTL.
+    pub expired: u64,
+    /// Objects that were evicted.
+    pub evicted: u64,
+}
+
+/// A ratio from 0 to 1; of nothing it is 0.
+pub type Ratio = f64;
+
+impl Counts {
+    /// Misses by requests.
+    #[must_use]
+    pub fn miss_ratio(&self) -> Ratio {
+        ratio(self.misses, self.requests)
+    }
+
+    /// Missed bytes by requested bytes.
+    #[must_use]
+    pub fn byte_miss_ratio(&self) -> Ratio {
+        ratio(self.missed_bytes, self.bytes)
+    }
+}
+
+/// A part of a whole as a ratio.
+fn ratio(part: u64, whole: u64) -> Ratio {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            misses: self.misses + other.misses,
+            bytes: self.bytes + other.bytes,
+            missed_bytes: self.missed_bytes + other.missed_bytes,
+            compulsory: self.compulsory + other.compulsory,
+            expired_misses: self.expired_misses + other.expired_misses,
+            expired: self.expired + other.expired,
+            evicted: self.evicted + other.evicted,
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for Counts {
+    type Output = Self;
+
+    /// The counts since `earlier`.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            requests: self.requests - earlier.requests,
+            misses: self.misses - earlier.misses,
+            bytes: self.bytes - earlier.bytes,
+            missed_bytes: self.missed_bytes - earlier.missed_bytes,
+            compulsory: self.compulsory - earlier.compulsory,
+            expired_misses: self.expired_misses - earlier.expired_misses,
+            expired: self.expired - earlier.expired,
+            evicted: self.evicted - earlier.evicted,
+        }
+    }
+}
