@@ -9,6 +9,7 @@
 //! Cost: O(log n) a request; a bit a request and 12 bytes an object.
 
 use super::bits::Bits;
+use super::counts::Counts;
 
 /// Bits in a block.
 const BLOCK: usize = 512;
@@ -19,19 +20,14 @@ const NEVER: u32 = u32::MAX;
 pub struct Curve {
     /// Requests.
     pub requests: u64,
+    /// Different objects that were requested.
+    pub objects: u64,
     /// By distance: how many requests hit in every cache of more than so many objects.
     distances: Vec<u64>,
 }
 
 impl Curve {
-    /// The misses of LRU with room for so many objects. Cost: O(size).
-    #[must_use]
-    pub fn misses(&self, size: usize) -> u64 {
-        let hits: u64 = self.distances.iter().take(size).sum();
-        self.requests - hits
-    }
-
-    /// The misses at each of these sizes, which ascend. Cost: one pass.
+    /// The misses at each of these sizes, which ascend. Cost: one pass over the distances.
     #[must_use]
     pub fn misses_at(&self, sizes: &[usize]) -> Vec<u64> {
         let mut hits = 0;
@@ -44,27 +40,51 @@ impl Curve {
         });
         misses.collect()
     }
+
+    /// The counts at each of these sizes, which ascend. Every request counts one byte.
+    #[must_use]
+    pub fn counts_at(&self, sizes: &[usize]) -> Vec<Counts> {
+        let counts = |(misses, &size): (u64, &usize)| Counts {
+            requests: self.requests,
+            misses,
+            bytes: self.requests,
+            missed_bytes: misses,
+            compulsory: self.objects,
+            // Every object that came in and is not in the cache at the end was evicted.
+            evicted: misses - self.objects.min(size as u64).min(misses),
+            ..Counts::default()
+        };
+        self.misses_at(sizes).into_iter().zip(sizes).map(counts).collect()
+    }
 }
 
-/// The curve of LRU for these requests.
+/// The curves of LRU for the first `half` requests, and for all.
 #[must_use]
-pub fn lru_curve(ids: &[u32], objects: u32) -> Curve {
+pub fn lru_curve(ids: &[u32], objects: u32, half: usize) -> [Curve; 2] {
     let mut last = vec![NEVER; objects as usize];
-    let mut distances = vec![0; objects as usize];
     let mut uses = Uses::new(ids.len());
+    let mut curve = Curve {
+        requests: 0,
+        objects: 0,
+        distances: vec![0; objects as usize],
+    };
+    let mut first = None;
     for (at, &id) in ids.iter().enumerate() {
+        if at == half {
+            first = Some(curve.clone());
+        }
         let place = u32::try_from(at).expect("a trace has fewer than 2^32 - 1 requests");
         let before = std::mem::replace(&mut last[id as usize], place);
-        if before != NEVER {
-            distances[uses.after(before as usize)] += 1;
+        if before == NEVER {
+            curve.objects += 1;
+        } else {
+            curve.distances[uses.after(before as usize)] += 1;
             uses.remove(before as usize);
         }
+        curve.requests += 1;
         uses.insert(at);
     }
-    Curve {
-        requests: ids.len() as u64,
-        distances,
-    }
+    [first.unwrap_or_else(|| curve.clone()), curve]
 }
 
 /// The places of the last requests of all objects.

@@ -26,11 +26,15 @@ mod curve;
 mod fast;
 mod full;
 mod gdsf;
+mod grid;
 mod policy;
+mod split;
 
 pub use counts::{Counts, Ratio};
 pub use curve::{Curve, lru_curve};
+pub use grid::{Grid, Halves, Shard, Task};
 pub use policy::{Policy, Prepared, Simulation, Unit, UnknownPolicy, simulate};
+pub use split::{Part, split};
 
 use std::time::Duration;
 

@@ -1,0 +1,19 @@
+//! What a comparison of caches found, for people: the sentence, the curve, the table and the page.
+//!
+//! Everything here turns values into text and does no I/O. The same cells give the same bytes.
+
+mod braille;
+mod cell;
+mod html;
+mod number;
+mod scale;
+mod svg;
+mod table;
+mod verdict;
+
+pub use braille::curve as terminal_curve;
+pub use cell::{Cell, Deployment, Sampled};
+pub use html::{Page, page};
+pub use svg::{Chart, Series, chart};
+pub use table::table;
+pub use verdict::{Verdict, sentence, verdict};

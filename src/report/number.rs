@@ -1,0 +1,77 @@
+//! Numbers as people read them.
+
+use crate::replay::Unit;
+
+/// A whole number with commas between thousands.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A ratio as percent: one decimal, or two below one percent.
+pub fn percent(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    if percent >= 0.995 || percent == 0.0 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.2} %")
+    }
+}
+
+/// A difference of ratios in points, without a sign.
+pub fn points(difference: f64) -> String {
+    format!("{:.1}", (difference * 100.0).abs())
+}
+
+/// A size in its unit.
+pub fn size(size: u64, unit: Unit) -> String {
+    match unit {
+        Unit::Objects if size == 1 => "1 object".into(),
+        Unit::Objects => format!("{} objects", count(size)),
+        Unit::Bytes => bytes(size),
+    }
+}
+
+/// Bytes with a binary unit, exact where they are a whole number of it.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    if value.fract() == 0.0 {
+        format!("{value:.0} {unit}")
+    } else {
+        format!("{value:.1} {unit}")
+    }
+}
+
+/// A size on an axis: short.
+pub fn short(size: u64, unit: Unit) -> String {
+    if unit == Unit::Bytes {
+        return bytes(size).replace(".0 ", " ");
+    }
+    let scaled = |by: u64, letter: &str| {
+        let value = size as f64 / by as f64;
+        let decimals = usize::from(value < 10.0 && value.fract() >= 0.05);
+        format!("{value:.decimals$}{letter}")
+    };
+    match size {
+        0..1_000 => size.to_string(),
+        1_000..1_000_000 => scaled(1_000, "k"),
+        1_000_000..1_000_000_000 => scaled(1_000_000, "M"),
+        _ => scaled(1_000_000_000, "G"),
+    }
+}
