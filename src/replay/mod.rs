@@ -28,12 +28,14 @@ mod full;
 mod gdsf;
 mod grid;
 mod policy;
+mod sample;
 mod split;
 
 pub use counts::{Counts, Ratio};
 pub use curve::{Curve, lru_curve};
 pub use grid::{Grid, Halves, Shard, Task};
 pub use policy::{Policy, Prepared, Simulation, Unit, UnknownPolicy, simulate};
+pub use sample::{Estimate, GROUPS, estimate, smallest_size};
 pub use split::{Part, split};
 
 use std::time::Duration;
