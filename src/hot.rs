@@ -24,6 +24,7 @@ pub struct HotKey {
     pub error: u64,
 }
 
+#[derive(Clone)]
 struct Counter {
     hash: u64,
     key: Vec<u8>,
@@ -32,6 +33,7 @@ struct Counter {
 }
 
 /// See the module's docs.
+#[derive(Clone)]
 pub struct Hot {
     counters: Vec<Counter>,
     /// From a key's hash to its counter.

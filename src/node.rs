@@ -70,6 +70,7 @@ pub(crate) enum Origin {
 /// assert_eq!(node.get(Instant::START, b"a", &mut log), None);
 /// # Ok::<(), shardlab::operation::PutError>(())
 /// ```
+#[derive(Clone)]
 pub struct Node<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     id: NodeId,
     store: Store,

@@ -43,7 +43,7 @@ impl fmt::Display for Status {
 }
 
 /// The messages that wait for a paused node, within a bound.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Inbox {
     messages: Vec<Envelope<Message>>,
     bytes: usize,
@@ -75,6 +75,7 @@ impl Inbox {
 }
 
 /// A node, and what the cluster knows about it.
+#[derive(Clone)]
 pub struct HostedNode {
     pub replica: Replica,
     pub crashed: bool,
@@ -117,7 +118,7 @@ impl HostedNode {
 
 /// Nodes by their numbers. A number is never used again, so the places of nodes that have left stay
 /// empty.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Nodes(Vec<Option<HostedNode>>);
 
 impl Nodes {

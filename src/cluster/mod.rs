@@ -32,6 +32,8 @@ pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};
 pub use verify::Disorder;
 
+use std::sync::Arc;
+
 use crate::cache::{Cache, Error};
 use crate::checker::fold;
 use crate::config::{Capacity, Config, ConfigError};
@@ -61,9 +63,10 @@ const FIRST_VERSION: Version = 1;
 /// [`Cluster::submit`] and [`Cluster::poll`] are the way in, for many clients at once. The methods
 /// of [`Cache`] and the others here wait for nothing: if the outcome of a request is not known in
 /// its own instant, as with a delayed message, they return [`Error::Unknown`].
+#[derive(Clone)]
 pub struct Cluster {
     nodes: Nodes,
-    placement: Box<dyn Placement>,
+    placement: Arc<dyn Placement>,
     /// The move that is not over.
     moving: Option<Moving>,
     config: Config,
@@ -105,7 +108,7 @@ impl Cluster {
         config.check()?;
         let mut cluster = Self {
             nodes: Nodes::default(),
-            placement: config.placement.place(Members::first(config.nodes)),
+            placement: config.placement.place(Members::first(config.nodes)).into(),
             moving: None,
             config,
             log: EventLog::new(config.event_log),

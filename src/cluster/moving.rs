@@ -15,6 +15,7 @@
 //! the nodes have room: it evicts nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Cluster;
 use crate::config::{Capacity, Config, ConfigError, MAX_NODES};
@@ -123,9 +124,10 @@ fn weighted() -> String {
 }
 
 /// A move that is not over.
+#[derive(Clone)]
 pub(super) struct Moving {
     /// How keys were placed before, unless only the number of owners changes.
-    pub(super) from: Option<Box<dyn Placement>>,
+    pub(super) from: Option<Arc<dyn Placement>>,
     /// How many owners each key had.
     pub(super) replicas: usize,
     leaving: Option<NodeId>,
@@ -180,7 +182,7 @@ impl Cluster {
         let copies = self.copies(now);
         let fair = (u128::from(copies) * u128::from(weight) + total / 2) / total;
         let optimum = u64::try_from(fair).unwrap_or(copies);
-        self.start(now, Some(placement), self.config.replicas, None, optimum);
+        self.start(now, Some(placement.into()), self.config.replicas, None, optimum);
         Ok(node)
     }
 
@@ -204,7 +206,7 @@ impl Cluster {
         let placement = self.placement.without(node);
         self.check_room(&*placement, replicas)?;
         let optimum = self.nodes.get(node).map_or(0, |it| it.stats().keys);
-        self.start(now, Some(placement), replicas, Some(node), optimum);
+        self.start(now, Some(placement.into()), replicas, Some(node), optimum);
         Ok(())
     }
 
@@ -222,7 +224,7 @@ impl Cluster {
         self.tick(now);
         let placement = kind.place(members);
         self.check_room(&*placement, self.config.replicas)?;
-        self.start(now, Some(placement), self.config.replicas, None, 0);
+        self.start(now, Some(placement.into()), self.config.replicas, None, 0);
         Ok(())
     }
 
@@ -401,7 +403,7 @@ impl Cluster {
     fn start(
         &mut self,
         now: Instant,
-        placement: Option<Box<dyn Placement>>,
+        placement: Option<Arc<dyn Placement>>,
         replicas: usize,
         leaving: Option<NodeId>,
         optimum: u64,

@@ -125,7 +125,7 @@ pub(crate) enum Started {
 pub struct TooManyRequests;
 
 /// The client side of the cluster: requests in flight and completions.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Clients {
     /// How many requests were ever submitted.
     submitted: u64,
@@ -137,6 +137,7 @@ pub(super) struct Clients {
 }
 
 /// A request without an outcome.
+#[derive(Clone)]
 struct InFlight {
     ticket: Ticket,
     client: u32,
