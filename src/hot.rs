@@ -59,6 +59,11 @@ impl Hot {
         }
     }
 
+    /// Starts to count anew.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.capacity);
+    }
+
     /// All requests that were recorded.
     #[must_use]
     pub fn requests(&self) -> u64 {

@@ -258,6 +258,15 @@ impl<P: EvictionPolicy> Node<P> {
         removed
     }
 
+    /// Starts to count anew.
+    pub fn reset_counts(&mut self) {
+        (self.hits, self.misses) = (0, 0);
+        (self.evicted, self.expired) = (0, 0);
+        if let Some(hot) = &mut self.hot {
+            hot.clear();
+        }
+    }
+
     /// The keys of all entries, including those that are due, in no meaningful order.
     pub fn keys(&self) -> impl Iterator<Item = &[u8]> + '_ {
         self.store.slots().map(|slot| self.store.key(slot))

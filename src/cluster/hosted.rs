@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
+use crate::config::Capacity;
 use crate::id::NodeId;
 use crate::network::{Envelope, Payload};
 use crate::node::Node;
@@ -78,6 +79,8 @@ impl Inbox {
 #[derive(Clone)]
 pub struct HostedNode {
     pub replica: Replica,
+    /// Its own capacity; `None`: that of the config.
+    pub capacity: Option<Capacity>,
     pub crashed: bool,
     pub paused: bool,
     /// Whether it must come back empty, since a peer has forgotten a delete that it lacks.
@@ -132,6 +135,7 @@ impl Nodes {
         debug_assert_eq!(node.id(), self.next_id(), "the next number");
         self.0.push(Some(HostedNode {
             replica: Replica::new(node),
+            capacity: None,
             crashed: false,
             paused: false,
             is_stale: false,

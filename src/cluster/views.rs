@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Cluster;
 use super::hosted::HostedNode;
+use super::{Cluster, Latencies};
 use crate::config::InjectedBug;
 use crate::hot::HotKey;
 use crate::id::NodeId;
@@ -192,6 +192,21 @@ impl Cluster {
         let all = self.surveyed_stats(&survey.unwrap_or_default()).into_iter();
         let all = all.fold(Stats::default(), |sum, (_, stats)| sum + stats);
         Stats { keys, ..all }
+    }
+
+    /// How long requests took.
+    #[must_use]
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
+    /// Starts to count anew: what each node counts, its most requested keys, and how long requests
+    /// take. Contents stay.
+    pub fn reset_stats(&mut self) {
+        self.latencies = Latencies::default();
+        for hosted in self.nodes.iter_mut() {
+            hosted.replica.node.reset_counts();
+        }
     }
 
     /// An estimate of the number of keys: the number of copies divided by the number of replicas.

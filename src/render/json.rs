@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::object::{Failure, Field, Named, Object, Text, of, whole, write};
-use super::{LineOutcome, checks, data, events, help, history, messages, nodes, placing};
+use super::{
+    LineOutcome, capacity, checks, copies, data, events, help, history, messages, moving, nodes,
+    placing,
+};
 use crate::event::Event;
 use crate::reply::Reply;
 
@@ -68,12 +71,21 @@ fn reply(reply: &Reply<'_>, line: &mut OpenLine<'_>) {
         Reply::Keys(keys) => line.put(Field("keys", data::keys_list(keys))),
         Reply::Size(size) => line.put(Field("size", size)),
         Reply::Nodes(rows) => line.put(nodes::nodes_object(rows)),
-        Reply::Stats { node, stats } => line.put(nodes::stats_object(*node, stats)),
+        Reply::Stats {
+            node,
+            stats,
+            latency,
+        } => line.put(nodes::stats_object(*node, stats, *latency)),
+        Reply::Copies { key, now, copies } => line.put(of(key, copies::object(copies, *now))),
+        Reply::Filled { stored, error } => line.put(data::filled_object(*stored, error.as_ref())),
+        Reply::Healed(remaining) => {
+            line.put(json!({ "remaining": remaining, "ok": true }));
+        }
         Reply::Hot(rows) => line.put(nodes::hot_object(rows)),
-        Reply::Capacity(capacity) => line.put(nodes::capacity_object(*capacity)),
+        Reply::Capacity(capacity) => line.put(capacity::object(capacity)),
         Reply::Ring(ring) => line.put(placing::ring_object(ring)),
         Reply::Where(place) => line.put(placing::where_object(place)),
-        Reply::Moved(moved) => line.put(placing::moved_object(moved)),
+        Reply::Moved(moved) => line.put(moving::object(moved)),
         Reply::Placement(kind) => line.put(Field("placement", Text(kind))),
         Reply::Eviction(eviction) => line.put(Field("eviction", Text(eviction))),
         Reply::Replicas(replicas) => line.put(Field("replicas", replicas)),

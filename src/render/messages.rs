@@ -20,6 +20,17 @@ pub fn faults(style: Style, faults: &[String], out: &mut Vec<u8>) {
     }
 }
 
+/// What HEAL says of the faults that it leaves.
+pub fn healed(remaining: &[String]) -> String {
+    match remaining {
+        [] => "OK".into(),
+        remaining => format!(
+            "OK; still in force: {} (HEAL ALL repairs these, too)",
+            remaining.join(", ")
+        ),
+    }
+}
+
 /// Messages in flight.
 pub fn grid(messages: &[TracedMessage]) -> Grid {
     let rows = messages.iter().map(|it| {

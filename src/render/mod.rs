@@ -2,11 +2,13 @@
 //!
 //! One [`Reply`] has three renderings: plain lines for people and scripts, boxed tables, and JSON
 //! with one object a line. `plain`, `table` and `json` each match a reply to a function of its
-//! family. The families (`data`, `nodes`, `placing`, `events`, `messages`, `history`, `checks`,
+//! family. The families (`data`, `nodes`, `copies`, `capacity`, `placing`, `moving`, `events`, `messages`, `history`, `checks`,
 //! `help`) have a function or a struct for each rendering. They are built on the leaves `text`,
 //! `grid`, `object` and `style`.
 
+mod capacity;
 mod checks;
+mod copies;
 mod data;
 mod events;
 mod grid;
@@ -14,6 +16,7 @@ mod help;
 mod history;
 mod json;
 mod messages;
+mod moving;
 mod nodes;
 mod object;
 mod placing;

@@ -10,12 +10,15 @@
 //! | `backend` | [`DistributedCache`]: what a session needs of any sharded cache |
 //! | `simulated` | the simulated cluster as a backend, with the fault injector |
 //! | `requests` | commands on keys: submit, wait, reply |
+//! | `filling`, `moving` | the keys of FILL; changes of members and placement, and plans of them |
 //! | `faults`, `checks`, `errors` | the other commands of the simulated cluster |
 
 mod backend;
 mod checks;
 mod errors;
 mod faults;
+mod filling;
+mod moving;
 mod requests;
 mod simulated;
 
@@ -378,6 +381,7 @@ fn moved(
 ) -> Reply<'static> {
     Reply::Moved(Moved {
         change,
+        is_planned: false,
         node,
         replicas: world.backend.overview().replicas,
         cost,

@@ -30,6 +30,15 @@ pub fn resume<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     Ok(Command::Resume { node }.into())
 }
 
+pub fn heal<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let all = |word: &Word<'_>| match word.is("ALL") {
+        true => Ok(true),
+        false => Err(word.error("expected ALL, or nothing")),
+    };
+    let all = words.optional(all)?.unwrap_or(false);
+    Ok(Command::Heal { all }.into())
+}
+
 pub fn skew<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     let (node, nanos) = (node(&words.word()?)?, ahead(&words.word()?)?);
     Ok(Command::Skew { node, nanos }.into())
