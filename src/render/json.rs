@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::object::{Failure, Field, Named, Object, Text, of, whole, write};
+use super::object::{Failure, Field, Named, Text, of, whole, write};
 use super::{
-    LineOutcome, capacity, checks, copies, data, events, help, history, messages, moving, nodes,
-    placing,
+    CommandLine, LineOutcome, capacity, checks, copies, data, events, help, history, messages,
+    moving, nodes, placing,
 };
 use crate::event::Event;
 use crate::reply::Reply;
@@ -23,7 +23,6 @@ pub fn missed(count: u64, out: &mut Vec<u8>) {
 pub fn outcome(client: Option<u32>, outcome: LineOutcome<'_>, out: &mut Vec<u8>) {
     let mut line = OpenLine {
         client,
-        command: outcome.command,
         line: outcome.line,
         out,
     };
@@ -36,20 +35,13 @@ pub fn outcome(client: Option<u32>, outcome: LineOutcome<'_>, out: &mut Vec<u8>)
 /// A line that lacks the fields of its reply.
 struct OpenLine<'a> {
     client: Option<u32>,
-    command: Option<&'static str>,
-    line: u64,
+    line: CommandLine<'a>,
     out: &'a mut Vec<u8>,
 }
 
 impl OpenLine<'_> {
     fn put(&mut self, fields: impl Serialize) {
-        let object = Object {
-            client: self.client,
-            command: self.command,
-            line: self.line,
-            fields,
-        };
-        write(&object, self.out);
+        write(&self.line.object(self.client, fields), self.out);
     }
 }
 

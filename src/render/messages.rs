@@ -103,11 +103,18 @@ fn sentence(it: &TracedMessage) -> String {
     format!("{} -> {}: {}", it.from, it.to, it.text)
 }
 
-/// The time since `start` in milliseconds, with up to three decimals.
+/// The time since `start` in milliseconds, with up to three decimals; with a minus before `start`.
 fn after(start: Instant, at: Instant) -> String {
-    let micros = Duration::as_micros(&at.since(start));
+    let (sign, time) = match at < start {
+        true => ('-', start.since(at)),
+        false => ('+', at.since(start)),
+    };
+    let micros = Duration::as_micros(&time);
     let text = format!("{}.{:03}", micros / 1000, micros % 1000);
-    format!("+{}ms", text.trim_end_matches('0').trim_end_matches('.'))
+    format!(
+        "{sign}{}ms",
+        text.trim_end_matches('0').trim_end_matches('.')
+    )
 }
 
 pub fn objects(messages: &[TracedMessage]) -> Value {

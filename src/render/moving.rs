@@ -11,9 +11,10 @@ use crate::reply::Moved;
 
 /// `Server 3 joined: 2 of 5 keys moved (fair share 1) in 0s; 1 key waits ...`.
 pub fn text(moved: &Moved) -> String {
-    let time = match moved.is_planned {
-        true => String::new(),
-        false => format!(" in {}", elapsed(moved.time)),
+    let time = if moved.is_planned {
+        String::new()
+    } else {
+        format!(" in {}", elapsed(moved.time))
     };
     let (change, count) = (change(moved), count(moved));
     let least = match moved.cost.fair_share {
@@ -32,12 +33,13 @@ fn troubles(moved: &Moved) -> String {
         missing,
         ..
     } = moved.cost;
-    let (waits, wait, is, are) = match moved.is_planned {
-        true => ("would wait", "would wait", "would be", "would be"),
-        false => ("waits", "wait", "is", "are"),
+    let (waits, wait, is, are, be) = if moved.is_planned {
+        let (wait, be) = ("would wait", "would be");
+        (wait, wait, be, be, "would be ")
+    } else {
+        ("waits", "wait", "is", "are", "")
     };
     let cause = "for a server that is down or cut off";
-    let be = if moved.is_planned { "would be " } else { "" };
     let mut text = String::new();
     let mut add = |count: u64, trouble: String| {
         if count > 0 {
@@ -79,9 +81,10 @@ fn count(moved: &Moved) -> String {
     } = moved.cost;
     let keys = format!("{keys} {}", if keys == 1 { "key" } else { "keys" });
     let copies = if count == 1 { "copy" } else { "copies" };
-    let (did_move, made) = match moved.is_planned {
-        true => ("would move", "would be made"),
-        false => ("moved", "made"),
+    let (did_move, made) = if moved.is_planned {
+        ("would move", "would be made")
+    } else {
+        ("moved", "made")
     };
     match moved.change {
         Change::Replicate { .. } => format!("{count} {copies} of {keys} {made}"),

@@ -68,7 +68,7 @@ pub fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
 }
 
 pub fn ring_object(ring: &Ring) -> RingObject {
-    let shares = ring.shares.iter().map(|(member, share)| Share {
+    let shares = ring.shares.iter().map(|(member, share)| RingNode {
         node: member.node.0,
         weight: member.weight,
         share: rounded(*share),
@@ -85,11 +85,11 @@ pub fn ring_object(ring: &Ring) -> RingObject {
 pub struct RingObject {
     placement: Text<PlacementKind>,
     band: Vec<u32>,
-    nodes: Vec<Share>,
+    nodes: Vec<RingNode>,
 }
 
 #[derive(Serialize)]
-struct Share {
+struct RingNode {
     node: u32,
     weight: u32,
     share: f64,

@@ -7,6 +7,7 @@ use super::backend::TraceStart;
 use super::simulated::SimulatedCluster;
 use crate::cluster::Status;
 use crate::id::NodeId;
+use crate::language::word::shown;
 use crate::language::{Command, Error};
 use crate::nemesis::{Bounds, FaultInjector, Nemesis};
 use crate::network::{Envelope, Fault, Link};
@@ -263,7 +264,7 @@ fn traced(envelope: &Envelope<Message>, delivery: Delivery) -> TracedMessage {
         from: envelope.from,
         to: envelope.to,
         kind: envelope.message.kind(),
-        text: envelope.message.to_string(),
+        text: envelope.message.describe(shown),
         sent: envelope.sent,
         delivery,
         sequence: envelope.sequence,

@@ -63,7 +63,8 @@ impl Filling {
     /// A TTL between the two, in steps of a millisecond.
     fn draw_ttl(&mut self) -> Option<Duration> {
         let (shortest, longest) = self.ttl?;
-        let range = u64::try_from((longest - shortest).as_millis()).unwrap_or(u64::MAX - 1);
+        let range =
+            u64::try_from(longest.saturating_sub(shortest).as_millis()).unwrap_or(u64::MAX - 1);
         Some(shortest + Duration::from_millis(self.rng.below(range + 1)))
     }
 

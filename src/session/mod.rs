@@ -27,6 +27,7 @@ pub use requests::Waiting;
 pub use simulated::SimulatedCluster;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, MoveCost};
@@ -71,10 +72,12 @@ impl World {
 }
 
 /// Where a command that a client sent was written, for its reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tag {
     /// The name of the command.
     pub command: &'static str,
+    /// The name of its file; `None` at the prompt.
+    pub file: Option<Arc<str>>,
     /// The number of its line.
     pub line: u64,
 }

@@ -31,12 +31,11 @@ pub fn resume<'a>(words: &mut Words<'a>) -> Parsed<'a> {
 }
 
 pub fn heal<'a>(words: &mut Words<'a>) -> Parsed<'a> {
-    let all = |word: &Word<'_>| match word.is("ALL") {
-        true => Ok(true),
-        false => Err(word.error("expected ALL, or nothing")),
-    };
-    let all = words.optional(all)?.unwrap_or(false);
-    Ok(Command::Heal { all }.into())
+    let all = words.next();
+    if let Some(word) = all.as_ref().filter(|word| !word.is("ALL")) {
+        return Err(word.error("expected ALL, or nothing"));
+    }
+    Ok(Command::Heal { all: all.is_some() }.into())
 }
 
 pub fn skew<'a>(words: &mut Words<'a>) -> Parsed<'a> {
