@@ -32,20 +32,32 @@ const UNITS: [(&str, u64); 11] = [
     ("PiB", 1 << 50),
 ];
 
-/// Writes a size in the shortest form that [`parse`] reads back, with up to three decimals.
+/// Writes a size with the unit that takes the fewest digits, so that [`parse`] reads it back.
 #[must_use]
 pub fn show(bytes: u64) -> String {
     let forms = UNITS.iter().filter_map(|&(unit, size)| {
-        let thousandths = u128::from(bytes) * 1000;
-        let is_exact = thousandths % u128::from(size) == 0;
-        let number = thousandths / u128::from(size);
-        let number = format!("{}.{:03}", number / 1000, number % 1000);
-        let number = number.trim_end_matches('0').trim_end_matches('.');
+        let number = decimal(bytes, size)?;
         let text = format!("{number}{unit}");
-        (is_exact && parse(&text) == Ok(bytes)).then_some(text)
+        (parse(&text) == Ok(bytes)).then(|| (digits(&number), text.len(), text))
     });
-    let shortest = forms.min_by_key(String::len);
-    shortest.unwrap_or_else(|| bytes.to_string())
+    let simplest = forms.min().map(|(_, _, text)| text);
+    simplest.unwrap_or_else(|| bytes.to_string())
+}
+
+/// The size in this unit, if it takes at most three decimals.
+fn decimal(bytes: u64, unit: u64) -> Option<String> {
+    let (bytes, unit) = (u128::from(bytes) * 1000, u128::from(unit));
+    let thousandths = bytes / unit;
+    let number = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    (bytes % unit == 0).then(|| number.into())
+}
+
+/// How many digits a number has, without zeros before and behind them.
+fn digits(number: &str) -> usize {
+    let zero = |char| matches!(char, '0' | '.');
+    let digits = number.trim_matches(zero);
+    digits.bytes().filter(u8::is_ascii_digit).count()
 }
 
 #[cfg(test)]
@@ -62,7 +74,9 @@ mod tests {
             assert_eq!(parse(text).map(show).as_deref(), Ok(text));
         }
         assert_eq!(show(1000), "1kB");
-        assert_eq!(show(123_457), "123457B");
+        assert_eq!(show(1536), "1.5KiB");
+        assert_eq!(show(1025), "1025B");
+        assert_eq!(show(10_485_760), "10MiB");
     }
 
     proptest! {

@@ -19,9 +19,11 @@ pub fn sentence(event: &Event, out: &mut Vec<u8>) {
     if let Some(sentence) = cluster_sentence(kind) {
         out.extend_from_slice(sentence.as_bytes());
     } else if let EventKind::Skewed(nanos) = kind {
-        let clock = match ahead(*nanos).as_str() {
-            "0ns" => "is right".into(),
-            ahead => format!("is ahead by {ahead}"),
+        let time = Compact(Duration::from_nanos(nanos.unsigned_abs()));
+        let clock = match nanos.signum() {
+            0 => "is right".into(),
+            1 => format!("is ahead by {time}"),
+            _ => format!("is behind by {time}"),
         };
         out.extend_from_slice(format!("Server {node} clock {clock}").as_bytes());
     } else if kind.has_key() {

@@ -105,9 +105,10 @@ fn sentence(it: &TracedMessage) -> String {
 
 /// The time since `start` in milliseconds, with up to three decimals; with a minus before `start`.
 fn after(start: Instant, at: Instant) -> String {
-    let (sign, time) = match at < start {
-        true => ('-', start.since(at)),
-        false => ('+', at.since(start)),
+    let (sign, time) = if at < start {
+        ('-', start.since(at))
+    } else {
+        ('+', at.since(start))
     };
     let micros = Duration::as_micros(&time);
     let text = format!("{}.{:03}", micros / 1000, micros % 1000);

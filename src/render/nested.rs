@@ -41,7 +41,7 @@ impl Serialize for JsonText {
 }
 
 /// The name of a command and where it stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct CommandLine<'a> {
     /// The canonical name; `None` if the line names no known command.
     pub command: Option<&'static str>,
