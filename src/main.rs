@@ -287,13 +287,23 @@ fn owners() -> impl TypedValueParser<Value = usize> {
 /// What is no business of `simulate`, and so is not in its help.
 const NOT_IN_SIMULATE: [&str; 6] = ["clock", "color", "bail", "echo", "quiet", "no_history"];
 
-/// The command line. The help of a subcommand leaves out options that have no effect there.
+/// The command line. The help of `simulate` leaves out options that have no effect there.
 fn command() -> clap::Command {
     let command = Arguments::command();
-    let hidden = command.get_arguments().cloned();
-    let hidden = hidden.filter(|it| NOT_IN_SIMULATE.contains(&it.get_id().as_str()));
-    let hidden: Vec<Arg> = hidden.map(|it| it.hide(true)).collect();
-    command.mut_subcommand("simulate", |simulate| simulate.args(hidden))
+    let own = command.get_arguments().cloned().filter_map(for_simulate);
+    let own: Vec<Arg> = own.collect();
+    command.mut_subcommand("simulate", |simulate| simulate.args(own))
+}
+
+/// An option as `simulate` shows it, if that differs: hidden, or with its own default.
+fn for_simulate(option: Arg) -> Option<Arg> {
+    if NOT_IN_SIMULATE.contains(&option.get_id().as_str()) {
+        return Some(option.hide(true));
+    }
+    let help = option.get_help()?.to_string();
+    let (text, defaults) = help.split_once(" [default: ")?;
+    let (_, default) = defaults.split_once("simulate: ")?;
+    Some(option.help(format!("{text} [default: {default}")))
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<Exit> {

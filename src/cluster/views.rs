@@ -268,7 +268,10 @@ impl Cluster {
             return None;
         }
         let nodes = self.nodes.iter_mut();
-        Some(nodes.map(|it| it.replica.node.clear()).sum())
+        let removed = nodes.map(|it| it.replica.node.clear()).sum();
+        // As many as deletes one by one would be.
+        self.latencies.at_once += removed;
+        Some(removed)
     }
 
     /// The messages that wait for paused nodes, by node, in the order in which they came.

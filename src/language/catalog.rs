@@ -209,9 +209,9 @@ pub(super) static ROWS: &[Row] = rows! {
         "Show the counts of the whole cluster, or of one node; RESET starts to count anew.",
         [];
     Inspect ["INSPECT"], Seeing, Placement, Words(seeing::inspect), "key",
-        "Show what each owner of a key has: version, TTL, bytes, and the place in the eviction order (1 goes next).",
+        "Show what each owner of a key has: version, TTL, bytes, and rank, the place in the eviction order (1 goes next).",
         [("PUT apple red 2s", ""), ("INSPECT apple",
-          "server  state  holds  version  ttl  bytes  eviction rank\n     2  up     value        1  2s      48              -")];
+          "server  state  holds  version  ttl  bytes  rank\n     2  up     value        1  2s      48     -")];
     Events ["EVENTS"], Seeing, Statistics, Words(seeing::events), "[count] [NODE n]",
         "Show the latest events (10, or count), of all nodes or of one.",
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple"),

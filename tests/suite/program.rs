@@ -405,7 +405,7 @@ fn json_answers_each_command_with_one_object() {
         .iter()
         .filter_map(|object| object["line"].as_u64())
         .collect();
-    assert_eq!(replies, [1, 4, 5, 6, 7, 8, 8, 8, 9, 9, 10, 11]);
+    assert_eq!(replies, [1, 4, 5, 6, 7, 8, 9, 10, 11]);
     let events = objects
         .iter()
         .filter(|object| object.get("event").is_some());
@@ -677,13 +677,14 @@ fn an_option_error_names_the_option_and_what_it_accepts() {
 #[test]
 fn help_shows_the_values_of_options_and_of_simulate_only_its_own() {
     let help = run(&["--help"], b"");
+    let words: Vec<&str> = text(&help.stdout).split_whitespace().collect();
     for values in [
         "real, virtual",
         "plain, table, json",
         "auto, always, never",
         "w-tinylfu",
     ] {
-        assert!(text(&help.stdout).contains(values), "{values}");
+        assert!(words.join(" ").contains(values), "{values}");
     }
     let help = run(&["simulate", "--help"], b"");
     let help = text(&help.stdout);
