@@ -24,6 +24,18 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event that concerns the cluster as a whole.
+    #[must_use]
+    pub fn of_cluster(at: Instant, kind: EventKind) -> Self {
+        Self {
+            at,
+            node: None,
+            kind,
+            key: Box::default(),
+            deadline: None,
+        }
+    }
+
     /// An event that concerns a node as a whole.
     #[must_use]
     pub fn of_node(at: Instant, node: NodeId, kind: EventKind) -> Self {
@@ -55,6 +67,16 @@ pub enum EventKind {
     Paused,
     /// The node runs again.
     Resumed,
+    /// The node joined the cluster.
+    Joined,
+    /// The node left the cluster.
+    Left,
+    /// The node's clock was set ahead by so many nanoseconds, or behind; 0: it is right.
+    Skewed(i64),
+    /// Links were cut: the command that cuts them.
+    Partitioned(Box<str>),
+    /// All faults of the network were lifted.
+    Healed,
     /// The fault injector acted: the command for what it did.
     Nemesis(Box<str>),
 }
@@ -77,6 +99,11 @@ impl fmt::Display for EventKind {
             Self::Restarted => "restarted",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Joined => "joined",
+            Self::Left => "left",
+            Self::Skewed(_) => "skewed",
+            Self::Partitioned(_) => "partitioned",
+            Self::Healed => "healed",
             Self::Nemesis(_) => "nemesis",
         })
     }

@@ -70,6 +70,7 @@ pub(crate) enum Origin {
 /// assert_eq!(node.get(Instant::START, b"a", &mut log), None);
 /// # Ok::<(), shardlab::operation::PutError>(())
 /// ```
+#[derive(Clone)]
 pub struct Node<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     id: NodeId,
     store: Store,
@@ -255,6 +256,15 @@ impl<P: EvictionPolicy> Node<P> {
         self.store.clear();
         self.moved_in = Usage::default();
         removed
+    }
+
+    /// Starts to count anew.
+    pub fn reset_counts(&mut self) {
+        (self.hits, self.misses) = (0, 0);
+        (self.evicted, self.expired) = (0, 0);
+        if let Some(hot) = &mut self.hot {
+            hot.clear();
+        }
     }
 
     /// The keys of all entries, including those that are due, in no meaningful order.

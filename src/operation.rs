@@ -194,6 +194,17 @@ impl Outcome {
     pub fn is_certain(&self) -> bool {
         !matches!(self, Self::Refused(_) | Self::Unknown(_))
     }
+
+    /// Whether it failed because nodes did not answer in time.
+    #[must_use]
+    pub fn has_timed_out(&self) -> bool {
+        match self {
+            Self::Refused(Refusal::Quorum(short)) | Self::Unknown(short) => {
+                !short.silent.is_empty()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A value that was read.

@@ -121,6 +121,11 @@ impl fmt::Display for ClockKind {
     }
 }
 
+impl ClockKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Real, Self::Virtual];
+}
+
 /// The error of parsing a [`ClockKind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a clock is real or virtual")]
@@ -130,7 +135,7 @@ impl FromStr for ClockKind {
     type Err = UnknownClock;
 
     fn from_str(name: &str) -> Result<Self, UnknownClock> {
-        [Self::Real, Self::Virtual]
+        Self::ALL
             .into_iter()
             .find(|kind| name.eq_ignore_ascii_case(&kind.to_string()))
             .ok_or(UnknownClock)

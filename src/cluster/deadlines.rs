@@ -14,7 +14,7 @@ use crate::id::NodeId;
 use crate::time::Instant;
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Deadlines {
     /// The root at 1, the children of `n` at `2 n` and `2 n + 1`, the leaves in the second half.
     /// [`Instant::MAX`]: never.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
+use crate::config::Capacity;
 use crate::id::NodeId;
 use crate::network::{Envelope, Payload};
 use crate::node::Node;
@@ -43,7 +44,7 @@ impl fmt::Display for Status {
 }
 
 /// The messages that wait for a paused node, within a bound.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Inbox {
     messages: Vec<Envelope<Message>>,
     bytes: usize,
@@ -75,8 +76,11 @@ impl Inbox {
 }
 
 /// A node, and what the cluster knows about it.
+#[derive(Clone)]
 pub struct HostedNode {
     pub replica: Replica,
+    /// Its own capacity; `None`: that of the config.
+    pub capacity: Option<Capacity>,
     pub crashed: bool,
     pub paused: bool,
     /// Whether it must come back empty, since a peer has forgotten a delete that it lacks.
@@ -117,7 +121,7 @@ impl HostedNode {
 
 /// Nodes by their numbers. A number is never used again, so the places of nodes that have left stay
 /// empty.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Nodes(Vec<Option<HostedNode>>);
 
 impl Nodes {
@@ -131,6 +135,7 @@ impl Nodes {
         debug_assert_eq!(node.id(), self.next_id(), "the next number");
         self.0.push(Some(HostedNode {
             replica: Replica::new(node),
+            capacity: None,
             crashed: false,
             paused: false,
             is_stale: false,

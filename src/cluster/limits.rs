@@ -15,6 +15,7 @@ const MAX_KEYS: usize = 10_000;
 type Key = Box<[u8]>;
 
 /// See the module's docs.
+#[derive(Clone)]
 pub(super) struct Limits {
     /// The weakest promise of the settings, the clocks and the memory of nodes.
     pub weakest: Promise,
@@ -31,7 +32,7 @@ pub(super) struct Limits {
 }
 
 /// The writes to a key that matter for a conditional one.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Writes {
     in_flight: u32,
     /// How many of those in flight are conditional.

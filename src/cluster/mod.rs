@@ -8,6 +8,7 @@
 //! | `moving`, `copies` | joins, leaves, changes of placement and replicas |
 //! | `faults` | crashes, pauses, wrong clocks |
 //! | `views`, `verify`, `promise`, `limits` | what it holds, whether copies agree, what it promises |
+//! | `inspect`, `latency` | what the owners of a key know, and how long requests took |
 //! | `hosted`, `deadlines` | the nodes, and when each acts next |
 
 mod copies;
@@ -16,6 +17,8 @@ mod delivery;
 mod fast_path;
 mod faults;
 mod hosted;
+mod inspect;
+mod latency;
 mod limits;
 mod moving;
 mod promise;
@@ -27,10 +30,14 @@ pub(crate) use crate::node::AHEAD;
 pub use delivery::RequestTrace;
 pub use faults::FaultError;
 pub use hosted::Status;
+pub use inspect::OwnerCopy;
+pub use latency::{Latencies, Quantile};
 pub use moving::{MoveCost, MoveError, MoveProgress};
 pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};
 pub use verify::Disorder;
+
+use std::sync::Arc;
 
 use crate::cache::{Cache, Error};
 use crate::checker::fold;
@@ -61,9 +68,28 @@ const FIRST_VERSION: Version = 1;
 /// [`Cluster::submit`] and [`Cluster::poll`] are the way in, for many clients at once. The methods
 /// of [`Cache`] and the others here wait for nothing: if the outcome of a request is not known in
 /// its own instant, as with a delayed message, they return [`Error::Unknown`].
+///
+/// A clone is a fork: from the same state on, the same calls give the same results in both, and
+/// neither sees what happens in the other. Cost of a clone: a copy of all entries, messages and logs.
+///
+/// ```
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// let now = Instant::START;
+/// let mut calm = Cluster::new(Config::default())?;
+/// calm.put(now, b"apple", b"red", None)?;
+/// let mut broken = calm.clone();
+/// let owner = broken.owner(b"apple");
+/// broken.crash(now, owner)?;
+/// assert!(broken.get(now, b"apple").is_err());
+/// assert_eq!(calm.get(now, b"apple")?.as_deref(), Some(&b"red"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
 pub struct Cluster {
     nodes: Nodes,
-    placement: Box<dyn Placement>,
+    placement: Arc<dyn Placement>,
     /// The move that is not over.
     moving: Option<Moving>,
     config: Config,
@@ -92,6 +118,10 @@ pub struct Cluster {
     owners: Vec<NodeId>,
     /// Whether all nodes serve and wait for nothing; `None`: unknown.
     quiescent: Option<bool>,
+    /// Whether some node has a capacity.
+    is_bounded: bool,
+    /// How long requests took.
+    latencies: Latencies,
     /// Whether nodes may have tombstones that nothing needs; see [`Cluster::forget_tombstones`].
     may_have_tombstones: bool,
 }
@@ -105,7 +135,7 @@ impl Cluster {
         config.check()?;
         let mut cluster = Self {
             nodes: Nodes::default(),
-            placement: config.placement.place(Members::first(config.nodes)),
+            placement: config.placement.place(Members::first(config.nodes)).into(),
             moving: None,
             config,
             log: EventLog::new(config.event_log),
@@ -123,6 +153,8 @@ impl Cluster {
             outbox: Vec::new(),
             owners: Vec::new(),
             quiescent: None,
+            is_bounded: config.capacity.is_bounded(),
+            latencies: Latencies::default(),
             may_have_tombstones: false,
         };
         for _ in 0..config.nodes {
@@ -145,7 +177,7 @@ impl Cluster {
         &self.config
     }
 
-    /// How much each node may hold.
+    /// How much each node may hold that has no capacity of its own.
     #[must_use]
     pub fn capacity(&self) -> Capacity {
         self.config.capacity
@@ -157,11 +189,50 @@ impl Cluster {
         self.config.eviction
     }
 
-    /// Changes how much each node may hold. Entries over the capacity leave at once, as the policy
-    /// chooses; those of a crashed or paused node when it is back.
+    /// How much this node may hold.
+    #[must_use]
+    pub fn capacity_of(&self, node: NodeId) -> Capacity {
+        let own = self.nodes.get(node).and_then(|hosted| hosted.capacity);
+        own.unwrap_or(self.config.capacity)
+    }
+
+    /// Changes how much each node may hold, also those with a capacity of their own and those that
+    /// join. Entries over the capacity leave at once, as the policy chooses; those of a crashed or
+    /// paused node when it is back.
     pub fn set_capacity(&mut self, now: Instant, capacity: Capacity) {
         self.tick(now);
         self.config.capacity = capacity;
+        for hosted in self.nodes.iter_mut() {
+            hosted.capacity = None;
+        }
+        self.change_bounds();
+    }
+
+    /// Changes how much one node may hold, as [`Cluster::set_capacity`] does for all.
+    ///
+    /// # Errors
+    /// [`FaultError::NoSuchNode`].
+    pub fn set_node_capacity(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        capacity: Capacity,
+    ) -> Result<(), FaultError> {
+        self.tick(now);
+        let hosted = self.nodes.get_mut(node);
+        let hosted = hosted.ok_or(FaultError::NoSuchNode(node))?;
+        hosted.capacity = Some(capacity);
+        self.change_bounds();
+        Ok(())
+    }
+
+    fn note_bounds(&mut self) {
+        let mut own = self.nodes.iter().filter_map(|hosted| hosted.capacity);
+        self.is_bounded = self.config.capacity.is_bounded() || own.any(|it| it.is_bounded());
+    }
+
+    fn change_bounds(&mut self) {
+        self.note_bounds();
         self.weaken();
         for node in self.nodes.running() {
             self.apply_capacity(self.present, node);
@@ -179,9 +250,9 @@ impl Cluster {
         self.weaken();
     }
 
-    /// Gives a node the capacity of the config, if it has another one. Its policy stays.
+    /// Gives a node its capacity, if it has another one. Its policy stays.
     fn apply_capacity(&mut self, now: Instant, node: NodeId) {
-        let (capacity, log) = (self.config.capacity, &mut self.log);
+        let (capacity, log) = (self.capacity_of(node), &mut self.log);
         let Some(hosted) = self.nodes.get_mut(node) else {
             return;
         };
@@ -197,14 +268,9 @@ impl Cluster {
         }
     }
 
-    /// Gives a node the capacity of the config, and a new policy.
+    /// Gives a node its capacity, and a new policy.
     fn bound(&mut self, now: Instant, id: NodeId) {
-        let Config {
-            capacity,
-            eviction,
-            seed,
-            ..
-        } = self.config;
+        let (capacity, Config { eviction, seed, .. }) = (self.capacity_of(id), self.config);
         let Some(hosted) = self.nodes.get_mut(id) else {
             return;
         };

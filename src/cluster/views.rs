@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Cluster;
 use super::hosted::HostedNode;
+use super::{Cluster, Latencies};
 use crate::config::InjectedBug;
 use crate::hot::HotKey;
 use crate::id::NodeId;
@@ -194,6 +194,21 @@ impl Cluster {
         Stats { keys, ..all }
     }
 
+    /// How long requests took.
+    #[must_use]
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
+    /// Starts to count anew: what each node counts, its most requested keys, and how long requests
+    /// take. Contents stay.
+    pub fn reset_stats(&mut self) {
+        self.latencies = Latencies::default();
+        for hosted in self.nodes.iter_mut() {
+            hosted.replica.node.reset_counts();
+        }
+    }
+
     /// An estimate of the number of keys: the number of copies divided by the number of replicas.
     /// Entries that are due to expire still count. Cost: O(nodes), and with replicas a look at up to 10,000 copies, for
     /// which it is exact.
@@ -253,7 +268,10 @@ impl Cluster {
             return None;
         }
         let nodes = self.nodes.iter_mut();
-        Some(nodes.map(|it| it.replica.node.clear()).sum())
+        let removed = nodes.map(|it| it.replica.node.clear()).sum();
+        // As many as deletes one by one would be.
+        self.latencies.at_once += removed;
+        Some(removed)
     }
 
     /// The messages that wait for paused nodes, by node, in the order in which they came.

@@ -18,7 +18,7 @@ use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
 /// See the module's docs. Not a pointer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Arc {
     capacity: usize,
     /// How long `once` should be, from 0 to `capacity`.

@@ -24,6 +24,7 @@ use super::{EvictionPolicy, Slot};
 const NEVER: usize = usize::MAX;
 
 /// See the module's docs.
+#[derive(Clone)]
 pub struct Belady {
     /// By request: the place of the next request of the same key.
     next_requests: Vec<usize>,

@@ -6,7 +6,7 @@ use super::list::{Links, List};
 
 /// A queue of hashes in which each can be found and taken out in O(1). A hash is in it at most
 /// once: one that comes again moves to the newest end.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Ghosts {
     /// Places in `hashes`, found by hash.
     index: HashTable<u32>,

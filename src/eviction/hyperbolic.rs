@@ -23,6 +23,7 @@ use crate::rng::Rng;
 const SAMPLES: usize = 64;
 
 /// See the module's docs.
+#[derive(Clone)]
 pub struct Hyperbolic {
     pool: Pool,
     rng: Rng,
@@ -107,6 +108,10 @@ impl EvictionPolicy for Hyperbolic {
 
     fn remove(&mut self, slot: Slot) {
         self.pool.remove(slot);
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.pool.slots().len() <= SAMPLES
     }
 
     fn bytes_per_entry(&self) -> usize {

@@ -16,7 +16,7 @@ use super::{EvictionPolicy, Slot};
 type Place = u32;
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Lfu {
     /// Those in the chain, and the vacant ones.
     frequencies: Vec<Frequency>,
@@ -30,6 +30,7 @@ pub struct Lfu {
 }
 
 /// The entries that were used equally often.
+#[derive(Clone)]
 struct Frequency {
     /// The insertion included: at least 1.
     uses: u64,

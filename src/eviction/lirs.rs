@@ -52,6 +52,7 @@ enum Kind {
     Ghost,
 }
 
+#[derive(Clone)]
 struct Node {
     hash: u64,
     /// Means nothing for a ghost.
@@ -61,7 +62,7 @@ struct Node {
 }
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Lirs {
     nodes: Vec<Node>,
     /// Places in `nodes` that are free.

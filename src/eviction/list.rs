@@ -7,7 +7,7 @@ use super::Slot;
 const NONE: Slot = Slot::MAX;
 
 /// The neighbours of every slot: 8 bytes a slot.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Links(Vec<Link>);
 
 #[derive(Clone, Copy)]

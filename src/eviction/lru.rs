@@ -4,7 +4,7 @@ use super::list::{Links, List, sorted};
 use super::{EvictionPolicy, Slot};
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Lru {
     recency: List,
     links: Links,

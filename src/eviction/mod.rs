@@ -56,7 +56,7 @@ pub type Slot = u32;
 /// [`evict`](Self::evict) makes room for it as often as the store needs, and
 /// [`insert`](Self::insert) names the slot that it got. Of every slot that a policy is told of, it is
 /// told either that it was removed, or it has named it itself; both make the slot unknown again.
-pub trait EvictionPolicy: Send {
+pub trait EvictionPolicy: ClonePolicy + Send {
     /// How many entries the store can hold, at least 1. Said once before anything else, and
     /// again whenever it changes: the sizes of a policy's parts follow. A policy that holds more
     /// than this names nothing by itself: the store calls [`evict`](Self::evict) until all fits.
@@ -86,6 +86,12 @@ pub trait EvictionPolicy: Send {
         let _ = (slot, deadline);
     }
 
+    /// Whether it is decided already in which order the present entries go, if none is accessed, comes
+    /// or leaves meanwhile. Not so where chance decides.
+    fn is_ordered(&self) -> bool {
+        true
+    }
+
     /// Bytes that the policy takes for each entry in the store, ghosts included.
     fn bytes_per_entry(&self) -> usize;
 
@@ -96,7 +102,25 @@ pub trait EvictionPolicy: Send {
     fn validate(&self, slots: &[Slot]);
 }
 
-impl<P: EvictionPolicy + ?Sized> EvictionPolicy for Box<P> {
+/// Clones a policy of a type that is not known. Every policy that can be cloned has it.
+pub trait ClonePolicy {
+    /// A policy that names the same victims for the same calls. Cost: a copy of all that it knows.
+    fn clone_policy(&self) -> Box<dyn EvictionPolicy>;
+}
+
+impl<P: EvictionPolicy + Clone + 'static> ClonePolicy for P {
+    fn clone_policy(&self) -> Box<dyn EvictionPolicy> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn EvictionPolicy> {
+    fn clone(&self) -> Self {
+        (**self).clone_policy()
+    }
+}
+
+impl EvictionPolicy for Box<dyn EvictionPolicy> {
     fn resize(&mut self, capacity: usize) {
         (**self).resize(capacity);
     }
@@ -123,6 +147,10 @@ impl<P: EvictionPolicy + ?Sized> EvictionPolicy for Box<P> {
 
     fn set_deadline(&mut self, slot: Slot, deadline: Option<Instant>) {
         (**self).set_deadline(slot, deadline);
+    }
+
+    fn is_ordered(&self) -> bool {
+        (**self).is_ordered()
     }
 
     fn bytes_per_entry(&self) -> usize {

@@ -6,7 +6,7 @@ use super::list::grow_to;
 use super::{EvictionPolicy, Slot};
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct NoEviction {
     /// By slot: whether it was inserted and not removed.
     held: Vec<bool>,
@@ -31,6 +31,10 @@ impl EvictionPolicy for NoEviction {
 
     fn remove(&mut self, slot: Slot) {
         self.held[slot as usize] = false;
+    }
+
+    fn is_ordered(&self) -> bool {
+        false
     }
 
     fn bytes_per_entry(&self) -> usize {

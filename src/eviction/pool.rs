@@ -5,7 +5,7 @@ use super::list::grow_to;
 use crate::rng::Rng;
 
 /// A dense vector of slots, and each slot's place in it: 8 bytes a slot.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Pool {
     slots: Vec<Slot>,
     /// By slot; stale for those that are not in the pool.

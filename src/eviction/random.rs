@@ -8,6 +8,7 @@ use super::{EvictionPolicy, Slot};
 use crate::rng::Rng;
 
 /// See the module's docs.
+#[derive(Clone)]
 pub struct Random {
     pool: Pool,
     rng: Rng,
@@ -44,6 +45,10 @@ impl EvictionPolicy for Random {
 
     fn remove(&mut self, slot: Slot) {
         self.pool.remove(slot);
+    }
+
+    fn is_ordered(&self) -> bool {
+        false
     }
 
     fn bytes_per_entry(&self) -> usize {

@@ -25,7 +25,7 @@ const PROOF: u8 = 2;
 const MOST: u8 = 3;
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct S3Fifo {
     main_size: usize,
     ghosts_size: usize,

@@ -16,7 +16,7 @@ use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sieve {
     queue: List,
     links: Links,

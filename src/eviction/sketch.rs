@@ -33,7 +33,7 @@ const SAMPLE: usize = 10;
 const LOWEST_BITS: u64 = 0x1111_1111_1111_1111;
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sketch {
     /// 16 counters a word; as many words as a power of two, so that a place is found by masking.
     words: Vec<u64>,

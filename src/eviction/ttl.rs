@@ -15,7 +15,7 @@ use super::{EvictionPolicy, Slot};
 use crate::time::Instant;
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Ttl {
     /// Victims in order, the next one first.
     queue: BTreeSet<(Rank, Slot)>,

@@ -18,7 +18,7 @@ use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct TwoQ {
     /// How many entries `fresh` may keep in a full store.
     fresh_size: usize,

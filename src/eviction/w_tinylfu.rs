@@ -34,7 +34,7 @@ enum Part {
 }
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct WTinyLfu {
     window: List,
     probation: List,

@@ -3,7 +3,7 @@
 
 use super::command::{Change, Command, Script};
 use super::lookup;
-use super::parsers::{cluster, data, faults, links, requests, script, seeing};
+use super::parsers::{cluster, data, faults, links, planning, requests, script, seeing};
 use super::spec::Columns;
 pub use super::spec::Spec;
 pub use super::verb::{Capability, Group, Verb};
@@ -86,6 +86,9 @@ pub(super) static ROWS: &[Row] = rows! {
     Exists ["EXISTS"], Data, Data, Words(|words| Ok(data::exists(words).into())), "key...",
         "Count how many of the keys are there.",
         [("PUT apple red", ""), ("EXISTS apple pear", "1")];
+    Fill ["FILL"], Data, Data, Words(data::fill), "n [SIZE bytes] [TTL time[..time]] [PREFIX p]",
+        "Store n keys, key1 to keyn, with values of 16 bytes, or SIZE; with two times each gets a TTL between them.",
+        [("FILL 3 SIZE 100 TTL 1s..10s", ""), ("KEYS", "key1\nkey2\nkey3")];
     Keys ["KEYS"], Data, Data, Words(data::keys), "[glob] [NODE n]",
         "List the keys that match a pattern (* ? [a-z] [^a] \\x), all or those on one node.",
         [("MSET apple red avocado green banana yellow", ""), ("KEYS a*", "apple\navocado")];
@@ -116,7 +119,7 @@ pub(super) static ROWS: &[Row] = rows! {
     Join ["JOIN"], Cluster, Membership, Words(cluster::join), "[WEIGHT w]",
         "Add a node; the keys that it is to own move there. With WEIGHT 2 it owns twice as many.",
         [("MSET apple red banana yellow", ""),
-         ("JOIN", "Server 3 joined: 2 of 2 keys moved (optimum 1) in 0s")];
+         ("JOIN", "Server 3 joined: 2 of 2 keys moved (fair share 1) in 0s")];
     Leave ["LEAVE"], Cluster, Membership, Words(cluster::leave), "n",
         "Let a node go when its keys have moved to the others. Its number is not used again.",
         [("PUT apple red", ""),
@@ -134,11 +137,15 @@ pub(super) static ROWS: &[Row] = rows! {
     Rebalance ["REBALANCE"], Cluster, Membership, Words(|_| Ok(Change::Rebalance.into())), "",
         "Finish a move of keys that was interrupted; if there is none, make the copies that are missing.",
         [("REBALANCE", "Balanced: 0 of 0 keys moved (optimum 0) in 0s")];
+    Plan ["PLAN"], Cluster, Membership, Rest(planning::plan), "JOIN|LEAVE|PLACEMENT|REPLICAS [word]...",
+        "Show what a change would move, and change nothing: PLAN JOIN WEIGHT 2, PLAN LEAVE 1.",
+        [("MSET apple red banana yellow", ""),
+         ("PLAN JOIN", "Server 3 would join: 2 of 2 keys would move (fair share 1)"), ("SIZE", "2")];
     Eviction ["EVICTION"], Cluster, Eviction, Words(cluster::eviction), "[policy]",
         "Show or choose which entries leave a full node (HELP EVICTION lists the policies).",
         [("EVICTION", "lru"), ("EVICTION s3-fifo", ""), ("EVICTION", "s3-fifo")];
-    Capacity ["CAPACITY"], Cluster, Eviction, Words(cluster::capacity), "[entries|bytes|none]",
-        "Show or set how much each node may hold: a number of entries, or a size such as 64MiB.",
+    Capacity ["CAPACITY"], Cluster, Eviction, Words(cluster::capacity), "[entries|bytes|none [ENTRIES|BYTES]] [NODE n]",
+        "Show or set how much each node (or one) may hold: a number of entries, a size such as 64MiB, or both; none lifts it.",
         [("CAPACITY 1", ""), ("MSET apple red grape purple", ""), ("MGET apple grape",
           "apple -> null\ngrape -> purple")];
     Crash ["CRASH", "KILL"], Faults, NodeFaults, Words(faults::crash), "n",
@@ -159,8 +166,8 @@ pub(super) static ROWS: &[Row] = rows! {
     Isolate ["ISOLATE"], Faults, LinkFaults, Words(links::isolate), "n",
         "Cut a node off from all other nodes.",
         [("ISOLATE 2", ""), ("FAULTS", "ISOLATE 2")];
-    Heal ["HEAL"], Faults, LinkFaults, Words(|_| Ok(Command::Heal.into())), "",
-        "Lift all faults of the network, and let the nodes that run merge what they have.",
+    Heal ["HEAL"], Faults, LinkFaults, Words(faults::heal), "[ALL]",
+        "Lift all faults of the network; with ALL also restart crashed nodes, resume paused ones, and set clocks right.",
         [("ISOLATE 2", ""), ("HEAL", ""), ("FAULTS", "")];
     Delay ["DELAY"], Faults, LinkFaults, Words(links::delay), "a b time [JITTER time]",
         "Let messages between two nodes take longer, with JITTER at random up to so much more; 0 lifts it.",
@@ -198,9 +205,13 @@ pub(super) static ROWS: &[Row] = rows! {
     Step ["STEP"], Faults, Delivery, Words(faults::step), "[n]",
         "Deliver the next message (or n), and let time pass until it arrives.",
         [];
-    Stats ["STATS"], Seeing, Statistics, Words(seeing::stats), "[n]",
-        "Show the counts of the whole cluster, or of one node.",
+    Stats ["STATS"], Seeing, Statistics, Words(seeing::stats), "[n|RESET]",
+        "Show the counts of the whole cluster, or of one node; RESET starts to count anew.",
         [];
+    Inspect ["INSPECT"], Seeing, Placement, Words(seeing::inspect), "key",
+        "Show what each owner of a key has: version, TTL, bytes, and rank, the place in the eviction order (1 goes next).",
+        [("PUT apple red 2s", ""), ("INSPECT apple",
+          "server  state  holds  version  ttl  bytes  rank\n     2  up     value        1  2s      48     -")];
     Events ["EVENTS"], Seeing, Statistics, Words(seeing::events), "[count] [NODE n]",
         "Show the latest events (10, or count), of all nodes or of one.",
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple"),
@@ -242,8 +253,8 @@ pub(super) static ROWS: &[Row] = rows! {
         "Run the lines of a file.",
         [];
     Repeat ["REPEAT"], Script, Nothing, Rest(script::repeat), "n command",
-        "Run a command n times; stops at the first that fails.",
-        [("REPEAT 2 INCR visits", "visits -> 1\nvisits -> 2")];
+        "Run a command n times; {i} in it is the number of the turn, from 1. Stops at the first that fails.",
+        [("REPEAT 2 PUT key{i} {i}", ""), ("MGET key1 key2", "key1 -> 1\nkey2 -> 2")];
     Help ["HELP", "?"], Script, Nothing, Words(script::help), "[command|@group]",
         "Show all commands, a group of them, or one with an example.",
         [];

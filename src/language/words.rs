@@ -156,6 +156,25 @@ impl<'a> Words<'a> {
         self.left.as_slice().first()
     }
 
+    /// The next word; `None` at the end.
+    pub fn next(&mut self) -> Option<Word<'a>> {
+        self.left.next()
+    }
+
+    /// The value of an option, which must be there.
+    pub fn value_of(&mut self, value: &str) -> Result<Word<'a>, Error> {
+        let missing = || self.spec.usage_error(&format!("{value} is missing"));
+        self.left.next().ok_or_else(missing)
+    }
+
+    /// Checks that no word is left.
+    pub fn end(&self) -> Result<(), Error> {
+        match self.peek() {
+            None => Ok(()),
+            Some(word) => Err(self.spec.usage_error("too many words").at(word.span())),
+        }
+    }
+
     /// The next word, which must be there.
     pub fn word(&mut self) -> Result<Word<'a>, Error> {
         let missing = || self.spec.usage_error("too few words");
@@ -196,9 +215,7 @@ impl<'a> Words<'a> {
             let fault = format!("expected {option} {value}");
             return Err(self.spec.usage_error(&fault).at(word.span()));
         }
-        let missing = || self.spec.usage_error(&format!("{value} is missing"));
-        let word = self.left.next().ok_or_else(missing)?;
-        read(&word).map(Some)
+        read(&self.value_of(value)?).map(Some)
     }
 }
 

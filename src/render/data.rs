@@ -8,8 +8,8 @@ use super::object::{Failure, Key, Named, Of, Text, key, of, whole};
 use super::style::{Paint, Style};
 use super::text::{acknowledge, arrow, arrow_with, line, remaining, shown};
 use crate::id::NodeId;
-use crate::language::ErrorKind;
 use crate::language::word::show;
+use crate::language::{Error, ErrorKind};
 use crate::reply::{Found, Keyed, Left};
 
 /// The answer for each key of `MGET`.
@@ -215,6 +215,23 @@ pub fn stored_object<'a>(keys: &'a Keyed<'_, ()>) -> Stored<'a> {
         ok: failures.is_none(),
         failures,
         results: results.collect(),
+    }
+}
+
+/// The fields of `FILL`.
+#[derive(Serialize)]
+pub struct Filled<'a> {
+    stored: u64,
+    ok: bool,
+    #[serde(flatten)]
+    failure: Option<Failure<'a>>,
+}
+
+pub fn filled_object(stored: u64, error: Option<&Error>) -> Filled<'_> {
+    Filled {
+        stored,
+        ok: error.is_none(),
+        failure: error.map(Failure::from),
     }
 }
 

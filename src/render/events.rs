@@ -10,21 +10,47 @@ use super::style::{Paint, Style};
 use super::text::{acknowledge, elapsed, shown};
 use crate::event::{Event, EventKind};
 use crate::language::word::show;
-use crate::time::Instant;
+use crate::time::{Compact, Instant};
 
 /// Appends an event's one sentence, without its time and without a line end.
 pub fn sentence(event: &Event, out: &mut Vec<u8>) {
     let kind = &event.kind;
     let node = event.node.map_or_else(String::new, |node| node.to_string());
-    if let EventKind::Nemesis(action) = kind {
-        out.extend_from_slice(b"Nemesis: ");
-        out.extend_from_slice(action.as_bytes());
+    if let Some(sentence) = cluster_sentence(kind) {
+        out.extend_from_slice(sentence.as_bytes());
+    } else if let EventKind::Skewed(nanos) = kind {
+        let time = Compact(Duration::from_nanos(nanos.unsigned_abs()));
+        let clock = match nanos.signum() {
+            0 => "is right".into(),
+            1 => format!("is ahead by {time}"),
+            _ => format!("is behind by {time}"),
+        };
+        out.extend_from_slice(format!("Server {node} clock {clock}").as_bytes());
     } else if kind.has_key() {
         out.extend_from_slice(format!("Server {node} {kind} key: ").as_bytes());
         show(&event.key, out);
     } else {
         out.extend_from_slice(format!("Server {node} {kind}").as_bytes());
     }
+}
+
+/// The sentence of an event that concerns no single node.
+fn cluster_sentence(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::Nemesis(action) => format!("Nemesis: {action}"),
+        EventKind::Partitioned(command) => format!("Network cut: {command}"),
+        EventKind::Healed => "Network healed".into(),
+        _ => return None,
+    })
+}
+
+/// By how much a clock is ahead, or with a minus behind, in a form that SKEW reads.
+fn ahead(nanos: i64) -> String {
+    let sign = if nanos < 0 { "-" } else { "" };
+    format!(
+        "{sign}{}",
+        Compact(Duration::from_nanos(nanos.unsigned_abs()))
+    )
 }
 
 pub fn list(style: Style, events: &[Event], out: &mut Vec<u8>) {
@@ -51,7 +77,8 @@ pub fn grid(events: &[Event]) -> Grid {
             .node
             .map_or_else(|| "-".into(), |node| node.to_string());
         let subject = match &event.kind {
-            EventKind::Nemesis(action) => action.to_string(),
+            EventKind::Nemesis(command) | EventKind::Partitioned(command) => command.to_string(),
+            EventKind::Skewed(nanos) => ahead(*nanos),
             _ => shown(&event.key),
         };
         vec![at, node, event.kind.to_string(), subject]
@@ -67,6 +94,9 @@ pub struct Fields<'a> {
     /// The key, or the command of the nemesis.
     #[serde(flatten)]
     subject: Option<Named<'a>>,
+    /// By how much the clock is ahead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead_ms: Option<f64>,
     at_ms: u64,
     /// The deadline of an expiry that did not happen at its deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +105,9 @@ pub struct Fields<'a> {
 
 pub fn object(event: &Event) -> Fields<'_> {
     let subject = match &event.kind {
-        EventKind::Nemesis(action) => Some(Named("fault", Some(action.as_bytes()))),
+        EventKind::Nemesis(command) | EventKind::Partitioned(command) => {
+            Some(Named("fault", Some(command.as_bytes())))
+        }
         kind => kind.has_key().then(|| key(&event.key)),
     };
     let deadline = event.deadline.filter(|&deadline| deadline != event.at);
@@ -83,6 +115,10 @@ pub fn object(event: &Event) -> Fields<'_> {
         event: Text(&event.kind),
         node: event.node.map(|node| node.0),
         subject,
+        ahead_ms: match event.kind {
+            EventKind::Skewed(nanos) => Some(nanos as f64 / 1e6),
+            _ => None,
+        },
         at_ms: event.at.as_millis(),
         deadline_ms: deadline.map(Instant::as_millis),
     }

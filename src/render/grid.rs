@@ -76,7 +76,7 @@ impl Grid {
 
 fn is_number(cell: &str) -> bool {
     cell.bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'%' | b'-'))
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'%' | b'-' | b'~'))
 }
 
 /// A bar for a part of `all`. It has its full length if they are equal.

@@ -75,8 +75,33 @@ fn notes(verb: Verb) -> &'static [&'static str] {
             "The promise shown is the weakest since the history began; CHECK judges by it.",
         ],
         Verb::Heal => &[
-            "Nodes that have crashed or are paused, and clocks that are wrong, stay so: RESTART,",
-            "RESUME and SKEW mend those.",
+            "Without ALL, nodes that have crashed or are paused, and wrong clocks, stay so. At a prompt",
+            "and in JSON the reply names them. With ALL nodes restart with resync.",
+        ],
+        Verb::Fill => &[
+            "Options come in any order. At most 1,000,000 keys and 1 GiB. TTLs between two times come from",
+            "the seed, in steps of a millisecond.",
+        ],
+        Verb::Plan => {
+            &["The change is carried out on a copy of the cluster, which is dropped then."]
+        }
+        Verb::Capacity => &[
+            "CAPACITY none BYTES lifts one of the two bounds. Without NODE it is for all nodes, also those",
+            "with a capacity of their own and those that join.",
+        ],
+        Verb::Stats => &[
+            "requests, p50 and p99 are of the whole cluster: how long requests on keys took until they",
+            "had an outcome, in the time of the cluster. A request that is done in its own instant took",
+            "0 ms. A time with a ~ is too long by at most a sixteenth. timeouts are requests that failed",
+            "because nodes did not answer in time; retries, how often a client asked another owner.",
+            "RESET also forgets the keys of HOT; contents stay.",
+        ],
+        Verb::Inspect => &[
+            "rank is - where a node has no capacity, and where chance decides (EVICTION random).",
+            "The order holds as long as no entry is used, stored or removed.",
+        ],
+        Verb::Repeat => &[
+            "In JSON it answers with one object, which has the latest 1,000 objects of its turns.",
         ],
         Verb::Step => &[
             "Messages of one instant are delivered one by one; what is then still due is done",

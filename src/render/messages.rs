@@ -20,6 +20,17 @@ pub fn faults(style: Style, faults: &[String], out: &mut Vec<u8>) {
     }
 }
 
+/// What HEAL says of the faults that it leaves.
+pub fn healed(remaining: &[String]) -> String {
+    match remaining {
+        [] => "OK".into(),
+        remaining => format!(
+            "OK; still in force: {} (HEAL ALL repairs these, too)",
+            remaining.join(", ")
+        ),
+    }
+}
+
 /// Messages in flight.
 pub fn grid(messages: &[TracedMessage]) -> Grid {
     let rows = messages.iter().map(|it| {
@@ -92,11 +103,19 @@ fn sentence(it: &TracedMessage) -> String {
     format!("{} -> {}: {}", it.from, it.to, it.text)
 }
 
-/// The time since `start` in milliseconds, with up to three decimals.
+/// The time since `start` in milliseconds, with up to three decimals; with a minus before `start`.
 fn after(start: Instant, at: Instant) -> String {
-    let micros = Duration::as_micros(&at.since(start));
+    let (sign, time) = if at < start {
+        ('-', start.since(at))
+    } else {
+        ('+', at.since(start))
+    };
+    let micros = Duration::as_micros(&time);
     let text = format!("{}.{:03}", micros / 1000, micros % 1000);
-    format!("+{}ms", text.trim_end_matches('0').trim_end_matches('.'))
+    format!(
+        "{sign}{}ms",
+        text.trim_end_matches('0').trim_end_matches('.')
+    )
 }
 
 pub fn objects(messages: &[TracedMessage]) -> Value {

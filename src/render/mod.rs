@@ -2,11 +2,13 @@
 //!
 //! One [`Reply`] has three renderings: plain lines for people and scripts, boxed tables, and JSON
 //! with one object a line. `plain`, `table` and `json` each match a reply to a function of its
-//! family. The families (`data`, `nodes`, `placing`, `events`, `messages`, `history`, `checks`,
-//! `help`) have a function or a struct for each rendering. They are built on the leaves `text`,
+//! family. The families (`data`, `nodes`, `copies`, `capacity`, `placing`, `moving`, `events`, `messages`, `history`, `checks`,
+//! `help`, `nested`) have a function or a struct for each rendering. They are built on the leaves `text`,
 //! `grid`, `object` and `style`.
 
+mod capacity;
 mod checks;
+mod copies;
 mod data;
 mod events;
 mod grid;
@@ -14,6 +16,8 @@ mod help;
 mod history;
 mod json;
 mod messages;
+mod moving;
+mod nested;
 mod nodes;
 mod object;
 mod placing;
@@ -31,6 +35,7 @@ use crate::language::word;
 use crate::reply::Reply;
 
 pub use help::command_table;
+pub use nested::{CommandLine, JsonText, Repeated, repeated, traced};
 pub use style::{Paint, Style};
 
 /// The renderings.
@@ -78,10 +83,8 @@ impl FromStr for Format {
 /// The outcome of one line.
 #[derive(Clone, Copy)]
 pub struct LineOutcome<'a> {
-    /// The canonical name of the command; `None` if the line names no known command.
-    pub command: Option<&'static str>,
-    /// The number of the line in its file, from 1.
-    pub line: u64,
+    /// The command, and where it stands.
+    pub line: CommandLine<'a>,
     /// The reply or the error.
     pub result: Result<&'a Reply<'a>, &'a Error>,
 }

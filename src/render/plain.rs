@@ -3,7 +3,9 @@
 
 use super::style::Style;
 use super::text::{acknowledge, elapsed, line};
-use super::{checks, data, events, help, history, messages, nodes, placing};
+use super::{
+    capacity, checks, copies, data, events, help, history, messages, moving, nodes, placing,
+};
 use crate::language::word::show_text;
 use crate::reply::Reply;
 
@@ -25,12 +27,17 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Keys(keys) => data::keys(style, keys, out),
         Reply::Size(keys) => data::size(style, *keys, out),
         Reply::Nodes(rows) => nodes::nodes_grid(style, rows).columns(style, "", out),
-        Reply::Stats { stats, .. } => nodes::stats_grid(stats).columns(style, "", out),
+        Reply::Stats { stats, latency, .. } => {
+            nodes::stats_grid(stats, latency.as_ref()).columns(style, "", out);
+        }
+        Reply::Copies { copies, now, .. } => copies::grid(copies, *now).columns(style, "", out),
+        Reply::Filled { stored, .. } => acknowledge(style, &format!("{stored} stored"), out),
+        Reply::Healed(remaining) => acknowledge(style, &messages::healed(remaining), out),
         Reply::Hot(rows) => nodes::hot_grid(rows).columns(style, "", out),
-        Reply::Capacity(capacity) => line(&nodes::capacity(*capacity), out),
+        Reply::Capacity(capacity) => line(&capacity::text(capacity), out),
         Reply::Ring(ring) => placing::ring_grid(style, ring).columns(style, "", out),
         Reply::Where(place) => placing::whereabouts(style, place, out),
-        Reply::Moved(moved) => line(&placing::moved(moved), out),
+        Reply::Moved(moved) => line(&moving::text(moved), out),
         Reply::Placement(kind) => line(&kind.to_string(), out),
         Reply::Eviction(eviction) => line(&eviction.to_string(), out),
         Reply::Replicas(replicas) => line(&replicas.to_string(), out),

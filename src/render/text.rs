@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::style::{Paint, Style};
 use crate::language::duration;
 use crate::language::word::show;
+pub use crate::language::word::shown;
 use crate::time::Instant;
 
 /// Appends a line.
@@ -34,13 +35,6 @@ pub fn arrow_with(style: Style, key: &[u8], out: &mut Vec<u8>, write: impl FnOnc
     style.paint(Paint::Faint, out, |out| out.extend_from_slice(b" -> "));
     write(out);
     out.push(b'\n');
-}
-
-/// Bytes as a word that can be typed.
-pub fn shown(bytes: &[u8]) -> String {
-    let mut out = Vec::new();
-    show(bytes, &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A time that has passed, in whole milliseconds.

@@ -107,6 +107,7 @@ pub enum Restart {
 }
 
 /// A node that holds copies of keys together with others. See the module's docs.
+#[derive(Clone)]
 pub struct Replica {
     /// The entries and the counts.
     pub node: Node,

@@ -17,6 +17,7 @@ use crate::time::Instant;
 const MAX_BACKGROUND: usize = 10_000;
 
 /// A request that is being carried out.
+#[derive(Clone)]
 pub struct Pending {
     pub from: Endpoint,
     pub key: Bytes,
@@ -30,6 +31,7 @@ pub struct Pending {
 }
 
 /// What a request waits for.
+#[derive(Clone)]
 pub enum Phase {
     Reading(Reading),
     Writing(Writing),
@@ -93,7 +95,7 @@ impl Pending {
 }
 
 /// The requests that a replica coordinates.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct PendingRequests {
     pub requests: BTreeMap<RequestId, Box<Pending>>,
     timers: Timers<RequestId>,

@@ -10,7 +10,7 @@ use crate::operation::Found;
 use crate::time::Instant;
 
 /// The state of a reading phase.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Reading {
     pub asked: OwnerSet,
     pub answered: OwnerSet,

@@ -12,6 +12,7 @@ use crate::operation::Bytes;
 use crate::time::Instant;
 
 /// A sync that is not over.
+#[derive(Clone)]
 pub struct Sync {
     id: RequestId,
     /// The nodes that have not answered.

@@ -7,6 +7,7 @@ use crate::time::Instant;
 
 /// A heap of due times. A request that is over, or has another due time by now, leaves its entry
 /// behind until it reaches the top, or until more than half of the entries are such.
+#[derive(Clone)]
 pub struct Timers<K> {
     heap: BinaryHeap<Reverse<(Instant, K)>>,
 }

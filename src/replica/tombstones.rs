@@ -25,6 +25,7 @@ pub const MAX_BYTES: usize = 16 << 20;
 /// Bytes of a tombstone besides its key.
 const OVERHEAD: usize = 96;
 
+#[derive(Clone)]
 struct Tombstone {
     key: Bytes,
     version: Version,
@@ -47,7 +48,7 @@ impl Tombstone {
 }
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Tombstones {
     table: HashTable<Tombstone>,
     bytes: usize,

@@ -12,6 +12,7 @@ use crate::operation::{Outcome, PutError};
 use crate::time::Instant;
 
 /// An outcome, and until when it is true: until the value that was read expires.
+#[derive(Clone)]
 pub struct PendingAnswer {
     pub outcome: Outcome,
     pub valid_until: Option<Instant>,
@@ -28,6 +29,7 @@ impl From<Outcome> for PendingAnswer {
 }
 
 /// The state of a writing phase.
+#[derive(Clone)]
 pub struct Writing {
     pub record: Record,
     /// The state that its condition was checked on.

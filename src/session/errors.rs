@@ -18,7 +18,7 @@ impl Context {
     /// What the command does to a key; `None`: it reads.
     fn done(self) -> Option<&'static str> {
         match self.0 {
-            Verb::Put | Verb::MSet | Verb::Add | Verb::Cas => Some("stored"),
+            Verb::Put | Verb::MSet | Verb::Fill | Verb::Add | Verb::Cas => Some("stored"),
             Verb::Del | Verb::Clear => Some("removed"),
             Verb::Incr | Verb::Expire | Verb::Persist => Some("changed"),
             _ => None,

@@ -63,14 +63,16 @@ fn end(runner: &mut Runner, wakeup: &Wakeup) -> Exit {
 }
 
 fn run_commands(session: &mut LocalSession, runner: &mut Runner, commands: &[Vec<u8>]) {
-    for (line, command) in (1..).zip(commands) {
-        let place = Place {
-            file: Some("-c"),
-            line,
-        };
-        if runner.run_line(session, place, command) != Step::Next || runner.is_cut_off() {
+    let mut number = 0;
+    for command in commands {
+        let bytes = io::Cursor::new(command.clone());
+        let mut lines = Lines::new(Feed::Reader(Box::new(bytes))).after(number);
+        let step = runner.run_lines(session, "-c", &mut lines);
+        if step.ok() != Some(Step::Next) || runner.is_cut_off() {
             return;
         }
+        // An empty command is a line, too.
+        number = lines.number().max(number + 1);
     }
 }
 

@@ -457,7 +457,7 @@ mod tests {
         assert_eq!(complete("JOIN "), ["JOIN WEIGHT "]);
         assert_eq!(complete("JOIN w"), ["JOIN WEIGHT "]);
         assert_eq!(complete("LEAVE "), ["LEAVE 0 ", "LEAVE 1 "]);
-        assert_eq!(complete("HELP pl"), ["HELP PLACEMENT "]);
+        assert_eq!(complete("HELP plac"), ["HELP PLACEMENT "]);
         assert_eq!(complete("HELP @d"), ["HELP @data "]);
         assert_eq!(complete("REPEAT 3 ge"), ["REPEAT 3 GET "]);
         assert_eq!(complete("REPEAT 3 GET b"), ["REPEAT 3 GET banana "]);

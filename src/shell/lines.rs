@@ -42,6 +42,8 @@ pub struct Lines {
     /// Up to where the buffer has no line end.
     scanned: usize,
     number: u64,
+    /// Whether the first line was read.
+    has_begun: bool,
     skipping: bool,
     ended: bool,
     max_line: usize,
@@ -63,10 +65,23 @@ impl Lines {
             start: 0,
             scanned: 0,
             number: 0,
+            has_begun: false,
             skipping: false,
             ended: false,
             max_line: MAX_LINE,
         }
+    }
+
+    /// The same lines, numbered behind so many others.
+    #[must_use]
+    pub fn after(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
+    /// The number of the latest line.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The next line, or why there is none.
@@ -96,6 +111,7 @@ impl Lines {
             }
             if too_long && !std::mem::replace(&mut self.skipping, true) {
                 self.number += 1;
+                self.has_begun = true;
                 return Next::TooLong(self.number);
             }
             match self.fill() {
@@ -113,7 +129,7 @@ impl Lines {
     fn line(&mut self, line: std::ops::Range<usize>) -> Next<'_> {
         self.number += 1;
         let mut line = self.buffer.get(line).unwrap_or_default();
-        if self.number == 1 {
+        if !std::mem::replace(&mut self.has_begun, true) {
             line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         }
         Next::Line(line.strip_suffix(b"\r").unwrap_or(line), self.number)

@@ -1,11 +1,15 @@
 //! Runs lines, and prints the replies and errors. See `scripts.rs` for the commands that run other lines.
 
+mod collecting;
 mod scripts;
+mod turn_line;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use collecting::Collected;
 
 use super::lines::{Feed, Lines, MAX_LINE, Next};
 use super::output::Output;
@@ -14,7 +18,7 @@ use super::wakeup::Wakeup;
 use crate::language::catalog::{Spec, Verb};
 use crate::language::word::show_text;
 use crate::language::{Action, Command, Error, ErrorKind, Request, parse};
-use crate::render::{self, Format, LineOutcome};
+use crate::render::{self, CommandLine, Format, LineOutcome};
 use crate::reply::Reply;
 use crate::session::{LocalSession, Origin, Tag};
 use crate::time::{ClockKind, Instant};
@@ -29,6 +33,21 @@ pub struct Place<'a> {
     pub file: Option<&'a str>,
     /// The line's number, from 1.
     pub line: u64,
+}
+
+impl<'a> Place<'a> {
+    /// The command that stands here.
+    fn of(self, spec: &Spec) -> CommandLine<'a> {
+        self.named(Some(spec.name))
+    }
+
+    fn named(self, command: Option<&'static str>) -> CommandLine<'a> {
+        CommandLine {
+            command,
+            file: self.file,
+            line: self.line,
+        }
+    }
 }
 
 /// Whether to go on after a line.
@@ -59,6 +78,8 @@ pub struct Runner {
     /// Scripts that are being run, outermost first, by their canonical paths.
     sources: Vec<PathBuf>,
     depth: usize,
+    /// The objects inside of each REPEAT and TRACE that is running, in JSON; the outermost first.
+    collected: Vec<Collected>,
     /// The column at which the line that was typed starts, if it still stands above.
     pub typed_at: Option<usize>,
 }
@@ -77,6 +98,7 @@ impl Runner {
             replies: Vec::new(),
             sources: Vec::new(),
             depth: 0,
+            collected: Vec::new(),
             typed_at: None,
         }
     }
@@ -215,6 +237,7 @@ impl Runner {
         } else {
             let tag = Tag {
                 command: spec.name,
+                file: place.file.map(Arc::from),
                 line: place.line,
             };
             let sent = session.send(world, origin, tag, command, &mut printer);
@@ -235,7 +258,7 @@ impl Runner {
     #[cold]
     fn print_all_replies(&mut self) {
         for (client, tag, reply) in std::mem::take(&mut self.replies) {
-            self.print_reply(client, tag, &reply);
+            self.print_reply(client, &tag, &reply);
         }
     }
 
@@ -328,15 +351,13 @@ impl Runner {
     #[inline]
     fn succeed(&mut self, place: Place<'_>, spec: &'static Spec, reply: &Reply<'_>) -> Step {
         let outcome = LineOutcome {
-            command: Some(spec.name),
-            line: place.line,
+            line: place.of(spec),
             result: Ok(reply),
         };
         // What is typed is acknowledged; a thousand lines of a file need no thousand OKs.
         let mut style = self.manners.out;
         style.interactive &= place.file.is_none();
-        render::outcome(self.manners.format, style, outcome, self.out.buffer());
-        self.out.settle();
+        self.put(outcome, style);
         if reply.can_fail() {
             return self.tell_failures(place, spec, reply);
         }
@@ -374,12 +395,10 @@ impl Runner {
         }
         if self.manners.format == Format::Json {
             let outcome = LineOutcome {
-                command: error.command,
-                line: place.line,
+                line: place.named(error.command),
                 result: Err(error),
             };
-            render::outcome(Format::Json, self.manners.out, outcome, self.out.buffer());
-            self.out.settle();
+            self.put(outcome, self.manners.out);
         } else if error.kind != ErrorKind::Nested {
             self.tell(place, line, error);
         }
@@ -391,11 +410,14 @@ impl Runner {
     }
 
     /// Prints the reply to a command of another client.
-    fn print_reply(&mut self, client: u32, tag: Tag, reply: &Result<Reply<'static>, Error>) {
+    fn print_reply(&mut self, client: u32, tag: &Tag, reply: &Result<Reply<'static>, Error>) {
         let Manners { format, out, .. } = self.manners;
-        let outcome = LineOutcome {
-            command: Some(tag.command),
+        let place = Place {
+            file: tag.file.as_deref(),
             line: tag.line,
+        };
+        let outcome = LineOutcome {
+            line: place.named(Some(tag.command)),
             result: reply.as_ref(),
         };
         let has_failed = reply.as_ref().map_or(true, Reply::has_failed);

@@ -113,8 +113,11 @@ impl Observer for Text {
             Notice::Event(_) | Notice::Missed(_) => {}
             Notice::Reply { client, tag, reply } => {
                 let outcome = render::LineOutcome {
-                    command: Some(tag.command),
-                    line: tag.line,
+                    line: render::CommandLine {
+                        command: Some(tag.command),
+                        file: tag.file.as_deref(),
+                        line: tag.line,
+                    },
                     result: reply.as_ref(),
                 };
                 render::client_outcome(format, out, client, outcome, &mut self.bytes);

@@ -26,7 +26,7 @@ const NONE: u32 = u32::MAX;
 const SLACK: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Arena {
     bytes: Vec<u8>,
     /// The first free block of each size class.

@@ -26,13 +26,13 @@ const MAX_CHUNKS: usize = u32::MAX as usize / CHUNK;
 type Bits = [u64; CHUNK / 64];
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct BucketSlots {
     chunks: Vec<Chunk>,
     len: usize,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Chunk {
     /// Positions whose slot was not removed.
     live: Bits,

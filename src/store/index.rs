@@ -39,7 +39,7 @@ struct Chunk {
 }
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Index {
     /// A power of two, or none.
     chunks: Vec<Chunk>,

@@ -70,7 +70,7 @@ pub(crate) const OVERHEAD: usize = 40;
 pub(crate) struct Full;
 
 /// The entries of one node. See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Store {
     index: Index,
     slab: Slab,

@@ -46,6 +46,7 @@ impl Timer {
 }
 
 /// See the module's docs.
+#[derive(Clone)]
 pub struct Slab {
     /// The record of an occupied slot; the number of the next vacant slot in a vacant one.
     records: Vec<u32>,

@@ -30,7 +30,7 @@ const BUCKETS: usize = 1 << DIGIT_BITS;
 /// 8 digits of 6 bits hold the 44 bits of a tick.
 const LEVELS: usize = 8;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Level {
     /// Empty until the level is first used, then 64 buckets.
     buckets: Vec<BucketSlots>,
@@ -39,7 +39,7 @@ struct Level {
 }
 
 /// See the module's docs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Wheel {
     levels: [Level; LEVELS],
     /// The present tick. Every slot is in the bucket of this tick or of a later one.

@@ -13,7 +13,7 @@ use shardlab::eviction::Eviction;
 use shardlab::id::NodeId;
 use shardlab::language::{Action, Script, parse};
 use shardlab::placement::PlacementKind;
-use shardlab::render::{self, Format, LineOutcome, Style};
+use shardlab::render::{self, CommandLine, Format, LineOutcome, Style};
 use shardlab::rng::Rng;
 use shardlab::session::{LocalSession, Notice, Observer};
 use shardlab::time::VirtualClock;
@@ -26,6 +26,13 @@ const LOOKS: &[&str] = &[
     "NODES",
     "STATS",
     "STATS 0",
+    "INSPECT k1",
+    "INSPECT k2",
+    "PLAN JOIN",
+    "PLAN LEAVE 0",
+    "PLAN PLACEMENT slots",
+    "PLAN REPLICAS 2",
+    "CAPACITY NODE 0",
     "EVENTS",
     "HOT",
     "RING",
@@ -243,8 +250,7 @@ impl Run {
         };
         let mut text = Vec::new();
         let outcome = LineOutcome {
-            command: None,
-            line: 0,
+            line: CommandLine::default(),
             result: result.as_ref(),
         };
         render::outcome(Format::Json, Style::default(), outcome, &mut text);

@@ -5,6 +5,7 @@ mod clients;
 mod documents;
 mod eviction;
 mod faults;
+mod forks;
 mod imports;
 mod layers;
 mod looks;

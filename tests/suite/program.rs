@@ -405,7 +405,7 @@ fn json_answers_each_command_with_one_object() {
         .iter()
         .filter_map(|object| object["line"].as_u64())
         .collect();
-    assert_eq!(replies, [1, 4, 5, 6, 7, 8, 8, 8, 9, 9, 10, 11]);
+    assert_eq!(replies, [1, 4, 5, 6, 7, 8, 9, 10, 11]);
     let events = objects
         .iter()
         .filter(|object| object.get("event").is_some());
@@ -587,5 +587,139 @@ fn whatever_is_typed_the_program_answers_and_goes_on() {
                 "FUZZ_SEED={seed}: {line}"
             );
         }
+    }
+}
+
+#[test]
+fn c_takes_several_lines_and_a_byte_order_mark() {
+    let commands = [
+        "-c",
+        "\u{feff}PUT a 1\r\nGET a\n\nGTE a",
+        "-c",
+        "",
+        "-c",
+        "PUT b",
+    ];
+    let output = run(&commands, b"");
+    assert_eq!(lines(&output), ["a -> 1"]);
+    assert_eq!(
+        text(&output.stderr),
+        "-c:4: error: unknown command GTE; did you mean GET?\n\
+         -c:6: error: value is missing; usage: PUT key value [ttl]\n"
+    );
+    let marked = run(&["-c", "PUT a 1", "-c", "\u{feff}GET a"], b"");
+    assert_eq!(lines(&marked), ["a -> 1"]);
+    let quit = run(&["-c", "ECHO a\nQUIT\nECHO b", "-c", "ECHO c"], b"");
+    assert_eq!(lines(&quit), ["a"]);
+    let bail = run(&["--bail", "-c", "GTE\nECHO b", "-c", "ECHO c"], b"");
+    assert_eq!((text(&bail.stdout), status(&bail)), ("", Some(1)));
+}
+
+#[test]
+fn an_option_error_names_the_option_and_what_it_accepts() {
+    for (arguments, parts) in [
+        (
+            &["--clock", "lunar"][..],
+            &["'--clock <CLOCK>'", "real, virtual"][..],
+        ),
+        (
+            &["--placement", "star"],
+            &["'--placement <PLACEMENT>'", "modulo, ring, ketama"],
+        ),
+        (
+            &["--eviction", "belady"],
+            &["'--eviction <POLICY>'", "none, random, fifo"],
+        ),
+        (
+            &["--format", "xml"],
+            &["'--format <FORMAT>'", "plain, table, json"],
+        ),
+        (
+            &["--color", "some"],
+            &["'--color <WHEN>'", "auto, always, never"],
+        ),
+        (&["--replicas", "17"], &["'--replicas <1..16>'", "1..=16"]),
+        (
+            &["--replicas", "4"],
+            &["--replicas: a key has 1 to 16 replicas", "nodes (3)"],
+        ),
+        (
+            &["--write-quorum", "2"],
+            &["--write-quorum: a quorum lies between 1 and"],
+        ),
+        (
+            &["--read-quorum", "2"],
+            &["--read-quorum: a quorum lies between 1 and"],
+        ),
+        (
+            &["simulate", "--nodes", "2", "--replicas", "3"],
+            &["--replicas: a key has"],
+        ),
+        (
+            &["--max-memory", "much"],
+            &["'--max-memory <BYTES>'", "64MiB"],
+        ),
+        (&["--timeout", "0"], &["'--timeout <TIME>'", "1500ms"]),
+        (
+            &["simulate", "--nemesis", "mild"],
+            &["'--nemesis <NEMESIS>'", "light, heavy, swarm, off"],
+        ),
+    ] {
+        let output = run(arguments, b"");
+        let error = text(&output.stderr);
+        assert_eq!((status(&output), text(&output.stdout)), (Some(2), ""));
+        for part in parts {
+            assert!(error.contains(part), "{arguments:?}: {part} in {error}");
+        }
+    }
+}
+
+#[test]
+fn help_shows_the_values_of_options_and_of_simulate_only_its_own() {
+    let help = run(&["--help"], b"");
+    let words: Vec<&str> = text(&help.stdout).split_whitespace().collect();
+    for values in [
+        "real, virtual",
+        "plain, table, json",
+        "auto, always, never",
+        "w-tinylfu",
+    ] {
+        assert!(words.join(" ").contains(values), "{values}");
+    }
+    let help = run(&["simulate", "--help"], b"");
+    let help = text(&help.stdout);
+    for option in ["--nodes", "--replicas", "--format", "--nemesis", "--seed "] {
+        assert!(help.contains(option), "{option}");
+    }
+    for option in [
+        "--color",
+        "--echo",
+        "--clock",
+        "--quiet",
+        "--bail",
+        "--no-history",
+    ] {
+        assert!(!help.contains(option), "{option} in {help}");
+    }
+    let run_help = run(&["run", "--help"], b"");
+    assert!(text(&run_help.stdout).contains("--echo"));
+    // They are still accepted, wherever they stand.
+    let quiet = run(
+        &["--quiet", "simulate", "--seeds", "1", "--color", "never"],
+        b"",
+    );
+    assert_eq!(status(&quiet), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_fails() {
+    for arguments in [&["--help"][..], &["--version"], &["simulate", "--help"]] {
+        let full = fs::File::create("/dev/full").expect("a device");
+        let mut program = shardlab(arguments);
+        let output = program.stdout(full).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1));
+        let error = "error: cannot write the output: no storage space\n";
+        assert_eq!(text(&output.stderr), error);
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::language::command::Command;
 use crate::language::error::Error;
-use crate::language::words::{Parsed, Words, node, number, time};
+use crate::language::word::{Shown, Word};
+use crate::language::words::{Parsed, Words, node, number, read_time, time};
+use crate::language::{duration, size};
 
 pub fn put<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     let (key, value) = (words.bytes()?, words.bytes()?);
@@ -85,6 +87,67 @@ pub fn keys<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     let pattern = has_pattern.then(|| words.bytes()).transpose()?;
     let node = words.option("NODE", "n", node)?;
     Ok(Command::Keys { pattern, node }.into())
+}
+
+/// The most keys that `FILL` stores, and the most bytes of all keys and values.
+const MAX_FILL: u64 = 1_000_000;
+const MAX_FILL_BYTES: u64 = 1 << 30;
+/// The bytes of each value, if it names no size.
+const DEFAULT_SIZE: usize = 16;
+
+pub fn fill<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let first = words.word()?;
+    let count = number(&first, "a number of keys", 1..=MAX_FILL)?;
+    let (mut size, mut ttl, mut prefix) = (DEFAULT_SIZE, None, b"key".into());
+    while let Some(option) = words.next() {
+        match () {
+            () if option.is("SIZE") => size = value_size(&words.value_of("bytes")?)?,
+            () if option.is("TTL") => ttl = Some(ttls(&words.value_of("time")?)?),
+            () if option.is("PREFIX") => prefix = words.value_of("p")?.bytes,
+            () => {
+                let fault = "expected SIZE bytes, TTL time or PREFIX p";
+                return Err(words.spec.usage_error(fault).at(option.span()));
+            }
+        }
+    }
+    let bytes = (size as u64).saturating_add(prefix.len() as u64);
+    if count.saturating_mul(bytes) > MAX_FILL_BYTES {
+        let most = size::show(MAX_FILL_BYTES);
+        return Err(first.error(format!(
+            "{count} keys of {bytes} bytes are more than {most}"
+        )));
+    }
+    let fill = Command::Fill {
+        count,
+        size,
+        ttl,
+        prefix,
+    };
+    Ok(fill.into())
+}
+
+fn value_size(word: &Word<'_>) -> Result<usize, Error> {
+    let size = size::parse(word.text().unwrap_or_default());
+    let size = size.map_err(|error| word.error(format!("{} is {error}", Shown(&word.bytes))))?;
+    Ok(usize::try_from(size).unwrap_or(usize::MAX))
+}
+
+/// One time, or the shortest and the longest: `1s..10s`.
+fn ttls(word: &Word<'_>) -> Result<(Duration, Duration), Error> {
+    let read = |bytes: &[u8]| read_time(word, bytes, duration::parse);
+    let Some(dots) = word.bytes.windows(2).position(|two| two == b"..") else {
+        let ttl = read(&word.bytes)?;
+        return Ok((ttl, ttl));
+    };
+    let (shortest, longest) = (read(&word.bytes[..dots])?, read(&word.bytes[dots + 2..])?);
+    if shortest > longest {
+        let message = format!(
+            "{}: the first time is longer than the second",
+            Shown(&word.bytes)
+        );
+        return Err(word.error(message));
+    }
+    Ok((shortest, longest))
 }
 
 fn ttl(words: &mut Words<'_>) -> Result<Option<Duration>, Error> {

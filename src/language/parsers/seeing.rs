@@ -21,8 +21,16 @@ const DEFAULT_HISTORY: usize = 10;
 const DEFAULT_WATCH: Duration = Duration::from_secs(1);
 
 pub fn stats<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    if words.peek().is_some_and(|word| word.is("RESET")) {
+        return Ok(Command::ResetStats.into());
+    }
     let node = words.optional(node)?;
     Ok(Command::Stats { node }.into())
+}
+
+pub fn inspect<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let key = words.bytes()?;
+    Ok(Command::Inspect { key }.into())
 }
 
 pub fn events<'a>(words: &mut Words<'a>) -> Parsed<'a> {

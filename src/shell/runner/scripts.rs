@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::collecting::Turns;
+use super::turn_line::TurnLine;
 use super::{MAX_DEPTH, Place, Runner, Step, interrupted};
 use crate::language::catalog::{Spec, Verb};
 use crate::language::word::Shown;
 use crate::language::{Action, Change, Error, ErrorKind, Script, parse};
+use crate::render::Format;
 use crate::reply::Reply;
 use crate::session::LocalSession;
 
@@ -42,18 +45,23 @@ impl Runner {
             Script::Sleep { time } => self.sleep(session, time).map(|()| Step::Next),
             Script::Source { path } => self.source(session, &path),
             Script::Repeat { times, command } => {
-                self.nested(|this| this.repeat(session, place, times, &command))
+                self.nested(|this| this.repeat(session, place, spec, times, &command))
             }
             Script::Watch { every, command } => {
                 self.nested(|this| this.watch(session, place, every, &command))
             }
         };
         match done {
-            Ok(Step::Next) if spec.verb == Verb::Trace => Step::Next,
+            Ok(Step::Next) if self.has_answered(spec.verb) => Step::Next,
             Ok(Step::Next) => self.succeed(place, spec, &Reply::Done),
             Ok(step) => step,
             Err(error) => self.fail(place, line, &error.of(spec.name)),
         }
+    }
+
+    /// Whether a command that ran others has answered already.
+    fn has_answered(&self, verb: Verb) -> bool {
+        verb == Verb::Trace || verb == Verb::Repeat && self.manners.format == Format::Json
     }
 
     fn nested(
@@ -100,29 +108,28 @@ impl Runner {
         };
         let start = session.world.now();
         let trace = session.world.backend.start_trace(start);
-        let command = match input.action {
-            Action::Command(command) => command,
-            Action::Request(request) => {
-                let reply = self.request(session, place, start, request);
-                let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-                return Ok(match reply {
-                    Ok(Some((spec, reply))) => self.succeed(place, spec, &reply),
-                    Ok(None) => Step::Next,
-                    Err(error) => self.fail(place, line, &error.of(input.spec.name)),
-                });
+        self.start_collecting();
+        let inner = input.spec;
+        let result = match input.action {
+            Action::Command(command) => {
+                let reply = self.execute(session, start, command);
+                Ok(reply.map(|reply| Some((inner, reply))))
             }
-            Action::Script(script) => {
-                let step = self.run_script(session, place, line, input.spec, script);
-                let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-                return Ok(step);
-            }
+            Action::Request(request) => Ok(self.request(session, place, start, request)),
+            Action::Script(script) => Err(self.run_script(session, place, line, inner, script)),
         };
-        let reply = self.execute(session, start, command);
-        let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-        Ok(match reply {
-            Ok(reply) => self.succeed(place, input.spec, &reply),
-            Err(error) => self.fail(place, line, &error.of(input.spec.name)),
-        })
+        let path = session.world.backend.end_trace(trace);
+        if self.manners.format != Format::Json {
+            let _ = self.succeed(place, spec, &path);
+        }
+        let step = match result {
+            Ok(Ok(Some((spec, reply)))) => self.succeed(place, spec, &reply),
+            Ok(Ok(None)) => Step::Next,
+            Ok(Err(error)) => self.fail(place, line, &error.of(inner.name)),
+            Err(step) => step,
+        };
+        self.put_traced(place, spec, &path);
+        Ok(step)
     }
 
     /// Lets time pass, and prints what happens meanwhile when it happens.
@@ -138,6 +145,7 @@ impl Runner {
         &mut self,
         session: &mut LocalSession,
         place: Place<'_>,
+        spec: &'static Spec,
         times: u64,
         command: &[u8],
     ) -> Result<Step, Error> {
@@ -145,24 +153,40 @@ impl Runner {
         if self.depth == 1 {
             self.out.flush();
         }
-        for time in 1..=times {
+        self.start_collecting();
+        let turns = self.run_turns(session, place, times, command);
+        self.put_repeated(place, spec, turns)
+    }
+
+    /// Runs a command again and again, until it fails.
+    fn run_turns(
+        &mut self,
+        session: &mut LocalSession,
+        place: Place<'_>,
+        times: u64,
+        command: &[u8],
+    ) -> Turns {
+        let end = |count, failed, end| Turns { count, failed, end };
+        let line = TurnLine::new(command);
+        for turn in 1..=times {
             if self.wakeup.is_interrupted() {
-                return Err(interrupted());
+                return end(turn - 1, 0, Err(interrupted()));
             }
             if self.out.broken().is_some() {
-                return Ok(Step::Stop);
+                return end(turn - 1, 0, Ok(Step::Stop));
             }
             let failures = self.failures;
-            let step = self.run_command(session, place, command);
+            let step = self.run_command(session, place, &line.of(turn));
+            let has_failed = self.failures > failures;
             if step != Step::Next {
-                return Ok(step);
+                return end(turn, u64::from(has_failed), Ok(step));
             }
-            if self.failures > failures {
-                let message = format!("stopped at {time} of {times}");
-                return Err(Error::new(ErrorKind::Nested, message));
+            if has_failed {
+                let message = format!("stopped at {turn} of {times}");
+                return end(turn, 1, Err(Error::new(ErrorKind::Nested, message)));
             }
         }
-        Ok(Step::Next)
+        end(times, 0, Ok(Step::Next))
     }
 
     fn watch(
