@@ -37,6 +37,7 @@ pub trait Cache {
 
 /// Why a cache did not do what was asked, by what the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// It was not done, and never will be: change the request or the cache, or try again.
     #[error(transparent)]

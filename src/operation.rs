@@ -173,6 +173,7 @@ impl<V: AsRef<[u8]>> Operation<V> {
 
 /// The outcome of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The write is acknowledged.
     Done,
@@ -209,6 +210,7 @@ pub struct Found {
 
 /// Why an operation was certainly not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The entry has no place in a store.
     #[error(transparent)]
@@ -223,6 +225,7 @@ pub enum Refusal {
 
 /// Why an entry was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PutError {
     /// The key is longer than the bound in the config.
     #[error("the key is {len} bytes long; at most {max} are allowed")]
@@ -261,6 +264,7 @@ pub enum PutError {
 
 /// Why a value cannot be counted up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CountError {
     /// The stored value is no whole number in the range of an `i64`.
     #[error("the value is not a whole number between -2^63 and 2^63-1")]

@@ -5,6 +5,7 @@ use std::ops::Add;
 /// Counts since the start. A hit or a miss is one GET as a client saw it; no other operation
 /// counts as either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Entries held now.
     pub keys: u64,

@@ -23,20 +23,25 @@ mod requests;
 mod verify;
 mod views;
 
+#[cfg(feature = "shell")]
 pub(crate) use crate::node::AHEAD;
+pub use crate::replica::Restart;
 pub use delivery::RequestTrace;
 pub use faults::FaultError;
 pub use hosted::Status;
 pub use moving::{MoveCost, MoveError, MoveProgress};
+#[cfg(feature = "shell")]
 pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};
 pub use verify::Disorder;
+
+use std::sync::Arc;
 
 use crate::cache::{Cache, Error};
 use crate::checker::fold;
 use crate::config::{Capacity, Config, ConfigError};
 use crate::event::EventLog;
-use crate::eviction::Eviction;
+use crate::eviction::{Eviction, EvictionPolicy};
 use crate::history::History;
 use crate::id::NodeId;
 use crate::network::{Endpoint, Network};
@@ -55,6 +60,9 @@ use requests::Clients;
 /// The version of every entry until versions are kept.
 const FIRST_VERSION: Version = 1;
 
+/// What makes a policy for each node.
+type Policies = Arc<dyn Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync>;
+
 /// A cluster of cache nodes in this process. Deterministic: the same calls give the same results and
 /// the same log.
 ///
@@ -67,6 +75,8 @@ pub struct Cluster {
     /// The move that is not over.
     moving: Option<Moving>,
     config: Config,
+    /// Makes the policy of each node, if it is none of [`Eviction`].
+    policies: Option<Policies>,
     log: EventLog,
     /// When the next entry of each node expires.
     deadlines: Deadlines,
@@ -108,6 +118,7 @@ impl Cluster {
             placement: config.placement.place(Members::first(config.nodes)),
             moving: None,
             config,
+            policies: None,
             log: EventLog::new(config.event_log),
             deadlines: Deadlines::default(),
             timeouts: Deadlines::default(),
@@ -151,10 +162,10 @@ impl Cluster {
         self.config.capacity
     }
 
-    /// Which entries leave a full node.
+    /// Which entries leave a full node; `None`: as [`Cluster::set_eviction_with`] says.
     #[must_use]
-    pub fn eviction(&self) -> Eviction {
-        self.config.eviction
+    pub fn eviction(&self) -> Option<Eviction> {
+        self.policies.is_none().then_some(self.config.eviction)
     }
 
     /// Changes how much each node may hold. Entries over the capacity leave at once, as the policy
@@ -170,8 +181,23 @@ impl Cluster {
 
     /// Changes which entries leave a full node. The new policy starts with the present entries.
     pub fn set_eviction(&mut self, now: Instant, eviction: Eviction) {
-        self.tick(now);
         self.config.eviction = eviction;
+        self.renew_policies(now, None);
+    }
+
+    /// As [`Cluster::set_eviction`], with policies of your own: `make` makes one for each node, also
+    /// for nodes that join later. [`EvictionPolicy`] has an example.
+    pub fn set_eviction_with(
+        &mut self,
+        now: Instant,
+        make: impl Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync + 'static,
+    ) {
+        self.renew_policies(now, Some(Arc::new(make)));
+    }
+
+    fn renew_policies(&mut self, now: Instant, policies: Option<Policies>) {
+        self.tick(now);
+        self.policies = policies;
         let nodes: Vec<NodeId> = self.node_ids().collect();
         for node in nodes {
             self.bound(self.present, node);
@@ -210,11 +236,20 @@ impl Cluster {
         };
         let node = &mut hosted.replica.node;
         if capacity.is_bounded() {
-            let policy = eviction.policy(seed ^ u64::from(id.0) << 32);
+            let policy = match &self.policies {
+                Some(make) => make(id),
+                None => eviction.policy(seed ^ u64::from(id.0) << 32),
+            };
             node.bound(now, capacity, policy, &mut self.log);
         } else {
             node.unbound();
         }
+    }
+
+    /// The latest instant that a call has named.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.present
     }
 
     /// The numbers of the nodes, ascending.

@@ -185,7 +185,7 @@ impl InFlight {
 
 impl Clients {
     /// How many requests have no outcome.
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
@@ -245,7 +245,7 @@ impl Clients {
     }
 
     /// When the next request times out, and which.
-    pub fn first_due(&mut self) -> Option<(Instant, Ticket)> {
+    pub(super) fn first_due(&mut self) -> Option<(Instant, Ticket)> {
         let slots = &self.slots;
         self.timers.first(|due, ticket| {
             let slot = slots.get(ticket.slot()).and_then(Option::as_deref);

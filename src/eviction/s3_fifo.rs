@@ -14,7 +14,7 @@
 
 use std::mem;
 
-use super::ghosts::{BYTES_PER_GHOST, Ghosts};
+use super::ghosts::Ghosts;
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
@@ -24,8 +24,9 @@ const PROOF: u8 = 2;
 /// No more accesses than this are counted.
 const MOST: u8 = 3;
 
-/// See the module's docs.
-#[derive(Default)]
+/// A small FIFO queue for new entries, a main one for those that are used twice, and ghosts. About 49
+/// bytes an entry, ghosts included.
+#[derive(Clone, Default)]
 pub struct S3Fifo {
     main_size: usize,
     ghosts_size: usize,
@@ -133,10 +134,6 @@ impl EvictionPolicy for S3Fifo {
         } else {
             self.small.remove(&mut self.links, slot);
         }
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        8 + 8 + 2 + (BYTES_PER_GHOST * 9).div_ceil(10)
     }
 
     fn validate(&self, slots: &[Slot]) {

@@ -94,7 +94,7 @@ fn sentence(it: &TracedMessage) -> String {
 
 /// The time since `start` in milliseconds, with up to three decimals.
 fn after(start: Instant, at: Instant) -> String {
-    let micros = Duration::as_micros(&at.since(start));
+    let micros = Duration::as_micros(&at.saturating_duration_since(start));
     let text = format!("{}.{:03}", micros / 1000, micros % 1000);
     format!("+{}ms", text.trim_end_matches('0').trim_end_matches('.'))
 }

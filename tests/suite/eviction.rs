@@ -42,15 +42,10 @@ fn rows(reference: &str) -> Vec<Row> {
 }
 
 fn misses(trace: &str, policy: Eviction, size: u64) -> u64 {
-    let config = Config {
-        nodes: 1,
-        eviction: policy,
-        capacity: Capacity {
-            entries: Some(size),
-            bytes: None,
-        },
-        ..Config::default()
-    };
+    let config = Config::new()
+        .nodes(1)
+        .eviction(policy)
+        .capacity(Capacity::entries(size));
     let mut cluster = Cluster::new(config).expect("a cluster");
     for key in trace.lines().map(str::as_bytes) {
         let get = cluster.get(Instant::START, key);
