@@ -14,6 +14,23 @@ pub type Bytes = Arc<[u8]>;
 /// `V` is how values are held: borrowed while a request is submitted, shared while it is in
 /// flight, and cut down to what a judge needs in a history. Deadlines are absolute: at its
 /// deadline a key is gone.
+///
+/// ```
+/// use shardlab::cluster::Request;
+/// use shardlab::operation::{Operation, Outcome};
+/// use shardlab::time::Instant;
+/// use shardlab::{Cluster, Config};
+///
+/// let mut cluster = Cluster::new(Config::new())?;
+/// let mut outcome = |operation| {
+///     let ticket = cluster.submit(Instant::START, Request::new(b"visits", operation));
+///     ticket.map(|ticket| cluster.take(ticket).expect("nothing is disturbed").outcome)
+/// };
+/// assert_eq!(outcome(Operation::Incr { delta: 2 })?, Outcome::Number(2));
+/// assert_eq!(outcome(Operation::add(b"1", None))?, Outcome::Applied(false));
+/// assert_eq!(outcome(Operation::cas(b"2", b"5", None))?, Outcome::Applied(true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation<V> {
     /// Read the value.

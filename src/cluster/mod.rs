@@ -69,6 +69,39 @@ type Policies = Arc<dyn Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync>;
 /// [`Cluster::submit`] and [`Cluster::poll`] are the way in, for many clients at once. The methods
 /// of [`Cache`] and the others here wait for nothing: if the outcome of a request is not known in
 /// its own instant, as with a delayed message, they return [`Error::Unknown`].
+///
+/// ```
+/// use std::time::Duration;
+/// use shardlab::cache::Error;
+/// use shardlab::cluster::Restart;
+/// use shardlab::id::NodeId;
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// let mut cluster = Cluster::new(Config::new().nodes(3).replicas(3).quorums(2, 2))?;
+/// let now = Instant::START;
+/// cluster.put(now, b"apple", b"red", None)?;
+///
+/// // One of three loses its memory: the others decide, and it learns from them when it is back.
+/// cluster.crash(now, NodeId(2))?;
+/// cluster.put(now, b"apple", b"green", None)?;
+/// cluster.restart(now, NodeId(2), Restart::Resync)?;
+/// assert_eq!(cluster.get(now, b"apple")?.as_deref(), Some(&b"green"[..]));
+///
+/// // A node joins. Keys stay readable while they move.
+/// cluster.join(now, 1)?;
+/// while cluster.move_some(now, 100).is_none() {
+///     assert!(cluster.get(now, b"apple")?.is_some());
+/// }
+/// assert_eq!(cluster.to_string(), "4 nodes, modulo placement, 3 entries, at 0s");
+///
+/// // Cut off, it is unknown whether a write was done.
+/// let owner = cluster.owner(b"apple");
+/// cluster.network().isolate(owner)?;
+/// let put = cluster.put(now, b"apple", b"brown", None);
+/// assert!(matches!(put, Err(Error::Unknown(_))), "{put:?}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Cluster {
     nodes: Nodes,
     placement: Box<dyn Placement>,

@@ -287,3 +287,5 @@ impl FromStr for Eviction {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traces;

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::path::PathBuf;
 
+use super::traces::{larger_traces, reference_rows, traces};
 use super::{EvictionPolicy, Slot};
 
 /// A policy written to be read: what is in the cache after each request, by the definition.
@@ -210,12 +210,11 @@ pub(super) fn agrees_foreseeing<P: EvictionPolicy, N: Naive>(
     }
 }
 
-fn traces() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/traces")
-}
+/// What the reference simulator misses on the generated traces.
+const MISSES: &str = include_str!("../../tests/data/misses.csv");
 
-/// Compares the misses on the traces beside this repository with those of the field's simulators;
-/// `tolerance` is a part of the misses. Without the traces, it compares nothing.
+/// Compares the misses on the generated traces, and on the larger ones if they are there, with those
+/// of the reference simulator; `tolerance` is a part of the misses.
 pub(super) fn matches_reference<P: EvictionPolicy>(
     name: &str,
     make: impl Fn() -> P,
@@ -230,32 +229,64 @@ pub(super) fn matches_reference_foreseeing<P: EvictionPolicy>(
     make: impl Fn(&[u64]) -> P,
     tolerance: f64,
 ) {
-    let Ok(reference) = fs::read_to_string(traces().join("reference.csv")) else {
+    let traces: BTreeMap<_, _> = traces().into_iter().collect();
+    let compared = compare(
+        MISSES,
+        name,
+        |trace| traces[trace].clone(),
+        &make,
+        tolerance,
+    );
+    assert!(compared > 10, "{name} is in the reference");
+    matches_larger_foreseeing(name, make, tolerance);
+}
+
+/// As [`matches_reference`], on the larger traces only: for policies that the reference simulator has
+/// in another form. What they do in every clone is compared by [`agrees`].
+pub(super) fn matches_larger<P: EvictionPolicy>(name: &str, make: impl Fn() -> P, tolerance: f64) {
+    matches_larger_foreseeing(name, |_| make(), tolerance);
+}
+
+fn matches_larger_foreseeing<P: EvictionPolicy>(
+    name: &str,
+    make: impl Fn(&[u64]) -> P,
+    tolerance: f64,
+) {
+    let Some(folder) = larger_traces() else {
         return;
     };
-    let mut compared = 0;
-    let mut wrong = String::new();
-    for row in reference.lines().skip(1) {
-        let cells: Vec<&str> = row.split(',').collect();
-        let [file, policy, size, _, misses, ..] = cells.as_slice() else {
-            continue;
-        };
-        if *policy != name {
-            continue;
-        }
-        let text = fs::read_to_string(traces().join(format!("{file}.txt"))).expect("a trace");
-        let trace: Vec<u64> = text
-            .lines()
+    let read = |file: String| fs::read_to_string(folder.join(file)).expect("a file");
+    let trace = |trace: &str| {
+        let text = read(format!("{trace}.txt"));
+        text.lines()
             .map(|line| line.parse().expect("an id"))
-            .collect();
-        let size: usize = size.parse().expect("a size");
-        let expected: usize = misses.parse().expect("a count");
-        let found = Driver::new(make(&trace), size).misses(&trace);
-        compared += 1;
-        if found.abs_diff(expected) as f64 > tolerance * expected as f64 {
-            wrong += &format!("{file} {size}: {found} misses, the reference has {expected}\n");
-        }
-    }
-    assert!(wrong.is_empty(), "{name}:\n{wrong}");
+            .collect()
+    };
+    let compared = compare(&read("reference.csv".into()), name, trace, make, tolerance);
     assert!(compared > 0, "{name} is in the reference");
+}
+
+/// Compares the rows of a policy, and returns how many there are.
+fn compare<P: EvictionPolicy>(
+    reference: &str,
+    name: &str,
+    trace: impl Fn(&str) -> Vec<u64>,
+    make: impl Fn(&[u64]) -> P,
+    tolerance: f64,
+) -> usize {
+    let rows = reference_rows(reference);
+    let rows: Vec<_> = rows.filter(|row| row.policy == name).collect();
+    for row in &rows {
+        let trace = trace(row.trace);
+        let found = Driver::new(make(&trace), row.size).misses(&trace);
+        let off = found.abs_diff(row.misses) as f64;
+        assert!(
+            off <= tolerance * row.misses as f64,
+            "{name}, {} at {}: {found} misses, the reference has {}",
+            row.trace,
+            row.size,
+            row.misses
+        );
+    }
+    rows.len()
 }
