@@ -32,7 +32,7 @@ struct Counter {
     error: u64,
 }
 
-/// See the module's docs.
+/// Counts the most requested keys with a fixed number of counters. Cost of a request: O(1) amortised.
 #[derive(Clone)]
 pub struct Hot {
     counters: Vec<Counter>,

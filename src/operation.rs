@@ -14,6 +14,23 @@ pub type Bytes = Arc<[u8]>;
 /// `V` is how values are held: borrowed while a request is submitted, shared while it is in
 /// flight, and cut down to what a judge needs in a history. Deadlines are absolute: at its
 /// deadline a key is gone.
+///
+/// ```
+/// use shardlab::cluster::Request;
+/// use shardlab::operation::{Operation, Outcome};
+/// use shardlab::time::Instant;
+/// use shardlab::{Cluster, Config};
+///
+/// let mut cluster = Cluster::new(Config::new())?;
+/// let mut outcome = |operation| {
+///     let ticket = cluster.submit(Instant::START, Request::new(b"visits", operation));
+///     ticket.map(|ticket| cluster.take(ticket).expect("nothing is disturbed").outcome)
+/// };
+/// assert_eq!(outcome(Operation::Incr { delta: 2 })?, Outcome::Number(2));
+/// assert_eq!(outcome(Operation::add(b"1", None))?, Outcome::Applied(false));
+/// assert_eq!(outcome(Operation::cas(b"2", b"5", None))?, Outcome::Applied(true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation<V> {
     /// Read the value.
@@ -173,6 +190,7 @@ impl<V: AsRef<[u8]>> Operation<V> {
 
 /// The outcome of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The write is acknowledged.
     Done,
@@ -220,6 +238,7 @@ pub struct Found {
 
 /// Why an operation was certainly not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The entry has no place in a store.
     #[error(transparent)]
@@ -234,6 +253,7 @@ pub enum Refusal {
 
 /// Why an entry was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PutError {
     /// The key is longer than the bound in the config.
     #[error("the key is {len} bytes long; at most {max} are allowed")]
@@ -272,6 +292,7 @@ pub enum PutError {
 
 /// Why a value cannot be counted up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CountError {
     /// The stored value is no whole number in the range of an `i64`.
     #[error("the value is not a whole number between -2^63 and 2^63-1")]

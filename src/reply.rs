@@ -6,7 +6,6 @@ use crate::checker::{Promise, Verdict};
 use crate::cluster::{Disorder, MoveCost, OwnerCopy, Quantile, Status};
 use crate::config::Capacity;
 use crate::event::Event;
-use crate::eviction::Eviction;
 use crate::history::Call;
 use crate::hot::HotKey;
 use crate::id::NodeId;
@@ -14,7 +13,7 @@ use crate::language::word::{Bytes, Shown};
 use crate::language::{Change, Error, Topic};
 use crate::nemesis::Nemesis;
 use crate::network::Endpoint;
-use crate::placement::{Location, Member, PlacementKind};
+use crate::placement::{Location, Member};
 use crate::stats::Stats;
 use crate::time::{ClockKind, Instant};
 
@@ -60,7 +59,7 @@ pub enum Reply<'a> {
     /// Who owns which part of all hashes.
     Ring(Ring),
     /// How keys are placed.
-    Placement(PlacementKind),
+    Placement(&'static str),
     /// How much goes wrong by itself.
     Nemesis(Nemesis),
     /// What a change of members or placement has cost.
@@ -68,7 +67,7 @@ pub enum Reply<'a> {
     /// The most requested keys of each node, by number.
     Hot(Vec<HotRow>),
     /// Which entries leave a full node.
-    Eviction(Eviction),
+    Eviction(&'static str),
     /// How much each node, or one node, may hold.
     Capacity(Bounds),
     /// Where a key lives.
@@ -192,7 +191,7 @@ pub struct Latency {
 #[derive(Debug)]
 pub struct Ring {
     /// How keys are placed.
-    pub placement: PlacementKind,
+    pub placement: &'static str,
     /// The primary owners at equal steps through all hashes; empty where hashes are not laid out
     /// in order.
     pub band: Vec<NodeId>,
@@ -425,7 +424,7 @@ pub struct Whereabouts<'a> {
     /// The key.
     pub key: Bytes<'a>,
     /// The name of the placement.
-    pub placement: PlacementKind,
+    pub placement: &'static str,
     /// The hash by which the placement knows the key.
     pub hash: u64,
     /// What the hash falls on.

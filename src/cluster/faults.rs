@@ -10,6 +10,7 @@ use crate::time::Instant;
 
 /// Why a fault cannot be injected or repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FaultError {
     /// There is no such node.
     #[error("there is no node {0}")]

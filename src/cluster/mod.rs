@@ -26,13 +26,16 @@ mod requests;
 mod verify;
 mod views;
 
+#[cfg(feature = "shell")]
 pub(crate) use crate::node::AHEAD;
+pub use crate::replica::Restart;
 pub use delivery::RequestTrace;
 pub use faults::FaultError;
 pub use hosted::Status;
 pub use inspect::OwnerCopy;
 pub use latency::{Latencies, Quantile};
 pub use moving::{MoveCost, MoveError, MoveProgress};
+#[cfg(feature = "shell")]
 pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};
 pub use verify::Disorder;
@@ -43,7 +46,7 @@ use crate::cache::{Cache, Error};
 use crate::checker::fold;
 use crate::config::{Capacity, Config, ConfigError};
 use crate::event::EventLog;
-use crate::eviction::Eviction;
+use crate::eviction::{Eviction, EvictionPolicy};
 use crate::history::History;
 use crate::id::NodeId;
 use crate::network::{Endpoint, Network};
@@ -62,12 +65,48 @@ use requests::Clients;
 /// The version of every entry until versions are kept.
 const FIRST_VERSION: Version = 1;
 
+/// What makes a policy for each node.
+type Policies = Arc<dyn Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync>;
+
 /// A cluster of cache nodes in this process. Deterministic: the same calls give the same results and
 /// the same log.
 ///
 /// [`Cluster::submit`] and [`Cluster::poll`] are the way in, for many clients at once. The methods
 /// of [`Cache`] and the others here wait for nothing: if the outcome of a request is not known in
 /// its own instant, as with a delayed message, they return [`Error::Unknown`].
+///
+/// ```
+/// use std::time::Duration;
+/// use shardlab::cache::Error;
+/// use shardlab::cluster::Restart;
+/// use shardlab::id::NodeId;
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// let mut cluster = Cluster::new(Config::new().nodes(3).replicas(3).quorums(2, 2))?;
+/// let now = Instant::START;
+/// cluster.put(now, b"apple", b"red", None)?;
+///
+/// // One of three loses its memory: the others decide, and it learns from them when it is back.
+/// cluster.crash(now, NodeId(2))?;
+/// cluster.put(now, b"apple", b"green", None)?;
+/// cluster.restart(now, NodeId(2), Restart::Resync)?;
+/// assert_eq!(cluster.get(now, b"apple")?.as_deref(), Some(&b"green"[..]));
+///
+/// // A node joins. Keys stay readable while they move.
+/// cluster.join(now, 1)?;
+/// while cluster.move_some(now, 100).is_none() {
+///     assert!(cluster.get(now, b"apple")?.is_some());
+/// }
+/// assert_eq!(cluster.to_string(), "4 nodes, modulo placement, 3 entries, at 0s");
+///
+/// // Cut off, it is unknown whether a write was done.
+/// let owner = cluster.owner(b"apple");
+/// cluster.network().isolate(owner)?;
+/// let put = cluster.put(now, b"apple", b"brown", None);
+/// assert!(matches!(put, Err(Error::Unknown(_))), "{put:?}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// A clone is a fork: from the same state on, the same calls give the same results in both, and
 /// neither sees what happens in the other. Cost of a clone: a copy of all entries, messages and logs.
@@ -93,6 +132,8 @@ pub struct Cluster {
     /// The move that is not over.
     moving: Option<Moving>,
     config: Config,
+    /// Makes the policy of each node, if it is none of [`Eviction`].
+    policies: Option<Policies>,
     log: EventLog,
     /// When the next entry of each node expires.
     deadlines: Deadlines,
@@ -138,6 +179,7 @@ impl Cluster {
             placement: config.placement.place(Members::first(config.nodes)).into(),
             moving: None,
             config,
+            policies: None,
             log: EventLog::new(config.event_log),
             deadlines: Deadlines::default(),
             timeouts: Deadlines::default(),
@@ -183,10 +225,10 @@ impl Cluster {
         self.config.capacity
     }
 
-    /// Which entries leave a full node.
+    /// Which entries leave a full node; `None`: as [`Cluster::set_eviction_with`] says.
     #[must_use]
-    pub fn eviction(&self) -> Eviction {
-        self.config.eviction
+    pub fn eviction(&self) -> Option<Eviction> {
+        self.policies.is_none().then_some(self.config.eviction)
     }
 
     /// How much this node may hold.
@@ -241,8 +283,23 @@ impl Cluster {
 
     /// Changes which entries leave a full node. The new policy starts with the present entries.
     pub fn set_eviction(&mut self, now: Instant, eviction: Eviction) {
-        self.tick(now);
         self.config.eviction = eviction;
+        self.renew_policies(now, None);
+    }
+
+    /// As [`Cluster::set_eviction`], with policies of your own: `make` makes one for each node, also
+    /// for nodes that join later. [`EvictionPolicy`] has an example.
+    pub fn set_eviction_with(
+        &mut self,
+        now: Instant,
+        make: impl Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync + 'static,
+    ) {
+        self.renew_policies(now, Some(Arc::new(make)));
+    }
+
+    fn renew_policies(&mut self, now: Instant, policies: Option<Policies>) {
+        self.tick(now);
+        self.policies = policies;
         let nodes: Vec<NodeId> = self.node_ids().collect();
         for node in nodes {
             self.bound(self.present, node);
@@ -276,11 +333,20 @@ impl Cluster {
         };
         let node = &mut hosted.replica.node;
         if capacity.is_bounded() {
-            let policy = eviction.policy(seed ^ u64::from(id.0) << 32);
+            let policy = match &self.policies {
+                Some(make) => make(id),
+                None => eviction.policy(seed ^ u64::from(id.0) << 32),
+            };
             node.bound(now, capacity, policy, &mut self.log);
         } else {
             node.unbound();
         }
+    }
+
+    /// The latest instant that a call has named.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.present
     }
 
     /// The numbers of the nodes, ascending.

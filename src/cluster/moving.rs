@@ -20,10 +20,9 @@ use std::sync::Arc;
 use super::Cluster;
 use crate::config::{Capacity, Config, ConfigError, MAX_NODES};
 use crate::event::EventKind;
-use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::node::Usage;
-use crate::placement::{MAX_WEIGHT, Member, Placement, PlacementKind};
+use crate::placement::{MAX_WEIGHT, Member, Members, Placement, PlacementKind};
 use crate::replica::Layout;
 use crate::time::Instant;
 
@@ -62,6 +61,7 @@ pub struct MoveProgress {
 
 /// Why the members or the placement cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MoveError {
     /// The keys are still on their way from the change before.
     #[error("keys are still moving: REBALANCE finishes that")]
@@ -99,15 +99,18 @@ pub enum MoveError {
     },
     /// The placement knows no weights.
     #[error("{0} placement knows no weights; {weighted} do", weighted = weighted())]
-    Unweighted(PlacementKind),
+    Unweighted(&'static str),
     /// The new placement knows no weights, and this node has one.
-    #[error("{kind} placement knows no weights, and node {node} has weight {weight}", node = .member.node, weight = .member.weight)]
+    #[error("{placement} placement knows no weights, and node {node} has weight {weight}", node = .member.node, weight = .member.weight)]
     Weighted {
         /// The placement that was asked for.
-        kind: PlacementKind,
+        placement: &'static str,
         /// The first member with a weight that is not 1.
         member: Member,
     },
+    /// The new placement is on other nodes.
+    #[error("the placement must be made of the members that it is given")]
+    OtherMembers,
 }
 
 fn no_room(node: NodeId, (entries, bytes): (u64, u64), capacity: Capacity) -> String {
@@ -170,9 +173,8 @@ impl Cluster {
         if !(1..=MAX_WEIGHT).contains(&weight) {
             return Err(MoveError::Weight(weight));
         }
-        let kind = self.placement.kind();
-        if weight != 1 && !kind.is_weighted() {
-            return Err(MoveError::Unweighted(kind));
+        if weight != 1 && !self.placement.is_weighted() {
+            return Err(MoveError::Unweighted(self.placement.name()));
         }
         if self.node_ids().count() >= MAX_NODES as usize {
             return Err(MoveError::TooManyNodes);
@@ -229,14 +231,33 @@ impl Cluster {
     /// # Errors
     /// [`MoveError`]; nothing has changed then.
     pub fn set_placement(&mut self, now: Instant, kind: PlacementKind) -> Result<(), MoveError> {
+        self.set_placement_with(now, |members| kind.place(members))?;
+        self.config.placement = kind;
+        Ok(())
+    }
+
+    /// As [`Cluster::set_placement`], with a placement of your own, which `make` makes of the present
+    /// members. [`Placement`] has an example.
+    ///
+    /// # Errors
+    /// [`MoveError`]; nothing has changed then.
+    pub fn set_placement_with(
+        &mut self,
+        now: Instant,
+        make: impl FnOnce(Members) -> Box<dyn Placement>,
+    ) -> Result<(), MoveError> {
         self.check_not_moving()?;
-        let members = self.placement.members().clone();
+        let members = self.placement.members();
+        let placement = make(members.clone());
+        if placement.members() != members {
+            return Err(MoveError::OtherMembers);
+        }
         let weighted = members.iter().find(|member| member.weight != 1);
-        if let Some(&member) = weighted.filter(|_| !kind.is_weighted()) {
-            return Err(MoveError::Weighted { kind, member });
+        if let Some(&member) = weighted.filter(|_| !placement.is_weighted()) {
+            let placement = placement.name();
+            return Err(MoveError::Weighted { placement, member });
         }
         self.tick(now);
-        let placement = kind.place(members);
         self.check_room(&*placement, self.config.replicas)?;
         self.start(now, Some(placement.into()), self.config.replicas, None, 0);
         Ok(())
@@ -276,7 +297,7 @@ impl Cluster {
     /// # Errors
     /// [`MoveError::NoRoom`].
     fn check_room(&self, placement: &dyn Placement, replicas: usize) -> Result<(), MoveError> {
-        if !self.is_bounded || self.config.eviction != Eviction::None {
+        if !self.is_bounded || self.evicts() {
             return Ok(());
         }
         let layout = Layout {

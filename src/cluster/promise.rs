@@ -114,8 +114,8 @@ impl Cluster {
     }
 
     /// Whether full nodes evict.
-    fn evicts(&self) -> bool {
-        self.is_bounded && self.config.eviction != Eviction::None
+    pub(super) fn evicts(&self) -> bool {
+        self.is_bounded && self.eviction() != Some(Eviction::None)
     }
 
     /// Notes that the settings matter: a request is carried out by them, or entries leave by them.

@@ -188,7 +188,7 @@ impl InFlight {
 
 impl Clients {
     /// How many requests have no outcome.
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
@@ -248,7 +248,7 @@ impl Clients {
     }
 
     /// When the next request times out, and which.
-    pub fn first_due(&mut self) -> Option<(Instant, Ticket)> {
+    pub(super) fn first_due(&mut self) -> Option<(Instant, Ticket)> {
         let slots = &self.slots;
         self.timers.first(|due, ticket| {
             let slot = slots.get(ticket.slot()).and_then(Option::as_deref);
@@ -413,7 +413,8 @@ impl Cluster {
         let is_delete = matches!(in_flight.request.operation, Operation::Delete);
         self.record_outcome(now, in_flight.call, is_delete, &outcome);
         if !in_flight.is_look {
-            self.latencies.record(now.since(in_flight.submitted));
+            self.latencies
+                .record(now.saturating_duration_since(in_flight.submitted));
             self.latencies.timeouts += u64::from(outcome.has_timed_out());
         }
         self.clients

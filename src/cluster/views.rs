@@ -5,6 +5,7 @@
 //! world's clock: that is what a client reads that reaches those nodes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::hosted::HostedNode;
 use super::{Cluster, Latencies};
@@ -297,6 +298,38 @@ impl Cluster {
             Some((node.id(), node.value(slot).into(), node.version(slot)))
         });
         copies.collect()
+    }
+}
+
+/// One line: `3 nodes, modulo placement, 5 entries, at 2s`. Entries that are due still count.
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.nodes.iter().count();
+        let entries: u64 = self.nodes.iter().map(|it| it.stats().keys).sum();
+        let (placement, now) = (self.placement.name(), self.present);
+        write!(
+            f,
+            "{nodes} nodes, {placement} placement, {entries} entries, at {now}"
+        )
+    }
+}
+
+/// The state of each node, and the settings; none of the entries.
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.nodes.iter().map(|it| {
+            let id = it.replica.id();
+            (id, self.status(id).unwrap_or_default(), it.stats().keys)
+        });
+        f.debug_struct("Cluster")
+            .field("now", &self.present)
+            .field("nodes", &nodes.collect::<Vec<_>>())
+            .field("placement", &self.placement.name())
+            .field("is_moving", &self.is_moving())
+            .field("faults", &self.fault_count())
+            .field("in_flight", &self.clients.in_flight())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 

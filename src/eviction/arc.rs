@@ -13,11 +13,12 @@
 
 use std::mem;
 
-use super::ghosts::{BYTES_PER_GHOST, Ghosts};
+use super::ghosts::Ghosts;
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs. Not a pointer.
+/// Two LRU lists, for entries that were seen once and for those seen again, whose sizes adapt. Not a
+/// pointer. 42 bytes an entry, ghosts included.
 #[derive(Clone, Default)]
 pub struct Arc {
     capacity: usize,
@@ -133,10 +134,6 @@ impl EvictionPolicy for Arc {
         } else {
             self.once.remove(&mut self.links, slot);
         }
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        8 + 8 + 1 + BYTES_PER_GHOST
     }
 
     fn validate(&self, slots: &[Slot]) {

@@ -23,7 +23,7 @@ use super::{EvictionPolicy, Slot};
 /// The place of a request that does not come.
 const NEVER: usize = usize::MAX;
 
-/// See the module's docs.
+/// The entry goes whose next request is farthest away. It is made of the whole trace.
 #[derive(Clone)]
 pub struct Belady {
     /// By request: the place of the next request of the same key.
@@ -108,10 +108,6 @@ impl EvictionPolicy for Belady {
     }
 
     /// 8 for the next request, and 16 in the ordered set, whose nodes are about two thirds full.
-    fn bytes_per_entry(&self) -> usize {
-        8 + 16 * 3 / 2 + 3
-    }
-
     fn validate(&self, slots: &[Slot]) {
         let mut held: Vec<Slot> = self.order.iter().map(|&(_, slot)| slot).collect();
         held.sort_unstable();

@@ -7,7 +7,7 @@ use super::list::{Links, List};
 /// A queue of hashes in which each can be found and taken out in O(1). A hash is in it at most
 /// once: one that comes again moves to the newest end.
 #[derive(Clone, Default)]
-pub struct Ghosts {
+pub(super) struct Ghosts {
     /// Places in `hashes`, found by hash.
     index: HashTable<u32>,
     hashes: Vec<u64>,
@@ -18,12 +18,12 @@ pub struct Ghosts {
 
 impl Ghosts {
     /// How many hashes there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.order.len()
     }
 
     /// Remembers a hash as the newest.
-    pub fn push(&mut self, hash: u64) {
+    pub(super) fn push(&mut self, hash: u64) {
         self.remove(hash);
         let place = if let Some(place) = self.vacant.pop() {
             self.hashes[place as usize] = hash;
@@ -39,7 +39,7 @@ impl Ghosts {
     }
 
     /// Forgets a hash; `true` if it was there.
-    pub fn remove(&mut self, hash: u64) -> bool {
+    pub(super) fn remove(&mut self, hash: u64) -> bool {
         let hashes = &self.hashes;
         let Ok(found) = self
             .index
@@ -54,7 +54,7 @@ impl Ghosts {
     }
 
     /// Forgets the oldest hash.
-    pub fn pop(&mut self) -> Option<u64> {
+    pub(super) fn pop(&mut self) -> Option<u64> {
         let place = self.order.back()?;
         let hash = self.hashes[place as usize];
         self.remove(hash);
@@ -62,12 +62,9 @@ impl Ghosts {
     }
 
     /// Forgets the oldest until there are at most `most`.
-    pub fn shrink_to(&mut self, most: usize) {
+    pub(super) fn shrink_to(&mut self, most: usize) {
         while self.len() > most {
             self.pop();
         }
     }
 }
-
-/// Bytes that one ghost takes: hash, links, and its share of the index.
-pub const BYTES_PER_GHOST: usize = 25;

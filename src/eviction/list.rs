@@ -8,7 +8,7 @@ const NONE: Slot = Slot::MAX;
 
 /// The neighbours of every slot: 8 bytes a slot.
 #[derive(Clone, Default)]
-pub struct Links(Vec<Link>);
+pub(super) struct Links(Vec<Link>);
 
 #[derive(Clone, Copy)]
 struct Link {
@@ -20,7 +20,7 @@ struct Link {
 
 /// A list of slots from the front (newest) to the back (oldest).
 #[derive(Clone, Copy)]
-pub struct List {
+pub(super) struct List {
     front: Slot,
     back: Slot,
     len: usize,
@@ -38,27 +38,27 @@ impl Default for List {
 
 impl List {
     /// How many slots there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The newest slot.
-    pub fn front(&self) -> Option<Slot> {
+    pub(super) fn front(&self) -> Option<Slot> {
         some(self.front)
     }
 
     /// The oldest slot.
-    pub fn back(&self) -> Option<Slot> {
+    pub(super) fn back(&self) -> Option<Slot> {
         some(self.back)
     }
 
     /// Adds a slot that is in no list at the front.
-    pub fn push_front(&mut self, links: &mut Links, slot: Slot) {
+    pub(super) fn push_front(&mut self, links: &mut Links, slot: Slot) {
         links.reach(slot);
         links.0[slot as usize] = Link {
             newer: NONE,
@@ -73,7 +73,7 @@ impl List {
     }
 
     /// Adds a slot that is in no list beside one of this list, on the newer side, or at the back.
-    pub fn insert_newer(&mut self, links: &mut Links, slot: Slot, older: Option<Slot>) {
+    pub(super) fn insert_newer(&mut self, links: &mut Links, slot: Slot, older: Option<Slot>) {
         let newer = match older {
             Some(older) => links.newer(older),
             None => self.back(),
@@ -95,7 +95,7 @@ impl List {
     }
 
     /// Takes a slot out, which must be in this list.
-    pub fn remove(&mut self, links: &mut Links, slot: Slot) {
+    pub(super) fn remove(&mut self, links: &mut Links, slot: Slot) {
         let Link { newer, older } = links.0[slot as usize];
         match some(newer) {
             Some(newer) => links.0[newer as usize].older = older,
@@ -109,14 +109,14 @@ impl List {
     }
 
     /// Takes the oldest slot out.
-    pub fn pop_back(&mut self, links: &mut Links) -> Option<Slot> {
+    pub(super) fn pop_back(&mut self, links: &mut Links) -> Option<Slot> {
         let slot = self.back()?;
         self.remove(links, slot);
         Some(slot)
     }
 
     /// Makes a slot of this list its newest.
-    pub fn move_to_front(&mut self, links: &mut Links, slot: Slot) {
+    pub(super) fn move_to_front(&mut self, links: &mut Links, slot: Slot) {
         if self.front != slot {
             self.remove(links, slot);
             self.push_front(links, slot);
@@ -124,19 +124,19 @@ impl List {
     }
 
     /// The slots from the newest to the oldest.
-    pub fn iter<'a>(&self, links: &'a Links) -> impl Iterator<Item = Slot> + 'a {
+    pub(super) fn iter<'a>(&self, links: &'a Links) -> impl Iterator<Item = Slot> + 'a {
         std::iter::successors(self.front(), |&slot| links.older(slot))
     }
 }
 
 impl Links {
     /// The neighbour towards the front.
-    pub fn newer(&self, slot: Slot) -> Option<Slot> {
+    pub(super) fn newer(&self, slot: Slot) -> Option<Slot> {
         some(self.0[slot as usize].newer)
     }
 
     /// The neighbour towards the back.
-    pub fn older(&self, slot: Slot) -> Option<Slot> {
+    pub(super) fn older(&self, slot: Slot) -> Option<Slot> {
         some(self.0[slot as usize].older)
     }
 
@@ -158,7 +158,7 @@ fn some(slot: Slot) -> Option<Slot> {
 }
 
 /// Makes `items` long enough to have a place for `slot`, in steps of an eighth.
-pub fn grow_to<T: Clone>(items: &mut Vec<T>, slot: Slot, item: T) {
+pub(super) fn grow_to<T: Clone>(items: &mut Vec<T>, slot: Slot, item: T) {
     let len = slot as usize + 1;
     if len > items.len() {
         if len > items.capacity() {
@@ -169,7 +169,7 @@ pub fn grow_to<T: Clone>(items: &mut Vec<T>, slot: Slot, item: T) {
 }
 
 /// The slots of several lists, sorted, for the checks in tests.
-pub fn sorted(lists: &[List], links: &Links) -> Vec<Slot> {
+pub(super) fn sorted(lists: &[List], links: &Links) -> Vec<Slot> {
     let mut slots = Vec::new();
     for list in lists {
         let before = slots.len();

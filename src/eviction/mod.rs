@@ -56,11 +56,69 @@ pub type Slot = u32;
 /// [`evict`](Self::evict) makes room for it as often as the store needs, and
 /// [`insert`](Self::insert) names the slot that it got. Of every slot that a policy is told of, it is
 /// told either that it was removed, or it has named it itself; both make the slot unknown again.
+///
+/// # A policy of your own
+///
+/// [`Cluster::set_eviction_with`](crate::Cluster::set_eviction_with) takes any type with this trait. A
+/// node panics if its policy names a slot that it was not told of. This one keeps what came first,
+/// which is right for a loop over more keys than fit:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use shardlab::config::Capacity;
+/// use shardlab::eviction::{EvictionPolicy, Slot};
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// /// The most recently used entry goes.
+/// #[derive(Clone, Default)]
+/// struct Mru {
+///     clock: u64,
+///     used_at: BTreeMap<Slot, u64>,
+///     by_use: BTreeMap<u64, Slot>,
+/// }
+///
+/// impl EvictionPolicy for Mru {
+///     fn evict(&mut self) -> Option<Slot> {
+///         let (_, slot) = self.by_use.pop_last()?;
+///         self.used_at.remove(&slot);
+///         Some(slot)
+///     }
+///     fn insert(&mut self, slot: Slot, _hash: u64) -> Option<Slot> {
+///         self.access(slot)
+///     }
+///     fn access(&mut self, slot: Slot) -> Option<Slot> {
+///         self.remove(slot);
+///         self.clock += 1;
+///         self.used_at.insert(slot, self.clock);
+///         self.by_use.insert(self.clock, slot);
+///         None
+///     }
+///     fn remove(&mut self, slot: Slot) {
+///         if let Some(use_) = self.used_at.remove(&slot) {
+///             self.by_use.remove(&use_);
+///         }
+///     }
+/// }
+///
+/// let config = Config::new().nodes(1).capacity(Capacity::entries(2));
+/// let mut cluster = Cluster::new(config)?;
+/// let now = Instant::START;
+/// cluster.set_eviction_with(now, |_node| Box::new(Mru::default()));
+/// for key in [b"a", b"b", b"c"] {
+///     cluster.put(now, key, b"value", None)?;
+/// }
+/// assert!(cluster.get(now, b"a")?.is_some());
+/// assert!(cluster.get(now, b"b")?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait EvictionPolicy: ClonePolicy + Send {
     /// How many entries the store can hold, at least 1. Said once before anything else, and
     /// again whenever it changes: the sizes of a policy's parts follow. A policy that holds more
     /// than this names nothing by itself: the store calls [`evict`](Self::evict) until all fits.
-    fn resize(&mut self, capacity: usize);
+    fn resize(&mut self, capacity: usize) {
+        let _ = capacity;
+    }
 
     /// An entry that is not in the store, and whose key has this hash, is about to come in.
     fn admit(&mut self, hash: u64) {
@@ -92,14 +150,13 @@ pub trait EvictionPolicy: ClonePolicy + Send {
         true
     }
 
-    /// Bytes that the policy takes for each entry in the store, ghosts included.
-    fn bytes_per_entry(&self) -> usize;
-
-    /// Checks everything that can be recounted, for tests.
+    /// Checks everything that can be recounted, for tests. By default nothing.
     ///
     /// # Panics
     /// If the policy does not hold exactly `slots` (sorted), or its parts disagree.
-    fn validate(&self, slots: &[Slot]);
+    fn validate(&self, slots: &[Slot]) {
+        let _ = slots;
+    }
 }
 
 /// Clones a policy of a type that is not known. Every policy that can be cloned has it.
@@ -153,10 +210,6 @@ impl EvictionPolicy for Box<dyn EvictionPolicy> {
         (**self).is_ordered()
     }
 
-    fn bytes_per_entry(&self) -> usize {
-        (**self).bytes_per_entry()
-    }
-
     fn validate(&self, slots: &[Slot]) {
         (**self).validate(slots);
     }
@@ -180,6 +233,14 @@ macro_rules! policies {
             /// All policies.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
+            /// The name that is typed and printed.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
             /// One line of which entry goes.
             #[must_use]
             pub fn summary(self) -> &'static str {
@@ -199,9 +260,7 @@ macro_rules! policies {
 
         impl fmt::Display for Eviction {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$variant => $name,)*
-                })
+                f.write_str(self.name())
             }
         }
     };
@@ -256,3 +315,5 @@ impl FromStr for Eviction {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traces;

@@ -5,7 +5,7 @@
 use super::list::grow_to;
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs.
+/// Nothing goes: a store that is full refuses writes. One byte an entry.
 #[derive(Clone, Default)]
 pub struct NoEviction {
     /// By slot: whether it was inserted and not removed.
@@ -35,10 +35,6 @@ impl EvictionPolicy for NoEviction {
 
     fn is_ordered(&self) -> bool {
         false
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        1
     }
 
     fn validate(&self, slots: &[Slot]) {

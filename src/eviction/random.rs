@@ -7,7 +7,7 @@ use super::pool::Pool;
 use super::{EvictionPolicy, Slot};
 use crate::rng::Rng;
 
-/// See the module's docs.
+/// Any entry goes, all equally likely. 8 bytes an entry.
 #[derive(Clone)]
 pub struct Random {
     pool: Pool,
@@ -49,10 +49,6 @@ impl EvictionPolicy for Random {
 
     fn is_ordered(&self) -> bool {
         false
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        8
     }
 
     fn validate(&self, slots: &[Slot]) {

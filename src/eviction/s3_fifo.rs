@@ -14,7 +14,7 @@
 
 use std::mem;
 
-use super::ghosts::{BYTES_PER_GHOST, Ghosts};
+use super::ghosts::Ghosts;
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
@@ -24,7 +24,8 @@ const PROOF: u8 = 2;
 /// No more accesses than this are counted.
 const MOST: u8 = 3;
 
-/// See the module's docs.
+/// A small FIFO queue for new entries, a main one for those that are used twice, and ghosts. About 49
+/// bytes an entry, ghosts included.
 #[derive(Clone, Default)]
 pub struct S3Fifo {
     main_size: usize,
@@ -135,10 +136,6 @@ impl EvictionPolicy for S3Fifo {
         }
     }
 
-    fn bytes_per_entry(&self) -> usize {
-        8 + 8 + 2 + (BYTES_PER_GHOST * 9).div_ceil(10)
-    }
-
     fn validate(&self, slots: &[Slot]) {
         assert_eq!(sorted(&[self.small, self.main], &self.links), slots);
         for (list, main) in [(self.small, false), (self.main, true)] {
@@ -153,7 +150,7 @@ impl EvictionPolicy for S3Fifo {
 mod tests {
     use std::collections::VecDeque;
 
-    use super::super::tests::{Naive, agrees, conforms, matches_reference};
+    use super::super::tests::{Naive, agrees, conforms, matches_larger};
     use super::*;
 
     /// Objects and their frequencies, the oldest first.
@@ -239,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn it_misses_as_the_reference_does() {
-        matches_reference("s3-fifo", S3Fifo::default, 0.0);
+    fn it_misses_as_its_authors_program_does() {
+        matches_larger("s3-fifo", S3Fifo::default, 0.0);
     }
 }

@@ -15,7 +15,7 @@
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs.
+/// Two LRU lists: entries that were used once go before those that were used again. 9 bytes an entry.
 #[derive(Clone, Default)]
 pub struct Slru {
     probation: List,
@@ -96,10 +96,6 @@ impl EvictionPolicy for Slru {
             &mut self.probation
         };
         segment.remove(&mut self.links, slot);
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        9
     }
 
     fn validate(&self, slots: &[Slot]) {

@@ -13,11 +13,12 @@
 
 use std::mem;
 
-use super::ghosts::{BYTES_PER_GHOST, Ghosts};
+use super::ghosts::Ghosts;
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs.
+/// A short FIFO queue for new entries, and an LRU queue for those that come back soon after they left
+/// it. About 30 bytes an entry, ghosts included.
 #[derive(Clone, Default)]
 pub struct TwoQ {
     /// How many entries `fresh` may keep in a full store.
@@ -89,10 +90,6 @@ impl EvictionPolicy for TwoQ {
         } else {
             self.fresh.remove(&mut self.links, slot);
         }
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        8 + 8 + 1 + BYTES_PER_GHOST.div_ceil(2)
     }
 
     fn validate(&self, slots: &[Slot]) {

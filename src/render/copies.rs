@@ -11,7 +11,9 @@ use crate::time::Instant;
 pub fn grid(copies: &[OwnerCopy], now: Instant) -> Grid {
     let rows = copies.iter().map(|copy| {
         let number = |it: Option<u64>| it.map_or_else(|| "-".into(), |it| it.to_string());
-        let ttl = copy.deadline.map(|deadline| remaining(deadline.since(now)));
+        let ttl = copy
+            .deadline
+            .map(|deadline| remaining(deadline.saturating_duration_since(now)));
         vec![
             copy.node.to_string(),
             copy.state.to_string(),
@@ -55,7 +57,9 @@ struct Owner {
 
 pub fn object(copies: &[OwnerCopy], now: Instant) -> Copies {
     let owners = copies.iter().map(|copy| {
-        let ttl = copy.deadline.map(|deadline| deadline.since(now));
+        let ttl = copy
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(now));
         Owner {
             node: copy.node.0,
             state: Text(copy.state),

@@ -40,7 +40,7 @@ pub fn grid(operations: &[Call], forgotten: u64) -> Grid {
 /// The command of the operation.
 fn command(it: &Call) -> String {
     let ttl = |deadline: &Option<Instant>| {
-        let ttl = deadline.map(|deadline| Compact(deadline.since(it.invoked)));
+        let ttl = deadline.map(|deadline| Compact(deadline.saturating_duration_since(it.invoked)));
         ttl.map_or_else(String::new, |ttl| format!(" {ttl}"))
     };
     let words = match &it.operation {

@@ -106,9 +106,9 @@ fn sentence(it: &TracedMessage) -> String {
 /// The time since `start` in milliseconds, with up to three decimals; with a minus before `start`.
 fn after(start: Instant, at: Instant) -> String {
     let (sign, time) = if at < start {
-        ('-', start.since(at))
+        ('-', start.saturating_duration_since(at))
     } else {
-        ('+', at.since(start))
+        ('+', at.saturating_duration_since(start))
     };
     let micros = Duration::as_micros(&time);
     let text = format!("{}.{:03}", micros / 1000, micros % 1000);

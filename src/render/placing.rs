@@ -7,7 +7,7 @@ use super::object::{Of, Text, numbers, of, rounded};
 use super::style::{Paint, Style};
 use super::text::{arrow, percent};
 use crate::id::NodeId;
-use crate::placement::{Hex, Location, PlacementKind};
+use crate::placement::{Hex, Location};
 use crate::reply::{Ring, Whereabouts};
 
 /// The band, if there is one, and each node's share of all hashes.
@@ -74,7 +74,7 @@ pub fn ring_object(ring: &Ring) -> RingObject {
         share: rounded(*share),
     });
     RingObject {
-        placement: Text(ring.placement),
+        placement: ring.placement,
         band: numbers(&ring.band),
         nodes: shares.collect(),
     }
@@ -83,7 +83,7 @@ pub fn ring_object(ring: &Ring) -> RingObject {
 /// The fields of `RING`.
 #[derive(Serialize)]
 pub struct RingObject {
-    placement: Text<PlacementKind>,
+    placement: &'static str,
     band: Vec<u32>,
     nodes: Vec<RingNode>,
 }
@@ -98,7 +98,7 @@ struct RingNode {
 /// The fields of `WHERE` besides the key.
 #[derive(Serialize)]
 pub struct WhereObject {
-    placement: Text<PlacementKind>,
+    placement: &'static str,
     /// As text: a reader with double precision would round 64 bits.
     hash: Text<Hex>,
     location: Text<Location>,
@@ -107,7 +107,7 @@ pub struct WhereObject {
 
 pub fn where_object<'a>(place: &'a Whereabouts<'_>) -> Of<'a, WhereObject> {
     let fields = WhereObject {
-        placement: Text(place.placement),
+        placement: place.placement,
         hash: Text(Hex(place.hash)),
         location: Text(place.location),
         owners: numbers(&place.owners),

@@ -54,7 +54,7 @@ fn millis(count: u128) -> String {
 
 /// An instant as the time since the start, in whole milliseconds.
 pub fn since_start(at: Instant) -> String {
-    elapsed(at.since(Instant::START))
+    elapsed(at.saturating_duration_since(Instant::START))
 }
 
 /// A share of 1 in percent; `-` if there is none.

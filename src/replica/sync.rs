@@ -13,7 +13,7 @@ use crate::time::Instant;
 
 /// A sync that is not over.
 #[derive(Clone)]
-pub struct Sync {
+pub(super) struct Sync {
     id: RequestId,
     /// The nodes that have not answered.
     waiting: BTreeSet<NodeId>,

@@ -388,7 +388,7 @@ fn moved(
         node,
         replicas: world.backend.overview().replicas,
         cost,
-        time: world.now().since(start),
+        time: world.now().saturating_duration_since(start),
     })
 }
 

@@ -30,7 +30,7 @@ impl SimulatedCluster {
             node,
             replicas: fork.config().replicas,
             cost,
-            time: now.since(now),
+            time: now.saturating_duration_since(now),
         }))
     }
 

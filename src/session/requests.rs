@@ -574,7 +574,7 @@ fn reply_to_one<'a>(
             let found = found(Context(Verb::Ttl).check(cluster, &key, (node, outcome))?);
             let left = found.map_or(Left::Absent, |found| match found.deadline {
                 None => Left::Forever,
-                Some(deadline) => Left::For(deadline.since(now)),
+                Some(deadline) => Left::For(deadline.saturating_duration_since(now)),
             });
             Reply::Ttl { key, left }
         }

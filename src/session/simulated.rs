@@ -8,6 +8,7 @@ use super::requests::{Waiting, is_on_keys};
 use crate::cluster::{Cluster, Completion, Latencies, MoveCost, Ticket};
 use crate::config::Capacity;
 use crate::event::{Event, EventLog};
+use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::language::catalog::Capability;
 use crate::language::word::Bytes;
@@ -84,7 +85,7 @@ impl SimulatedCluster {
             Command::Keys { pattern, node } => self.keys(now, pattern.as_deref(), node)?,
             Command::Size => Reply::Size(cluster.size(now)),
             Command::Time => Reply::Time {
-                elapsed: now.since(Instant::START),
+                elapsed: now.saturating_duration_since(Instant::START),
                 clock: clock.kind(),
             },
             Command::Clock { kind: None } => Reply::Clock(clock.kind()),
@@ -94,7 +95,7 @@ impl SimulatedCluster {
             }
             Command::Nodes => Reply::Nodes(self.nodes(now)),
             Command::Ring => Reply::Ring(self.ring()),
-            Command::Placement => Reply::Placement(cluster.placement().kind()),
+            Command::Placement => Reply::Placement(cluster.placement().name()),
             Command::Hot { count } => Reply::Hot(self.hot(count)),
             Command::Where { key } => self.whereabouts(key),
             Command::Stats { node } => self.stats(now, node)?,
@@ -109,7 +110,10 @@ impl SimulatedCluster {
             },
             Command::Plan { change } => self.plan(now, change)?,
             Command::Events { count, node } => self.list_events(count, node)?,
-            Command::Eviction { policy: None } => Reply::Eviction(cluster.eviction()),
+            Command::Eviction { policy: None } => {
+                let name = cluster.eviction().map_or("custom", Eviction::name);
+                Reply::Eviction(name)
+            }
             Command::Eviction {
                 policy: Some(policy),
             } => {
@@ -173,7 +177,7 @@ impl SimulatedCluster {
         let mut owners = Vec::new();
         placement.owners(hash, self.cluster.config().replicas, &mut owners);
         Reply::Where(Whereabouts {
-            placement: placement.kind(),
+            placement: placement.name(),
             owners,
             location: placement.locate(hash),
             hash,
@@ -247,7 +251,7 @@ impl SimulatedCluster {
         });
         let members = placement.members().iter().copied();
         Ring {
-            placement: placement.kind(),
+            placement: placement.name(),
             band,
             shares: members.zip(placement.shares()).collect(),
         }
@@ -366,7 +370,7 @@ impl DistributedCache for SimulatedCluster {
             keys: self.cluster.rough_size(),
             is_moving: self.cluster.is_moving(),
             faults: self.cluster.fault_count(),
-            placement: self.cluster.placement().kind(),
+            placement: self.cluster.placement().name(),
             replicas: self.cluster.config().replicas,
             has_deadlines: self.cluster.next_expiry().is_some(),
         }

@@ -4,6 +4,7 @@
 //! commands; `interactive` feeds it what is typed, with the `editor`'s hints and colours, while the
 //! `timer` tells what happens meanwhile. `wakeup` is what can end a wait.
 
+mod arguments;
 mod batch;
 mod caret;
 mod clock;
@@ -30,9 +31,9 @@ use crate::config::Config;
 use crate::render::Format;
 use crate::session::LocalSession;
 use crate::time::ClockKind;
+pub use arguments::main;
 use clock::ShellClock;
 pub use color::When;
-pub use demo::SCENARIOS;
 use output::Output;
 use printer::Manners;
 use runner::Runner;

@@ -64,7 +64,7 @@ pub enum Step {
     Interrupted,
 }
 
-/// See the module's docs.
+/// Runs lines in a session, and prints their replies and errors.
 pub struct Runner {
     pub out: Output,
     pub manners: Manners,
@@ -328,9 +328,9 @@ impl Runner {
         let now = session.world.now();
         let next = session.world.next_deadline();
         let real = session.world.clock.kind() == ClockKind::Real;
-        let until = next
-            .filter(|_| real)
-            .and_then(|next| std::time::Instant::now().checked_add(next.since(now)));
+        let until = next.filter(|_| real).and_then(|next| {
+            std::time::Instant::now().checked_add(next.saturating_duration_since(now))
+        });
         self.wakeup.wait_for_input(until);
         let now = session.world.now();
         self.tick(session, now);

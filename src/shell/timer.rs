@@ -68,7 +68,9 @@ fn keep_time(shared: &SharedSession, manners: Manners, sender: &Sender<String>) 
                 woken.unwrap_or_else(PoisonError::into_inner)
             }
             Some(next) if next > now => {
-                let woken = shared.changed.wait_timeout(session, next.since(now));
+                let woken = shared
+                    .changed
+                    .wait_timeout(session, next.saturating_duration_since(now));
                 woken.unwrap_or_else(PoisonError::into_inner).0
             }
             Some(_) => {

@@ -30,18 +30,18 @@ fn cluster(seed: u64) -> Cluster {
         entries: (rng.below(3) > 0).then(|| 2 + rng.below(6)),
         bytes: None,
     };
-    let config = Config {
-        nodes: 4,
-        placement: PlacementKind::ALL[index(&mut rng, PlacementKind::ALL.len())],
-        eviction: Eviction::ALL[index(&mut rng, Eviction::ALL.len())],
-        capacity,
-        replicas,
-        write_quorum: 1 + index(&mut rng, replicas),
-        read_quorum: 1 + index(&mut rng, replicas),
-        history: 100,
-        seed,
-        ..Config::default()
-    };
+    let placement = PlacementKind::ALL[index(&mut rng, PlacementKind::ALL.len())];
+    let eviction = Eviction::ALL[index(&mut rng, Eviction::ALL.len())];
+    let (write, read) = (1 + index(&mut rng, replicas), 1 + index(&mut rng, replicas));
+    let config = Config::new()
+        .nodes(4)
+        .placement(placement)
+        .eviction(eviction)
+        .capacity(capacity)
+        .replicas(replicas)
+        .quorums(write, read)
+        .history(100)
+        .seed(seed);
     Cluster::new(config).expect("within the bounds")
 }
 

@@ -70,26 +70,17 @@ fn config(rng: &mut Rng, seed: u64) -> Config {
     let eviction = Eviction::ALL[any(Eviction::ALL.len())];
     let capacity = match rng.below(4) {
         0 => Capacity::default(),
-        1 => Capacity {
-            entries: None,
-            bytes: Some(60 + rng.below(400)),
-        },
-        _ => Capacity {
-            entries: Some(1 + rng.below(6)),
-            bytes: None,
-        },
+        1 => Capacity::bytes(60 + rng.below(400)),
+        _ => Capacity::entries(1 + rng.below(6)),
     };
-    Config {
-        nodes,
-        placement,
-        replicas,
-        write_quorum,
-        read_quorum,
-        eviction,
-        capacity,
-        seed,
-        ..Config::default()
-    }
+    Config::new()
+        .nodes(nodes)
+        .placement(placement)
+        .replicas(replicas)
+        .quorums(write_quorum, read_quorum)
+        .eviction(eviction)
+        .capacity(capacity)
+        .seed(seed)
 }
 
 fn key(rng: &mut Rng) -> String {

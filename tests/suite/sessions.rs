@@ -189,15 +189,10 @@ fn requests_over_the_bound_are_refused_or_wait() {
 
 #[test]
 fn keys_copies_and_missing_copies_add_up() {
-    let config = Config {
-        replicas: 2,
-        capacity: Capacity {
-            entries: Some(700),
-            bytes: None,
-        },
-        eviction: shardlab::eviction::Eviction::None,
-        ..Config::default()
-    };
+    let config = Config::new()
+        .replicas(2)
+        .capacity(Capacity::entries(700))
+        .eviction(shardlab::eviction::Eviction::None);
     let mut cluster = Cluster::new(config).expect("a cluster");
     for n in 0..2000 {
         // Some are refused, and some get one copy only.
