@@ -14,24 +14,44 @@ const MAX_RESULTS: usize = 1000;
 /// The most bytes that they take.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The objects of the commands inside a command, the latest ones within a bound.
-#[derive(Default)]
-pub struct Collected {
-    results: VecDeque<JsonText>,
-    bytes: usize,
-    /// How many older ones the bound has dropped.
-    omitted: u64,
+/// The objects of the commands inside a command.
+pub enum Collected {
+    /// Inside REPEAT: the latest ones within a bound, and how many older ones it has dropped.
+    Turns {
+        results: VecDeque<JsonText>,
+        bytes: usize,
+        omitted: u64,
+    },
+    /// Inside TRACE: the latest one. Those before it, as of SOURCE, go out as they come.
+    Traced(Option<JsonText>),
 }
 
 impl Collected {
-    fn push(&mut self, object: JsonText) {
-        self.bytes += object.len();
-        self.results.push_back(object);
-        while self.results.len() > MAX_RESULTS || self.bytes > MAX_BYTES {
-            let dropped = self.results.pop_front();
-            self.bytes -= dropped.map_or(0, |object| object.len());
-            self.omitted += 1;
+    pub fn turns() -> Self {
+        Self::Turns {
+            results: VecDeque::new(),
+            bytes: 0,
+            omitted: 0,
         }
+    }
+
+    /// Adds an object. Returns one that is to be printed before it.
+    fn push(&mut self, object: JsonText) -> Option<JsonText> {
+        let (results, bytes, omitted) = match self {
+            Self::Traced(latest) => return latest.replace(object),
+            Self::Turns {
+                results,
+                bytes,
+                omitted,
+            } => (results, bytes, omitted),
+        };
+        *bytes += object.len();
+        results.push_back(object);
+        while results.len() > MAX_RESULTS || *bytes > MAX_BYTES && results.len() > 1 {
+            *bytes -= results.pop_front().map_or(0, |object| object.len());
+            *omitted += 1;
+        }
+        None
     }
 }
 
@@ -57,19 +77,26 @@ impl Runner {
     }
 
     fn put_object(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let Some(collected) = self.collected.last_mut() else {
+        if self.collected.is_empty() {
             write(self.out.buffer());
             return self.out.settle();
-        };
+        }
         let mut line = Vec::new();
         write(&mut line);
-        collected.push(JsonText::new(&line));
+        let mut object = Some(JsonText::new(&line));
+        for collected in self.collected.iter_mut().rev() {
+            object = object.and_then(|object| collected.push(object));
+        }
+        if let Some(object) = object {
+            object.write(self.out.buffer());
+            self.out.settle();
+        }
     }
 
     /// From now on the objects of commands are kept, if there are any.
-    pub(super) fn start_collecting(&mut self) {
+    pub(super) fn start_collecting(&mut self, collected: Collected) {
         if self.manners.format == Format::Json {
-            self.collected.push(Collected::default());
+            self.collected.push(collected);
         }
     }
 
@@ -81,16 +108,17 @@ impl Runner {
         turns: Turns,
     ) -> Result<Step, Error> {
         let Turns { count, failed, end } = turns;
-        let Some(collected) = self.collected.pop() else {
+        let Some(Collected::Turns {
+            results, omitted, ..
+        }) = self.collected.pop()
+        else {
             return end;
         };
         let line = place.of(spec);
-        let results = collected.results.into();
-        let omitted = collected.omitted;
         let repeated = render::Repeated {
             turns: count,
             failed,
-            results,
+            results: results.into(),
             omitted,
             error: end.as_ref().err(),
         };
@@ -112,16 +140,11 @@ impl Runner {
         }
     }
 
-    /// Answers a TRACE with its one object. The objects of several commands inside it, as of SOURCE,
-    /// come before it, except for the last one.
+    /// Answers a TRACE with its one object.
     pub(super) fn put_traced(&mut self, place: Place<'_>, spec: &'static Spec, path: &Reply<'_>) {
-        let Some(mut collected) = self.collected.pop() else {
+        let Some(Collected::Traced(reply)) = self.collected.pop() else {
             return;
         };
-        let reply = collected.results.pop_back();
-        for object in collected.results {
-            self.put_object(|out| object.write(out));
-        }
         let line = place.of(spec);
         self.put_object(|out| render::traced(line, reply.as_ref(), path, out));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::collecting::Turns;
+use super::collecting::{Collected, Turns};
 use super::turn_line::TurnLine;
 use super::{MAX_DEPTH, Place, Runner, Step, interrupted};
 use crate::language::catalog::{Spec, Verb};
@@ -108,7 +108,7 @@ impl Runner {
         };
         let start = session.world.now();
         let trace = session.world.backend.start_trace(start);
-        self.start_collecting();
+        self.start_collecting(Collected::Traced(None));
         let inner = input.spec;
         let result = match input.action {
             Action::Command(command) => {
@@ -153,7 +153,7 @@ impl Runner {
         if self.depth == 1 {
             self.out.flush();
         }
-        self.start_collecting();
+        self.start_collecting(Collected::turns());
         let turns = self.run_turns(session, place, times, command);
         self.put_repeated(place, spec, turns)
     }
