@@ -35,7 +35,7 @@ Examples:
 
 /// A distributed cache that you can run, break and measure at a prompt.
 #[derive(Parser)]
-#[command(version, before_help = EXAMPLES)]
+#[command(version, before_help = EXAMPLES, args_override_self = true)]
 struct Arguments {
     /// Run a command instead of the shell; may be given several times
     #[arg(short = 'c', value_name = "COMMAND")]
@@ -286,8 +286,20 @@ fn usage(checked: Result<(), ConfigError>) {
     }
 }
 
-fn main() -> ExitCode {
+/// The arguments. Before those of a demo come its own options, which the user's replace.
+fn arguments() -> Arguments {
     let arguments = Arguments::parse();
+    let Some(Action::Demo { name: Some(name) }) = &arguments.action else {
+        return arguments;
+    };
+    let own = shell::demo_options(name).into_iter().map(OsString::from);
+    let mut given = std::env::args_os();
+    let program = given.next().into_iter();
+    Arguments::parse_from(program.chain(own).chain(given))
+}
+
+fn main() -> ExitCode {
+    let arguments = arguments();
     if arguments.action.is_some() && !arguments.commands.is_empty() {
         let message = "-c does not go with a subcommand";
         Arguments::command()

@@ -59,6 +59,7 @@ pub enum Verb {
     Trace,
     Hot,
     Monitor,
+    Notices,
     Watch,
     History,
     Check,

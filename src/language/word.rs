@@ -273,7 +273,8 @@ pub fn show(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+/// Appends `bytes` as one word in double quotes.
+pub fn quote(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     escape(bytes, out);
     out.push(b'"');

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::grid::Grid;
 use super::object::{Named, Text, key};
 use super::style::{Paint, Style};
-use super::text::{acknowledge, elapsed, shown};
+use super::text::{self, acknowledge, elapsed, grouped, shown};
 use crate::event::{Event, EventKind};
 use crate::language::word::show;
 use crate::time::Instant;
@@ -27,6 +27,23 @@ pub fn sentence(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the sentence of many events of one kind, without a line end.
+pub fn condensed(kind: &EventKind, keys: u64, nodes: usize, out: &mut Vec<u8>) {
+    let one_or_many = |count: u64| if count == 1 { "" } else { "s" };
+    let verb = match (kind, keys) {
+        (EventKind::Expired, _) => "expired".into(),
+        (kind, 1) => format!("was {kind}"),
+        (kind, _) => format!("were {kind}"),
+    };
+    let text = format!(
+        "{} key{} {verb} on {nodes} server{}",
+        grouped(keys),
+        one_or_many(keys),
+        one_or_many(nodes as u64)
+    );
+    out.extend_from_slice(text.as_bytes());
+}
+
 pub fn list(style: Style, events: &[Event], out: &mut Vec<u8>) {
     for event in events {
         timed(style, event, out);
@@ -38,10 +55,10 @@ pub fn list(style: Style, events: &[Event], out: &mut Vec<u8>) {
 
 fn timed(style: Style, event: &Event, out: &mut Vec<u8>) {
     let at = elapsed(Duration::from_millis(event.at.as_millis()));
-    out.extend_from_slice(style.painted(Paint::Faint, &at).as_bytes());
-    out.push(b' ');
-    style.paint(Paint::Notice, out, |out| sentence(event, out));
-    out.push(b'\n');
+    let mut text = style.painted(Paint::Faint, &at).into_bytes();
+    text.push(b' ');
+    style.paint(Paint::Notice, &mut text, |out| sentence(event, out));
+    text::sentence(style, &String::from_utf8_lossy(&text), 2, out);
 }
 
 pub fn grid(events: &[Event]) -> Grid {
@@ -52,11 +69,12 @@ pub fn grid(events: &[Event]) -> Grid {
             .map_or_else(|| "-".into(), |node| node.to_string());
         let subject = match &event.kind {
             EventKind::Nemesis(action) => action.to_string(),
-            _ => shown(&event.key),
+            kind if kind.has_key() => shown(&event.key),
+            _ => "-".into(),
         };
         vec![at, node, event.kind.to_string(), subject]
     });
-    Grid::new(&["ms", "server", "event", "key"], rows)
+    Grid::new(&["ms", "server", "event", "key"], rows).rare(&["ms"])
 }
 
 #[derive(Serialize)]

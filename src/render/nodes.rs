@@ -9,6 +9,7 @@ use super::text::{percent, shown};
 use crate::cluster::Status;
 use crate::config::Capacity;
 use crate::id::NodeId;
+use crate::language::word::Shown;
 use crate::reply::{HotRow, NodeRow, Skew, skew};
 use crate::stats::Stats;
 
@@ -21,12 +22,25 @@ pub fn nodes_grid(style: Style, rows: &[NodeRow]) -> Grid {
     if style.interactive {
         headers.push("");
     }
-    let mut grid = Grid::new(&headers, cells);
+    let mut grid = Grid::new(&headers, cells).rare(rare_columns(rows));
     if let Some(skew) = skew(rows.iter().map(|row| row.stats.keys)) {
         grid.below = format!("skew {skew:.2} (max / mean keys)\n");
     }
     grid.below += &missing_copies(rows);
     grid
+}
+
+/// The columns that a narrow terminal goes without, the first one first: the bar, and before others
+/// what says nothing where nodes have no capacity.
+fn rare_columns(rows: &[NodeRow]) -> &'static [&'static str] {
+    if rows.iter().all(|row| row.used.is_none()) {
+        return &[
+            "", "used", "evicted", "expired", "misses", "hits", "bytes", "hit %", "share",
+        ];
+    }
+    &[
+        "", "expired", "misses", "hits", "evicted", "bytes", "hit %", "share", "used",
+    ]
 }
 
 /// The copies that nodes lack: `2 copies are missing (server 0: 1, server 2: 1)`.
@@ -70,12 +84,17 @@ pub fn stats_grid(stats: &Stats) -> Grid {
     Grid::new(&["count", "value"], rows)
 }
 
-pub fn hot_grid(rows: &[HotRow]) -> Grid {
+pub fn hot_grid(style: Style, rows: &[HotRow]) -> Grid {
+    // A long key would leave no room for its counts.
+    let key = |key: &[u8]| match style.width {
+        Some(_) => Shown(key).to_string(),
+        None => shown(key),
+    };
     let cells = rows.iter().flat_map(|row| {
         row.keys.iter().map(|hot| {
             vec![
                 row.node.to_string(),
-                shown(&hot.key),
+                key(&hot.key),
                 hot.count.to_string(),
                 hot.error.to_string(),
                 percent(share(hot.count, row.requests)),
@@ -83,7 +102,7 @@ pub fn hot_grid(rows: &[HotRow]) -> Grid {
         })
     });
     let headers = ["server", "key", "requests", "unsure", "share"];
-    let mut grid = Grid::new(&headers, cells);
+    let mut grid = Grid::new(&headers, cells).rare(&["unsure", "share"]);
     if let Some(skew) = Skew::of(rows) {
         grid.below = format!(
             "skew {:.2} (max / mean requests), {:.2} without these keys: they explain {} of it\n",

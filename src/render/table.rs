@@ -20,7 +20,7 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
         Reply::Keys(keys) => data::keys_grid(keys),
         Reply::Nodes(rows) => nodes::nodes_grid(style, rows),
         Reply::Stats { stats, .. } => nodes::stats_grid(stats),
-        Reply::Hot(rows) => nodes::hot_grid(rows),
+        Reply::Hot(rows) => nodes::hot_grid(style, rows),
         Reply::Ring(ring) => placing::ring_grid(style, ring),
         Reply::Events(events) => events::grid(events),
         Reply::Links(messages) => messages::grid(messages),

@@ -15,8 +15,8 @@ const CHUNK: u64 = 256 * 1024;
 pub enum Feed {
     /// Something that never makes anybody wait for long.
     Reader(Box<dyn Read>),
-    /// Standard input, read ahead by a thread.
-    Inbox(Arc<Wakeup>),
+    /// An input that is read ahead by a thread, by its number.
+    Inbox(Arc<Wakeup>, u64),
 }
 
 /// What comes next.
@@ -66,6 +66,15 @@ impl Lines {
             skipping: false,
             ended: false,
             max_line: MAX_LINE,
+        }
+    }
+
+    /// The input that is read ahead, if it is one.
+    #[must_use]
+    pub fn input(&self) -> Option<u64> {
+        match &self.feed {
+            Feed::Reader(_) => None,
+            Feed::Inbox(_, input) => Some(*input),
         }
     }
 
@@ -128,7 +137,7 @@ impl Lines {
                 let len = reader.take(CHUNK).read_to_end(&mut self.buffer)?;
                 Ok(if len == 0 { Fill::End } else { Fill::More })
             }
-            Feed::Inbox(wakeup) => match wakeup.receive() {
+            Feed::Inbox(wakeup, input) => match wakeup.receive(*input) {
                 Received::Chunk(chunk) => {
                     self.buffer.extend_from_slice(&chunk);
                     Ok(Fill::More)
@@ -136,6 +145,14 @@ impl Lines {
                 Received::Empty => Ok(Fill::Empty),
                 Received::End(end) => end.map(|()| Fill::End),
             },
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if let Feed::Inbox(wakeup, input) = &self.feed {
+            wakeup.close(*input);
         }
     }
 }
