@@ -204,6 +204,9 @@ impl<'a> Words<'a> {
     }
 }
 
+/// The most words that are shown as one.
+const MAX_QUOTED: usize = 10;
+
 /// Adds to the error of too many words which of them quotes would make one, and where they stand.
 #[cold]
 fn hint_at_quotes(mut error: Error, spec: &Spec, words: &[Word<'_>]) -> Error {
@@ -236,9 +239,11 @@ fn several_in_one<'w, 'a>(spec: &Spec, words: &'w [Word<'a>]) -> Option<&'w [Wor
     let parts: Vec<&str> = spec.parts_after(0).collect();
     let has_ttl = times == 1 && parts.contains(&"[ttl]");
     let is_text = |part: &&str| matches!(*part, "value" | "new" | "key" | "file");
-    let first = parts.iter().rposition(is_text)?;
+    let after = usize::from(parts.contains(&"[ttl]"));
+    let first = parts.len().checked_sub(1 + after)?;
+    parts.get(first).filter(|part| is_text(part))?;
     let text = words.get(first..words.len() - usize::from(has_ttl))?;
-    (text.len() > 1).then_some(text)
+    (2..=MAX_QUOTED).contains(&text.len()).then_some(text)
 }
 
 /// The words with a space between them.

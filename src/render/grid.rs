@@ -2,7 +2,7 @@
 
 use comfy_table::presets::{ASCII_FULL_CONDENSED, NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use textwrap::core::display_width;
+use textwrap::{Options, core::display_width};
 
 use super::style::{Paint, Style};
 use super::text::sentence;
@@ -11,6 +11,9 @@ use super::text::sentence;
 const BAR: u64 = 10;
 /// The columns between two columns of a table without a box.
 const GAP: usize = 2;
+
+/// The narrowest column whose cells are wrapped.
+const NARROWEST: usize = 8;
 
 /// A table of text.
 #[derive(Default)]
@@ -43,9 +46,8 @@ impl Grid {
 
     /// Appends the table with a box around it.
     pub fn boxed(mut self, style: Style, out: &mut Vec<u8>) {
-        let border = |columns: usize| 3 * columns + 1;
-        let hidden = style.width.map(|width| self.fit(width, border));
-        let mut table = self.table(style.width.filter(|_| self.is_wide(style, border)));
+        let hidden = self.fit(style, |columns| 3 * columns + 1);
+        let mut table = self.table();
         table.load_style(if style.unicode {
             UTF8_FULL_CONDENSED
         } else {
@@ -54,18 +56,14 @@ impl Grid {
         lines(style, &self.above, out);
         out.extend_from_slice(format!("{table}\n").as_bytes());
         lines(style, &self.below, out);
-        hidden_columns(style, &hidden.unwrap_or_default(), out);
+        hidden_columns(style, &hidden, out);
     }
 
     /// Appends the table as aligned columns, each line behind an indent.
     pub fn columns(mut self, style: Style, indent: &str, out: &mut Vec<u8>) {
         let gaps = |columns: usize| GAP * columns.saturating_sub(1) + indent.len();
-        let hidden = style.width.map(|width| self.fit(width, gaps));
-        // The padding behind the last column is cut off.
-        let width = style
-            .width
-            .map(|width| width + GAP - indent.len().min(width));
-        let mut table = self.table(width.filter(|_| self.is_wide(style, gaps)));
+        let hidden = self.fit(style, gaps);
+        let mut table = self.table();
         table.load_style(NOTHING);
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
@@ -80,52 +78,67 @@ impl Grid {
             out.extend_from_slice(format!("{indent}{line}\n").as_bytes());
         }
         lines(style, &self.below, out);
-        hidden_columns(style, &hidden.unwrap_or_default(), out);
+        hidden_columns(style, &hidden, out);
     }
 
-    /// Takes out rare columns until the table has at most `width` columns, of which `frame` says how
-    /// many are not text. Returns the headers of those that are out, in the order of the table.
-    fn fit(&mut self, width: usize, frame: impl Fn(usize) -> usize) -> Vec<String> {
+    /// Fits the table to the terminal: takes out rare columns, and then wraps the widest. `frame` says
+    /// how many columns of the terminal are not text. Returns the headers that are out.
+    fn fit(&mut self, style: Style, frame: impl Fn(usize) -> usize) -> Vec<String> {
+        let Some(width) = style.width else {
+            return Vec::new();
+        };
+        let room = |grid: &Self| width.saturating_sub(frame(grid.headers.len()));
         let mut hidden = self.headers.clone();
         for rare in self.rare {
-            if self.width(&frame) <= width {
+            if self.widths().iter().sum::<usize>() <= room(self) {
                 break;
             }
-            let Some(index) = self.headers.iter().position(|header| header == rare) else {
-                continue;
-            };
-            self.headers.remove(index);
-            for row in self.rows.iter_mut().filter(|row| index < row.len()) {
-                row.remove(index);
+            if let Some(index) = self.headers.iter().position(|header| header == rare) {
+                self.headers.remove(index);
+                let rows = self.rows.iter_mut().filter(|row| index < row.len());
+                rows.for_each(|row| drop(row.remove(index)));
             }
         }
+        self.wrap(room(self));
         hidden.retain(|header| !self.headers.contains(header));
         hidden
     }
 
-    fn is_wide(&self, style: Style, frame: impl Fn(usize) -> usize) -> bool {
-        style.width.is_some_and(|width| self.width(frame) > width)
+    /// Wraps the cells of the widest columns until all columns together have `room`.
+    fn wrap(&mut self, room: usize) {
+        let mut widths = self.widths();
+        loop {
+            let excess = widths.iter().sum::<usize>().saturating_sub(room);
+            let widest = widths
+                .iter()
+                .copied()
+                .enumerate()
+                .max_by_key(|&(_, width)| width);
+            let Some((index, widest)) = widest.filter(|it| excess > 0 && it.1 > NARROWEST) else {
+                return;
+            };
+            let width = widest.saturating_sub(excess).max(NARROWEST);
+            widths[index] = width;
+            for cell in self.rows.iter_mut().filter_map(|row| row.get_mut(index)) {
+                *cell = textwrap::wrap(cell, Options::new(width)).join("\n");
+            }
+        }
     }
 
-    /// How wide the table is.
-    fn width(&self, frame: impl Fn(usize) -> usize) -> usize {
+    /// How wide each column is.
+    fn widths(&self) -> Vec<usize> {
         let mut widths: Vec<usize> = self.headers.iter().map(|it| display_width(it)).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = display_width(cell).max(*width);
             }
         }
-        widths.iter().sum::<usize>() + frame(widths.len())
+        widths
     }
 
-    /// The table; with a width its cells are wrapped.
-    fn table(&self, width: Option<usize>) -> Table {
+    fn table(&self) -> Table {
         let mut table = Table::new();
         table.set_content_arrangement(ContentArrangement::Disabled);
-        if let Some(width) = width {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
-        }
         table.set_header(&self.headers);
         table.add_rows(&self.rows);
         for (index, column) in table.column_iter_mut().enumerate() {
@@ -169,4 +182,43 @@ pub fn bar(style: Style, part: u64, all: u64) -> String {
     let mark = if style.unicode { "█" } else { "#" };
     let bar = mark.repeat(usize::try_from(len).unwrap_or(0));
     style.painted(Paint::Command, &bar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(width: usize, rows: &[[&str; 3]]) -> String {
+        let rows = rows.iter().map(|row| row.map(String::from).to_vec());
+        let grid = Grid::new(&["key", "count", "share"], rows).rare(&["share", "nothing"]);
+        let style = Style {
+            width: Some(width),
+            ..Style::default()
+        };
+        let mut out = Vec::new();
+        grid.columns(style, "", &mut out);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn a_narrow_terminal_goes_without_rare_columns_and_wraps_wide_ones() {
+        let rows = [["apple", "12", "80%"], ["a key of words", "3", "20%"]];
+        let all = "key             count  share\napple              12    80%\na key of words      3    20%\n";
+        assert_eq!(shown(28, &rows), all);
+        let few = "key             count\napple              12\na key of words      3\n";
+        assert_eq!(shown(27, &rows), format!("{few}too narrow for: share\n"));
+        let wrapped = "key       count\napple        12\na key of      3\nwords\n";
+        assert_eq!(
+            shown(16, &rows),
+            format!("{wrapped}too narrow for:\n  share\n")
+        );
+    }
+
+    #[test]
+    fn a_cell_of_a_megabyte_costs_no_more_than_its_length() {
+        let long = "x".repeat(1_000_000);
+        let text = shown(80, &[[&long, "1", "1%"]]);
+        assert!(text.lines().count() > 10_000);
+        assert!(text.lines().all(|line| line.len() <= 80));
+    }
 }

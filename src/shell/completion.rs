@@ -28,6 +28,8 @@ pub struct Place<'a> {
     pub typed: &'a str,
     /// The content of that word.
     start_of_word: Vec<u8>,
+    /// Whether that word lacks its closing quote.
+    pub is_open: bool,
     /// Where that word starts.
     pub start: usize,
 }
@@ -37,13 +39,15 @@ pub struct Place<'a> {
 pub fn place(line: &str) -> Option<Place<'_>> {
     let (words, start) = words_before_last(line)?;
     let typed = line.get(start..)?;
+    let (start_of_word, is_open) = content(typed)?;
     let mut place = Place {
         spec: None,
         outer: None,
         words: 0,
         previous: words.last().cloned().unwrap_or_default(),
         typed,
-        start_of_word: content(typed)?,
+        start_of_word,
+        is_open,
         start,
     };
     let mut words = words.as_slice();
@@ -80,21 +84,29 @@ fn words_before_last(line: &str) -> Option<(Vec<String>, usize)> {
     }
 }
 
-/// The content of a word that may lack its closing quote, and the end of its last escape; `None` if it
-/// is no start of a word.
-fn content(typed: &str) -> Option<Vec<u8>> {
-    let word = |text: &str| {
-        let mut scanner = Scanner::new(text.as_bytes());
-        let word = scanner.next_word().ok()??;
-        scanner.rest().is_empty().then(|| word.bytes.into_owned())
-    };
-    match typed.chars().next() {
-        None => Some(Vec::new()),
-        Some(quote @ ('"' | '\'')) => word(typed)
-            .or_else(|| word(&format!("{typed}{quote}")))
-            .or_else(|| word(&format!("{}{quote}", typed.get(..typed.rfind('\\')?)?))),
-        Some(_) => word(typed),
+/// The content of a word, and whether it lacks its closing quote. Then the end of its last escape may be
+/// missing, too. `None`: it is no start of a word.
+fn content(typed: &str) -> Option<(Vec<u8>, bool)> {
+    if typed.is_empty() {
+        return Some((Vec::new(), false));
     }
+    if let Some(content) = word(typed) {
+        return Some((content, false));
+    }
+    let quote = typed
+        .chars()
+        .next()
+        .filter(|char| matches!(char, '"' | '\''))?;
+    let closed = |text: &str| word(&format!("{text}{quote}"));
+    let whole = closed(typed).or_else(|| closed(typed.get(..typed.rfind('\\')?)?));
+    whole.map(|content| (content, true))
+}
+
+/// The content of a text that is one word.
+fn word(text: &str) -> Option<Vec<u8>> {
+    let mut scanner = Scanner::new(text.as_bytes());
+    let word = scanner.next_word().ok()??;
+    scanner.rest().is_empty().then(|| word.bytes.into_owned())
 }
 
 fn is_time(word: &str) -> bool {

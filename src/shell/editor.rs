@@ -104,7 +104,7 @@ impl Hinter for Editor {
         if !self.paints(line) || pos < line.len() || line.trim_start().is_empty() {
             return None;
         }
-        let place = place(line)?;
+        let place = place(line).filter(|place| !place.is_open)?;
         let (spec, words) = match (place.spec, place.outer) {
             (Some(spec), _) => (spec, place.words),
             (None, Some(outer)) if place.typed.is_empty() => outer,

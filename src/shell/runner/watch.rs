@@ -69,6 +69,10 @@ impl Runner {
         if step != Step::Interrupted {
             return Ok(step);
         }
+        if no_echo.is_none() {
+            // Behind the ^C that the terminal has shown.
+            self.print("\n");
+        }
         self.wakeup.take_interrupt();
         Ok(Step::Next)
     }
