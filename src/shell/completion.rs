@@ -11,8 +11,11 @@ use crate::language::catalog::{self, Group, Spec, Verb, commands};
 use crate::language::word::{Scanner, quote, show};
 use crate::placement::PlacementKind;
 
-/// The most keys, and the most entries of a folder, that are offered.
-const MAX_OFFERED: usize = 1000;
+/// The most keys or files that are offered: the first ones and the last one, so that what they have in
+/// common is what all have in common.
+const MAX_OFFERED: usize = 100;
+/// The most entries of a folder that are read.
+const MAX_READ: usize = 10_000;
 
 /// Where in a command a line ends.
 pub struct Place<'a> {
@@ -113,37 +116,69 @@ fn is_time(word: &str) -> bool {
     word.starts_with(|first: char| first.is_ascii_digit())
 }
 
+/// A word that can stand at a place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The word as it is to be typed.
+    pub word: String,
+    /// Whether others before it are left out.
+    pub follows_gap: bool,
+}
+
+impl From<String> for Candidate {
+    fn from(word: String) -> Self {
+        let follows_gap = false;
+        Self { word, follows_gap }
+    }
+}
+
 /// The words that can stand at a place and start as the word there, each as it is to be typed: keys,
 /// then nodes, then other words, each in order. Cost: O(log n) for n keys, and O(1) for each word that
 /// is offered.
-pub fn candidates(place: &Place<'_>, keys: &Keys, nodes: &[String]) -> Vec<String> {
+pub fn candidates(place: &Place<'_>, keys: &Keys, nodes: &[String]) -> Vec<Candidate> {
+    let mut found = Vec::new();
     let Some(spec) = place.spec else {
-        return matching(place, commands().flat_map(Spec::names).map(Into::into));
+        let names = commands().flat_map(Spec::names).map(Into::into);
+        found.extend(matching(place, names));
+        return found;
     };
     if spec.verb == Verb::Source {
-        return files(place);
+        let files = files(place);
+        return offered(files.iter().map(|file| as_typed(place, file.as_bytes())));
     }
+    let is_node = |node: &&String| node.starts_with(place.typed);
+    let nodes = nodes.iter().filter(is_node).cloned().map(Into::into);
     if place.previous.eq_ignore_ascii_case("NODE") {
-        return matching(place, nodes.iter().cloned());
+        found.extend(nodes);
+        return found;
     }
     let parts = next_parts(spec, place.words);
     let parts = parts.map(|part| part.trim_matches(['[', ']', '.']));
     let parts: Vec<&str> = parts.flat_map(|part| part.split([' ', '|'])).collect();
-    let mut found = Vec::new();
     // The last escape may lack its end, and then it is not in the content.
     let has_escape = place.typed.starts_with('"') && place.typed.contains('\\');
     if parts.contains(&"key") {
-        let keys = keys.starting_with(&place.start_of_word).take(MAX_OFFERED);
-        let keys = keys.map(|key| as_typed(place, key));
-        found.extend(keys.filter(|key| !has_escape || key.starts_with(place.typed)));
+        let keys = keys.starting_with(&place.start_of_word);
+        found.extend(offered(keys.map(|key| as_typed(place, key))));
+        found.retain(|key| !has_escape || key.word.starts_with(place.typed));
     }
     let is_node = |part: &&str| matches!(*part, "n" | "a" | "b" | "a,b" | "c");
     if has_nodes(spec.verb) && parts.iter().any(is_node) {
-        let nodes = nodes.iter().filter(|node| node.starts_with(place.typed));
-        found.extend(nodes.cloned());
+        found.extend(nodes);
     }
     found.extend(matching(place, parts.into_iter().flat_map(names)));
     found
+}
+
+/// The first of many words, and the last.
+fn offered(mut words: impl DoubleEndedIterator<Item = String>) -> Vec<Candidate> {
+    let first = words.by_ref().take(MAX_OFFERED - 1).map(Candidate::from);
+    let mut offered: Vec<Candidate> = first.collect();
+    if let Some(word) = words.next_back() {
+        let follows_gap = words.next_back().is_some();
+        offered.push(Candidate { word, follows_gap });
+    }
+    offered
 }
 
 /// The names that a part of a syntax stands for.
@@ -163,7 +198,7 @@ fn names(part: &'static str) -> Vec<String> {
 }
 
 /// Those of these names that start as the word at a place, in any letter case, in order.
-fn matching(place: &Place<'_>, names: impl Iterator<Item = String>) -> Vec<String> {
+fn matching(place: &Place<'_>, names: impl Iterator<Item = String>) -> Vec<Candidate> {
     let start = &place.start_of_word;
     let starts = |name: &String| {
         let same = name.as_bytes().get(..start.len());
@@ -174,7 +209,7 @@ fn matching(place: &Place<'_>, names: impl Iterator<Item = String>) -> Vec<Strin
     names.dedup();
     names
         .iter()
-        .map(|name| as_typed(place, name.as_bytes()))
+        .map(|name| as_typed(place, name.as_bytes()).into())
         .collect()
 }
 
@@ -204,7 +239,7 @@ fn has_nodes(verb: Verb) -> bool {
     !matches!(verb, Verb::Repeat | Verb::Step | Verb::Client)
 }
 
-/// The files and folders that start as the word at a place.
+/// The files and folders that start as the word at a place, in order.
 fn files(place: &Place<'_>) -> Vec<String> {
     let typed = String::from_utf8_lossy(&place.start_of_word).into_owned();
     let (folder, name) = typed
@@ -219,16 +254,13 @@ fn files(place: &Place<'_>) -> Vec<String> {
     let Ok(entries) = fs::read_dir(path) else {
         return Vec::new();
     };
-    let found = entries.flatten().filter_map(|entry| {
+    let found = entries.take(MAX_READ).flatten().filter_map(|entry| {
         let file = entry.file_name().into_string().ok()?;
         let is_wanted = file.starts_with(name) && (!file.starts_with('.') || name.starts_with('.'));
         let slash = if entry.path().is_dir() { "/" } else { "" };
         is_wanted.then(|| format!("{folder}{file}{slash}"))
     });
-    let mut found: Vec<String> = found.take(MAX_OFFERED).collect();
+    let mut found: Vec<String> = found.collect();
     found.sort();
     found
-        .iter()
-        .map(|file| as_typed(place, file.as_bytes()))
-        .collect()
 }

@@ -13,7 +13,7 @@ use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
-use super::completion::{candidates, place};
+use super::completion::{Candidate, candidates, place};
 use super::keys::{self, Keys};
 use crate::language::catalog::{self, Spec, Verb, commands};
 use crate::language::duration;
@@ -65,13 +65,12 @@ impl Completer for Editor {
         };
         let found = candidates(&place, &keys::lock(&self.keys), &self.nodes);
         let is_file = place.spec.is_some_and(|spec| spec.verb == Verb::Source);
-        let pairs = found.into_iter().map(|display| {
+        let pairs = found.into_iter().map(|Candidate { word, follows_gap }| {
             // A folder is not yet a file.
-            let ends = !is_file || !display.trim_end_matches('"').ends_with('/');
-            let replacement = format!("{display}{}", if ends { " " } else { "" });
+            let ends = !is_file || !word.trim_end_matches('"').ends_with('/');
             Pair {
-                display,
-                replacement,
+                display: format!("{}{word}", if follows_gap { "... " } else { "" }),
+                replacement: format!("{word}{}", if ends { " " } else { "" }),
             }
         });
         Ok((place.start, pairs.collect()))
@@ -363,6 +362,24 @@ mod tests {
         ] {
             assert_eq!(complete(line), expected, "{line:?}");
         }
+    }
+
+    #[test]
+    fn of_many_keys_the_first_and_the_last_are_offered() {
+        let editor = editor();
+        for number in 0..500 {
+            let line = format!("GET many:{number}");
+            let input = parse(line.as_bytes()).expect("no error");
+            let action = input.expect("a command").action;
+            keys::lock(&editor.keys).note(&action, true);
+        }
+        let history = DefaultHistory::new();
+        let found = editor.complete("GET ma", 6, &Context::new(&history));
+        let (_, pairs) = found.expect("completion never fails");
+        let shown: Vec<&str> = pairs.iter().map(|pair| &*pair.display).collect();
+        assert_eq!((shown.len(), shown[0]), (100, "many:0"));
+        assert_eq!(shown[99], "... many:99");
+        assert_eq!(pairs[99].replacement, "many:99 ");
     }
 
     #[test]

@@ -32,6 +32,9 @@ type LineEditor = rustyline::Editor<Editor, MemHistory>;
 const NOT_TEXT: &[u8] =
     b"error: that is not UTF-8; such bytes are typed as \\xHH in double quotes\n";
 
+/// More than the words that are ever offered: keys, nodes and names together.
+const MAX_CANDIDATES: usize = 2000;
+
 /// A person at a terminal, and what serves them.
 struct Shell {
     editor: LineEditor,
@@ -224,6 +227,8 @@ fn line_editor(style: Style, keys: Arc<Mutex<Keys>>) -> anyhow::Result<LineEdito
         .history_ignore_dups(true)?
         .history_ignore_space(true)
         .completion_type(CompletionType::List)
+        // More are never offered, so there is no question that only y and n answer.
+        .completion_prompt_limit(MAX_CANDIDATES)
         .build();
     let history = MemHistory::with_config(&config);
     let mut editor = LineEditor::with_history(config, history)?;

@@ -1,6 +1,7 @@
 //! The keys that a session has named, for completion.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::language::{Action, Command, Request};
@@ -51,12 +52,21 @@ impl Keys {
         self.next += 1;
     }
 
-    /// The keys that start with `start`, in order. Cost: O(log n), and O(1) for each key that is taken.
-    pub fn starting_with<'a>(&'a self, start: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let from = self.ages.range(start.to_vec()..);
-        let keys = from.map(|(key, _)| key.as_slice());
-        keys.take_while(move |key| key.starts_with(start))
+    /// The keys that start with `start`, in order. Cost: O(log n), and O(1) for each key that is taken,
+    /// from either end.
+    pub fn starting_with(&self, start: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let end = successor(start).map_or(Bound::Unbounded, Bound::Excluded);
+        let range = (Bound::Included(start.to_vec()), end);
+        self.ages.range(range).map(|(key, _)| key.as_slice())
     }
+}
+
+/// The least of the texts that come after all that start with `start`; `None` if there is none.
+fn successor(start: &[u8]) -> Option<Vec<u8>> {
+    let kept = start.iter().rposition(|&byte| byte < u8::MAX)?;
+    let mut successor = start.get(..=kept)?.to_vec();
+    *successor.last_mut()? += 1;
+    Some(successor)
 }
 
 /// The first keys of a command, as many as are remembered.
@@ -107,6 +117,9 @@ mod tests {
         assert_eq!(starting_with(&keys, "a"), ["a", "a b", "ab"]);
         assert_eq!(starting_with(&keys, "ab"), ["ab"]);
         assert_eq!(starting_with(&keys, "c"), [""; 0]);
+        assert_eq!(keys.starting_with(b"a").next_back(), Some(&b"ab"[..]));
+        assert_eq!(successor(b"a\xff\xff"), Some(b"b".to_vec()));
+        assert_eq!(successor(b"\xff"), None);
     }
 
     #[test]
