@@ -52,6 +52,8 @@ pub enum Reply<'a> {
     Size(u64),
     /// The time since the start.
     Time { elapsed: Duration, clock: ClockKind },
+    /// Whether expiries are printed as they happen.
+    Notices(bool),
     /// The clock in use.
     Clock(ClockKind),
     /// What each node holds, by number.

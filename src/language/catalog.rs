@@ -225,6 +225,9 @@ pub(super) static ROWS: &[Row] = rows! {
     Monitor ["MONITOR"], Seeing, Statistics, Words(seeing::monitor), "[on|off]",
         "Print events of every kind as they happen, with --quiet too, until Ctrl-C or MONITOR off.",
         [("MONITOR", ""), ("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple")];
+    Notices ["NOTICES"], Seeing, Nothing, Words(seeing::notices), "[on|off]",
+        "Show or set whether expiries are printed as they happen.",
+        [("NOTICES", "on"), ("NOTICES off", ""), ("PUT apple red 2s", ""), ("SLEEP 3s", "")];
     Watch ["WATCH"], Seeing, Nothing, Rest(seeing::watch), "[time] command",
         "Run a command again every second (or time) until Ctrl-C; in a batch, until no key has a deadline left.",
         [("PUT apple red 2s", ""),

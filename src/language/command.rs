@@ -240,12 +240,30 @@ pub enum Command<'a> {
 )]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Script<'a> {
-    Sleep { time: Duration },
-    Source { path: Bytes<'a> },
-    Repeat { times: u64, command: Bytes<'a> },
-    Watch { every: Duration, command: Bytes<'a> },
-    Monitor { on: bool },
-    Trace { command: Bytes<'a> },
+    Sleep {
+        time: Duration,
+    },
+    Source {
+        path: Bytes<'a>,
+    },
+    Repeat {
+        times: u64,
+        command: Bytes<'a>,
+    },
+    Watch {
+        every: Duration,
+        command: Bytes<'a>,
+    },
+    Monitor {
+        on: bool,
+    },
+    /// `None`: show whether they are on.
+    Notices {
+        on: Option<bool>,
+    },
+    Trace {
+        command: Bytes<'a>,
+    },
     Move(Change),
     Quit,
 }

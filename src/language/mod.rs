@@ -11,6 +11,7 @@ mod command;
 pub mod duration;
 pub mod error;
 pub mod glob;
+mod habits;
 mod lookup;
 mod owned;
 mod parse;

@@ -55,6 +55,7 @@ impl Script<'_> {
                 command: own(command),
             },
             Self::Monitor { on } => Script::Monitor { on },
+            Self::Notices { on } => Script::Notices { on },
             Self::Trace { command } => Script::Trace {
                 command: own(command),
             },

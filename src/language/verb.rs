@@ -62,6 +62,7 @@ pub enum Verb {
     Trace,
     Hot,
     Monitor,
+    Notices,
     Watch,
     History,
     Check,

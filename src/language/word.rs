@@ -284,7 +284,8 @@ pub fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+/// Appends `bytes` as one word in double quotes.
+pub fn quote(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     escape(bytes, out);
     out.push(b'"');

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::grid::Grid;
 use super::object::{Failure, Key, Named, Of, Text, key, of, whole};
 use super::style::{Paint, Style};
-use super::text::{acknowledge, arrow, arrow_with, line, remaining, shown};
+use super::text::{acknowledge, arrow, arrow_with, grouped, line, remaining, shown};
 use crate::id::NodeId;
 use crate::language::word::show;
 use crate::language::{Error, ErrorKind};
@@ -42,6 +42,12 @@ pub fn stored(style: Style, keys: &Keyed<'_, ()>, out: &mut Vec<u8>) {
 
 pub fn removed(style: Style, count: u64, out: &mut Vec<u8>) {
     acknowledge(style, &format!("{count} removed"), out);
+}
+
+/// At a prompt it also helps those who wanted to clear the screen.
+pub fn cleared(style: Style, count: u64, out: &mut Vec<u8>) {
+    let text = format!("{} removed (Ctrl-L clears the screen)", grouped(count));
+    acknowledge(style, &text, out);
 }
 
 /// How many of these keys were there and are removed.

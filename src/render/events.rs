@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::grid::Grid;
 use super::object::{Named, Text, key};
 use super::style::{Paint, Style};
-use super::text::{acknowledge, elapsed, shown};
+use super::text::{self, acknowledge, elapsed, grouped, shown};
 use crate::event::{Event, EventKind};
 use crate::language::word::show;
 use crate::time::{Compact, Instant};
@@ -53,6 +53,23 @@ fn ahead(nanos: i64) -> String {
     )
 }
 
+/// Appends the sentence of many events of one kind, without a line end.
+pub fn condensed(kind: &EventKind, keys: u64, nodes: usize, out: &mut Vec<u8>) {
+    let one_or_many = |count: u64| if count == 1 { "" } else { "s" };
+    let verb = match (kind, keys) {
+        (EventKind::Expired, _) => "expired".into(),
+        (kind, 1) => format!("was {kind}"),
+        (kind, _) => format!("were {kind}"),
+    };
+    let text = format!(
+        "{} key{} {verb} on {nodes} node{}",
+        grouped(keys),
+        one_or_many(keys),
+        one_or_many(nodes as u64)
+    );
+    out.extend_from_slice(text.as_bytes());
+}
+
 pub fn list(style: Style, events: &[Event], out: &mut Vec<u8>) {
     for event in events {
         timed(style, event, out);
@@ -64,10 +81,10 @@ pub fn list(style: Style, events: &[Event], out: &mut Vec<u8>) {
 
 fn timed(style: Style, event: &Event, out: &mut Vec<u8>) {
     let at = elapsed(Duration::from_millis(event.at.as_millis()));
-    out.extend_from_slice(style.painted(Paint::Faint, &at).as_bytes());
-    out.push(b' ');
-    style.paint(Paint::Notice, out, |out| sentence(event, out));
-    out.push(b'\n');
+    let mut text = style.painted(Paint::Faint, &at).into_bytes();
+    text.push(b' ');
+    style.paint(Paint::Notice, &mut text, |out| sentence(event, out));
+    text::sentence(style, &String::from_utf8_lossy(&text), 2, out);
 }
 
 pub fn grid(events: &[Event]) -> Grid {
@@ -79,11 +96,12 @@ pub fn grid(events: &[Event]) -> Grid {
         let subject = match &event.kind {
             EventKind::Nemesis(command) | EventKind::Partitioned(command) => command.to_string(),
             EventKind::Skewed(nanos) => ahead(*nanos),
-            _ => shown(&event.key),
+            kind if kind.has_key() => shown(&event.key),
+            _ => "-".into(),
         };
         vec![at, node, event.kind.to_string(), subject]
     });
-    Grid::new(&["ms", "server", "event", "key"], rows)
+    Grid::new(&["ms", "server", "event", "key"], rows).rare(&["ms"])
 }
 
 #[derive(Serialize)]

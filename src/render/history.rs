@@ -30,7 +30,7 @@ pub fn grid(operations: &[Call], forgotten: u64) -> Grid {
         ]
     });
     let headers = ["client", "invoked", "returned", "command", "outcome"];
-    let mut grid = Grid::new(&headers, rows);
+    let mut grid = Grid::new(&headers, rows).rare(&["returned", "invoked"]);
     if forgotten > 0 {
         grid.below = format!("{forgotten} earlier ones are forgotten\n");
     }

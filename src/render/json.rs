@@ -82,6 +82,7 @@ fn reply(reply: &Reply<'_>, line: &mut OpenLine<'_>) {
         Reply::Eviction(eviction) => line.put(Field("eviction", Text(eviction))),
         Reply::Replicas(replicas) => line.put(Field("replicas", replicas)),
         Reply::Nemesis(nemesis) => line.put(Field("nemesis", Text(nemesis))),
+        Reply::Notices(are_on) => line.put(Field("notices", are_on)),
         Reply::Clock(kind) => line.put(Field("clock", Text(kind))),
         Reply::Time { elapsed, clock } => line.put(json!({
             "elapsed_ms": whole(elapsed.as_millis()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::grid::Grid;
 use super::style::{Paint, Style};
-use super::text::{acknowledge, line, since_start};
+use super::text::{acknowledge, line, sentence, since_start};
 use crate::network::Endpoint;
 use crate::reply::{Delivery, TracedMessage};
 use crate::time::Instant;
@@ -38,7 +38,8 @@ pub fn grid(messages: &[TracedMessage]) -> Grid {
         let (sent, arrives) = (since_start(it.sent), arrival(it.delivery));
         vec![from, to, it.text.clone(), sent, arrives]
     });
-    Grid::new(&["from", "to", "message", "sent", "arrives"], rows)
+    let headers = ["from", "to", "message", "sent", "arrives"];
+    Grid::new(&headers, rows).rare(&["sent"])
 }
 
 fn arrival(delivery: Delivery) -> String {
@@ -64,7 +65,7 @@ pub fn delivered(style: Style, messages: &[TracedMessage], out: &mut Vec<u8>) {
     }
     for it in messages {
         let at = style.painted(Paint::Faint, &since_start(it.at()));
-        line(&format!("{at} {}", sentence(it)), out);
+        sentence(style, &format!("{at} {}", described(it)), 2, out);
     }
 }
 
@@ -81,7 +82,7 @@ pub fn path(
     for it in messages {
         let at = style.painted(Paint::Faint, &after(start, it.at()));
         let note = style.painted(Paint::Notice, &note(start, it));
-        line(&format!("{at} {}{note}", sentence(it)), out);
+        sentence(style, &format!("{at} {}{note}", described(it)), 2, out);
     }
     if omitted > 0 {
         line(&format!("{omitted} more messages were not recorded"), out);
@@ -99,7 +100,7 @@ fn note(start: Instant, it: &TracedMessage) -> String {
     }
 }
 
-fn sentence(it: &TracedMessage) -> String {
+fn described(it: &TracedMessage) -> String {
     format!("{} -> {}: {}", it.from, it.to, it.text)
 }
 

@@ -29,7 +29,7 @@ mod text;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::language::Error;
 use crate::language::word;
 use crate::reply::Reply;
@@ -37,6 +37,7 @@ use crate::reply::Reply;
 pub use help::command_table;
 pub use nested::{CommandLine, JsonText, Repeated, repeated, traced};
 pub use style::{Paint, Style};
+pub use text::grouped;
 
 /// The renderings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,8 +173,25 @@ pub fn error(style: Style, place: Option<(&str, u64)>, error: &Error, out: &mut 
         };
         out.extend_from_slice(format!("{line}: ").as_bytes());
     }
-    style.paint(Paint::Error, out, |out| out.extend_from_slice(b"error:"));
-    out.push(b' ');
-    word::show_text(error.message.as_bytes(), out);
+    let mut message = style.painted(Paint::Error, "error:").into_bytes();
+    message.push(b' ');
+    word::show_text(error.message.as_bytes(), &mut message);
+    let message = String::from_utf8_lossy(&message);
+    if place.is_some() {
+        return text::line(&message, out);
+    }
+    text::sentence(style, &message, 2, out);
+}
+
+/// Appends a text, wrapped at words to the width of the terminal.
+pub fn paragraph(style: Style, text: &str, out: &mut Vec<u8>) {
+    text::sentence(style, text, 0, out);
+}
+
+/// Appends a notice of many events at once: `28,571 keys expired on 4 servers`.
+pub fn condensed(style: Style, kind: &EventKind, keys: u64, nodes: usize, out: &mut Vec<u8>) {
+    style.paint(Paint::Notice, out, |out| {
+        events::condensed(kind, keys, nodes, out);
+    });
     out.push(b'\n');
 }

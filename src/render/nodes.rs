@@ -8,6 +8,7 @@ use super::style::{Paint, Style};
 use super::text::{percent, shown};
 use crate::cluster::{Quantile, Status};
 use crate::id::NodeId;
+use crate::language::word::Shown;
 use crate::reply::{HotRow, Latency, NodeRow, Skew, key_skew};
 use crate::stats::Stats;
 
@@ -20,7 +21,7 @@ pub fn nodes_grid(style: Style, rows: &[NodeRow]) -> Grid {
     if style.interactive {
         headers.push("");
     }
-    let mut grid = Grid::new(&headers, cells);
+    let mut grid = Grid::new(&headers, cells).rare(rare_columns(rows));
     if let Some(skew) = key_skew(rows) {
         let is_weighted = rows.iter().any(|row| row.weight.is_some_and(|it| it > 1));
         let keys = if is_weighted {
@@ -32,6 +33,19 @@ pub fn nodes_grid(style: Style, rows: &[NodeRow]) -> Grid {
     }
     grid.below += &missing_copies(rows);
     grid
+}
+
+/// The columns that a narrow terminal goes without, the first one first: the bar, and before others
+/// what says nothing where nodes have no capacity.
+fn rare_columns(rows: &[NodeRow]) -> &'static [&'static str] {
+    if rows.iter().all(|row| row.used.is_none()) {
+        return &[
+            "", "used", "evicted", "expired", "misses", "hits", "bytes", "hit %", "share",
+        ];
+    }
+    &[
+        "", "expired", "misses", "hits", "evicted", "bytes", "hit %", "share", "used",
+    ]
 }
 
 /// The copies that nodes lack: `2 copies are missing (server 0: 1, server 2: 1)`.
@@ -98,12 +112,17 @@ fn time(quantile: Option<Quantile>) -> String {
     )
 }
 
-pub fn hot_grid(rows: &[HotRow]) -> Grid {
+pub fn hot_grid(style: Style, rows: &[HotRow]) -> Grid {
+    // A long key would leave no room for its counts.
+    let key = |key: &[u8]| match style.width {
+        Some(_) => Shown(key).to_string(),
+        None => shown(key),
+    };
     let cells = rows.iter().flat_map(|row| {
         row.keys.iter().map(|hot| {
             vec![
                 row.node.to_string(),
-                shown(&hot.key),
+                key(&hot.key),
                 hot.count.to_string(),
                 hot.error.to_string(),
                 percent(share(hot.count, row.requests)),
@@ -111,7 +130,7 @@ pub fn hot_grid(rows: &[HotRow]) -> Grid {
         })
     });
     let headers = ["server", "key", "requests", "unsure", "share"];
-    let mut grid = Grid::new(&headers, cells);
+    let mut grid = Grid::new(&headers, cells).rare(&["unsure", "share"]);
     if let Some(skew) = Skew::of(rows) {
         grid.below = format!(
             "skew {:.2} (max / mean requests), {:.2} without these keys: they explain {} of it\n",

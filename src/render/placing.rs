@@ -34,8 +34,11 @@ pub fn ring_grid(style: Style, ring: &Ring) -> Grid {
 fn above_ring(style: Style, ring: &Ring) -> String {
     let mut above = format!("{} placement\n", ring.placement);
     if !ring.band.is_empty() {
-        above.extend(ring.band.iter().map(|node| mark(style, *node)));
-        above.push('\n');
+        let columns = style.width.unwrap_or(usize::MAX).max(1);
+        for row in ring.band.chunks(columns.min(ring.band.len())) {
+            above.extend(row.iter().map(|node| mark(style, *node)));
+            above.push('\n');
+        }
     }
     above
 }

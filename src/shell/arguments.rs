@@ -342,9 +342,21 @@ fn usage(shared: &Shared, checked: Result<(), ConfigError>) {
     command().error(ErrorKind::ValueValidation, message).exit();
 }
 
-/// The arguments of the process, or how the program ends without them.
+/// The arguments of the process, or how the program ends without them. Before those of a demo come its
+/// own options, which the user's replace.
 fn arguments() -> Result<Arguments, ExitCode> {
-    let parsed = command().try_get_matches();
+    let arguments = parse(std::env::args_os().collect())?;
+    let Some(Action::Demo { name: Some(name) }) = &arguments.action else {
+        return Ok(arguments);
+    };
+    let own = super::demo::options(name).into_iter().map(OsString::from);
+    let mut given = std::env::args_os();
+    let program = given.next().into_iter();
+    parse(program.chain(own).chain(given).collect())
+}
+
+fn parse(words: Vec<OsString>) -> Result<Arguments, ExitCode> {
+    let parsed = command().try_get_matches_from(words);
     let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
     parsed.map_err(|error| {
         let printed = error.print().and_then(|()| io::stdout().flush());

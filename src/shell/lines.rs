@@ -15,8 +15,8 @@ const CHUNK: u64 = 256 * 1024;
 pub enum Feed {
     /// Something that never makes anybody wait for long.
     Reader(Box<dyn Read>),
-    /// Standard input, read ahead by a thread.
-    Inbox(Arc<Wakeup>),
+    /// An input that is read ahead by a thread, by its number.
+    Inbox(Arc<Wakeup>, u64),
 }
 
 /// What comes next.
@@ -74,14 +74,24 @@ impl Lines {
 
     /// The same lines, numbered behind so many others.
     #[must_use]
-    pub fn after(self, number: u64) -> Self {
-        Self { number, ..self }
+    pub fn after(mut self, number: u64) -> Self {
+        self.number = number;
+        self
     }
 
     /// The number of the latest line.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The input that is read ahead, if it is one.
+    #[must_use]
+    pub fn input(&self) -> Option<u64> {
+        match &self.feed {
+            Feed::Reader(_) => None,
+            Feed::Inbox(_, input) => Some(*input),
+        }
     }
 
     /// The next line, or why there is none.
@@ -144,7 +154,7 @@ impl Lines {
                 let len = reader.take(CHUNK).read_to_end(&mut self.buffer)?;
                 Ok(if len == 0 { Fill::End } else { Fill::More })
             }
-            Feed::Inbox(wakeup) => match wakeup.receive() {
+            Feed::Inbox(wakeup, input) => match wakeup.receive(*input) {
                 Received::Chunk(chunk) => {
                     self.buffer.extend_from_slice(&chunk);
                     Ok(Fill::More)
@@ -152,6 +162,14 @@ impl Lines {
                 Received::Empty => Ok(Fill::Empty),
                 Received::End(end) => end.map(|()| Fill::End),
             },
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if let Feed::Inbox(wakeup, input) = &self.feed {
+            wakeup.close(*input);
         }
     }
 }

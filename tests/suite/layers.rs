@@ -351,7 +351,7 @@ const TERMINAL: &[(&str, &[&str])] = &[
         "rustyline",
         &["shell/editor", "shell/interactive", "shell/timer"],
     ),
-    ("terminal_size", &["shell/runner/scripts"]),
+    ("rustix", &["shell/terminal", "shell/wakeup"]),
     ("clap", &["shell/arguments"]),
 ];
 

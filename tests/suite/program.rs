@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{feed, run, shardlab, text};
@@ -124,8 +124,81 @@ fn help_starts_with_examples_and_the_demos_are_listed() {
     assert!(text(&help.stdout).starts_with("Examples:\n"));
     let demos = run(&["demo"], b"");
     let names = lines(&demos);
-    assert!(names[0].starts_with("sample-output  Three "), "{names:?}");
-    assert!(names[1].starts_with("availability   A crash "), "{names:?}");
+    assert!(names[0].starts_with("sample-output "), "{names:?}");
+    assert!(names[1].starts_with("availability "), "{names:?}");
+    assert!(
+        names.len() > 15 && names.iter().all(|it| it.len() <= 80),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_demo_that_comes_to_its_end_is_a_success_on_any_cluster() {
+    for nodes in ["3", "5", "40"] {
+        for placement in ["modulo", "ring", "jump"] {
+            let arguments = [
+                "demo",
+                "availability",
+                "--nodes",
+                nodes,
+                "--placement",
+                placement,
+            ];
+            let output = run(&arguments, b"");
+            assert_eq!(status(&output), Some(0), "{nodes} {placement}");
+            assert_eq!(
+                errors(&output).len(),
+                2,
+                "{nodes} {placement}: two are refused"
+            );
+            let checks = ["linearizable: 6 ", "no expired read: 9 "];
+            let found = |check: &&str| lines(&output).iter().any(|line| line.starts_with(check));
+            assert!(
+                checks.iter().all(found),
+                "{nodes} {placement}: {}",
+                text(&output.stdout)
+            );
+        }
+    }
+    let few = run(&["demo", "availability", "--nodes", "2"], b"");
+    assert_eq!(status(&few), Some(2));
+    assert_eq!(
+        errors(&few),
+        ["error: the demo availability needs at least 3 nodes"]
+    );
+    // The user's options replace those of the demo.
+    let more = run(&["--replicas", "1", "demo", "lost-at-failover"], b"");
+    assert!(
+        text(&more.stdout).contains("apple -> server 2 "),
+        "{more:?}"
+    );
+}
+
+#[test]
+fn a_script_can_come_through_a_pipe_with_a_name() {
+    let output = run(&["run", "/dev/stdin"], b"ECHO one\nGTE\nECHO two");
+    assert_eq!(lines(&output), ["one", "two"]);
+    assert_eq!(
+        errors(&output),
+        ["/dev/stdin:2: error: unknown command GTE; did you mean GET?"]
+    );
+    let mut shell = Command::new("bash");
+    let program = env!("CARGO_BIN_EXE_shardlab");
+    shell.args([
+        "-c",
+        "\"$0\" run <(echo ECHO one; echo QUIT) <(echo ECHO two)",
+        program,
+    ]);
+    assert_eq!(lines(&feed(shell, b"")), ["one"]);
+}
+
+#[test]
+fn source_knows_the_home_folder() {
+    let home = tempfile::TempDir::new().expect("a folder");
+    fs::write(home.path().join("x.cache"), "ECHO at home").expect("written");
+    let mut program = shardlab(&["-c", "SOURCE ~/x.cache"]);
+    program.env("HOME", home.path());
+    assert_eq!(lines(&feed(program, b"")), ["at home"]);
 }
 
 #[test]
@@ -250,9 +323,7 @@ fn an_interrupt_ends_a_batch_with_130_and_keeps_what_was_printed() {
         assert_eq!(line, "before\n");
         let drain = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let pid = child.id().to_string();
-        let killed = std::process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status();
+        let killed = Command::new("kill").args(["-INT", &pid]).status();
         assert!(killed.expect("kill").success());
         assert_eq!(child.wait().expect("an end").code(), Some(130), "{script}");
         drain.join().expect("drained").expect("read");

@@ -9,8 +9,8 @@ use crate::language::words::{Parsed, Words, node, number, read_time, time};
 use crate::language::{duration, size};
 
 pub fn put<'a>(words: &mut Words<'a>) -> Parsed<'a> {
-    let (key, value) = (words.bytes()?, words.bytes()?);
-    let ttl = ttl(words)?;
+    let (key, value) = (words.bytes()?, words.word()?);
+    let (ttl, value) = (ttl_after(&value, words)?, value.bytes);
     Ok(Command::Put { key, value, ttl }.into())
 }
 
@@ -39,17 +39,19 @@ pub fn mset<'a>(words: &mut Words<'a>) -> Parsed<'a> {
 }
 
 pub fn add<'a>(words: &mut Words<'a>) -> Parsed<'a> {
-    let (key, value) = (words.bytes()?, words.bytes()?);
-    let ttl = ttl(words)?;
+    let (key, value) = (words.bytes()?, words.word()?);
+    let (ttl, value) = (ttl_after(&value, words)?, value.bytes);
     Ok(Command::Add { key, value, ttl }.into())
 }
 
 pub fn cas<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let (key, expected, new) = (words.bytes()?, words.bytes()?, words.word()?);
+    let (ttl, new) = (ttl_after(&new, words)?, new.bytes);
     let command = Command::Cas {
-        key: words.bytes()?,
-        expected: words.bytes()?,
-        new: words.bytes()?,
-        ttl: ttl(words)?,
+        key,
+        expected,
+        new,
+        ttl,
     };
     Ok(command.into())
 }
@@ -148,6 +150,21 @@ fn ttls(word: &Word<'_>) -> Result<(Duration, Duration), Error> {
         return Err(word.error(message));
     }
     Ok((shortest, longest))
+}
+
+/// The TTL after a value. A word that is nothing like a time may be the rest of the value.
+fn ttl_after(value: &Word<'_>, words: &mut Words<'_>) -> Result<Option<Duration>, Error> {
+    let is_text = |word: &Word<'_>| word.bytes.first().is_some_and(u8::is_ascii_alphabetic);
+    words.optional(|word| {
+        time(word).map_err(|mut error| {
+            if is_text(word) {
+                let whole = [&value.bytes[..], &word.bytes[..]].join(&b' ');
+                let hint = format!("; quotes make several words one: {}", Shown(&whole));
+                error.message.push_str(&hint);
+            }
+            error
+        })
+    })
 }
 
 fn ttl(words: &mut Words<'_>) -> Result<Option<Duration>, Error> {

@@ -111,6 +111,11 @@ pub fn monitor<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     Ok(Script::Monitor { on }.into())
 }
 
+pub fn notices<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let on = words.optional(on_or_off)?;
+    Ok(Script::Notices { on }.into())
+}
+
 fn on_or_off(word: &Word<'_>) -> Result<bool, Error> {
     match () {
         () if word.is("on") => Ok(true),
