@@ -367,20 +367,20 @@ impl fmt::Display for Shortfall {
         } = self;
         write!(f, "{} of {needed} owners needed answered", answered.len())?;
         if !answered.is_empty() {
-            write!(f, " ({})", servers(answered))?;
+            write!(f, " ({})", node_list(answered))?;
         }
         let missing = self.missing();
         if !missing.is_empty() {
-            write!(f, "; {} did not", servers(&missing))?;
+            write!(f, "; {} did not", node_list(&missing))?;
         }
         Ok(())
     }
 }
 
-/// `servers 0, 1`.
+/// `nodes 0, 1`.
 #[must_use]
-pub fn servers(nodes: &[NodeId]) -> String {
+pub fn node_list(nodes: &[NodeId]) -> String {
     let s = if nodes.len() == 1 { "" } else { "s" };
     let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-    format!("server{s} {}", nodes.join(", "))
+    format!("node{s} {}", nodes.join(", "))
 }

@@ -548,11 +548,11 @@ fn watch_goes_on_when_the_command_fails() {
     let prompt = "3 nodes (node 1 crashed), 0 keys>";
     terminal.wait_for_end(&["OK", prompt]);
     terminal.enter("WATCH 10ms GET a");
-    let error = "error: GET a: its owner, server 1, is down: what it holds is not known";
+    let error = "error: GET a: its owner, node 1, is down: what it holds is not known";
     let drawn = |shown: &Shown| {
         shown
             .raw
-            .matches(" GET a: its owner, server 1, is down")
+            .matches(" GET a: its owner, node 1, is down")
             .count()
     };
     terminal.wait_for(|shown| drawn(shown) > 3);

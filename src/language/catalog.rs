@@ -112,18 +112,18 @@ pub(super) static ROWS: &[Row] = rows! {
         [];
     Where ["WHERE"], Cluster, Placement, Words(cluster::where_), "key",
         "Show the key's hash, what it falls on, and which node owns it.",
-        [("WHERE apple", "apple -> server 2 (modulo, hash 0x10bc2abf, bucket 2)")];
+        [("WHERE apple", "apple -> node 2 (modulo, hash 0x10bc2abf, bucket 2)")];
     Ring ["RING"], Cluster, Placement, Words(|_| Ok(Command::Ring.into())), "",
         "Draw the placement: which part of all hashes each node owns.",
         [];
     Join ["JOIN"], Cluster, Membership, Words(cluster::join), "[WEIGHT w]",
         "Add a node; the keys that it is to own move there. With WEIGHT 2 it owns twice as many.",
         [("MSET apple red banana yellow", ""),
-         ("JOIN", "Server 3 joined: 2 of 2 keys moved (fair share 1) in 0s")];
+         ("JOIN", "Node 3 joined: 2 of 2 keys moved (fair share 1) in 0s")];
     Leave ["LEAVE"], Cluster, Membership, Words(cluster::leave), "n",
         "Let a node go when its keys have moved to the others. Its number is not used again.",
         [("PUT apple red", ""),
-         ("LEAVE 2", "Server 2 left: 1 of 1 key moved (optimum 1) in 0s")];
+         ("LEAVE 2", "Node 2 left: 1 of 1 key moved (optimum 1) in 0s")];
     Placement ["PLACEMENT"], Cluster, Placement, Words(cluster::placement), "[placement]",
         "Show or choose how keys are placed on nodes (HELP PLACEMENT lists the placements).",
         [("PLACEMENT", "modulo"), ("PLACEMENT modulo", "Placement modulo: 0 of 0 keys moved (optimum 0) in 0s")];
@@ -140,7 +140,7 @@ pub(super) static ROWS: &[Row] = rows! {
     Plan ["PLAN"], Cluster, Membership, Rest(planning::plan), "JOIN|LEAVE|PLACEMENT|REPLICAS [word]...",
         "Show what a change would move, and change nothing: PLAN JOIN WEIGHT 2, PLAN LEAVE 1.",
         [("MSET apple red banana yellow", ""),
-         ("PLAN JOIN", "Server 3 would join: 2 of 2 keys would move (fair share 1)"), ("SIZE", "2")];
+         ("PLAN JOIN", "Node 3 would join: 2 of 2 keys would move (fair share 1)"), ("SIZE", "2")];
     Eviction ["EVICTION"], Cluster, Eviction, Words(cluster::eviction), "[policy]",
         "Show or choose which entries leave a full node (HELP EVICTION lists the policies).",
         [("EVICTION", "lru"), ("EVICTION s3-fifo", ""), ("EVICTION", "s3-fifo")];
@@ -150,7 +150,7 @@ pub(super) static ROWS: &[Row] = rows! {
           "apple -> null\ngrape -> purple")];
     Crash ["CRASH", "KILL"], Faults, NodeFaults, Words(faults::crash), "n",
         "Let a node crash: it loses its memory and answers nobody, and keeps its place.",
-        [("PUT apple red", ""), ("CRASH 2", ""), ("EVENTS", "0s Server 2 crashed")];
+        [("PUT apple red", ""), ("CRASH 2", ""), ("EVENTS", "0s Node 2 crashed")];
     Restart ["RESTART"], Faults, NodeFaults, Words(faults::restart), "n [resync|hints|cold|stale]",
         "Bring a crashed node back (HELP RESTART says in which ways).",
         [("PUT apple red", ""), ("CRASH 2", ""), ("RESTART 2", ""), ("GET apple", "apple -> null")];
@@ -159,7 +159,7 @@ pub(super) static ROWS: &[Row] = rows! {
         [("PAUSE 2", ""), ("FAULTS", "PAUSE 2")];
     Resume ["RESUME"], Faults, NodeFaults, Words(faults::resume), "n",
         "Let a paused node go on, with what has come meanwhile.",
-        [("PAUSE 2", ""), ("RESUME 2", ""), ("EVENTS", "0s Server 2 paused\n0s Server 2 resumed")];
+        [("PAUSE 2", ""), ("RESUME 2", ""), ("EVENTS", "0s Node 2 paused\n0s Node 2 resumed")];
     Partition ["PARTITION"], Faults, LinkFaults, Rest(links::partition), "a,b | c [ONEWAY]",
         "Cut all links between two sides; with ONEWAY only from the left to the right. Clients reach every node.",
         [("PARTITION 0,1 | 2", ""), ("FAULTS", "PARTITION 0,1 | 2")];
@@ -211,7 +211,7 @@ pub(super) static ROWS: &[Row] = rows! {
     Inspect ["INSPECT"], Seeing, Placement, Words(seeing::inspect), "key",
         "Show what each owner of a key has: version, TTL, bytes, and rank, the place in the eviction order (1 goes next).",
         [("PUT apple red 2s", ""), ("INSPECT apple",
-          "server  state  holds  version  ttl  bytes  rank\n     2  up     value        1  2s      48     -")];
+          "node  state  holds  version  ttl  bytes  rank\n   2  up     value        1  2s      48     -")];
     Events ["EVENTS"], Seeing, Statistics, Words(seeing::events), "[count] [NODE n]",
         "Show the latest events (10, or count), of all nodes or of one.",
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple"),

@@ -24,9 +24,7 @@ pub fn grid(copies: &[OwnerCopy], now: Instant) -> Grid {
             number(copy.eviction_rank),
         ]
     });
-    let headers = [
-        "server", "state", "holds", "version", "ttl", "bytes", "rank",
-    ];
+    let headers = ["node", "state", "holds", "version", "ttl", "bytes", "rank"];
     Grid::new(&headers, rows)
 }
 

@@ -97,7 +97,7 @@ pub fn size(style: Style, keys: u64, out: &mut Vec<u8>) {
 
 pub fn value_grid(found: &Found<'_>) -> Grid {
     let row = value_row(&found.key, found.value.as_deref(), found.node);
-    Grid::new(&["key", "value", "server"], [row])
+    Grid::new(&["key", "value", "node"], [row])
 }
 
 pub fn values_grid(values: &Values<'_>) -> Grid {
@@ -105,7 +105,7 @@ pub fn values_grid(values: &Values<'_>) -> Grid {
         let (node, value) = read.as_ref().ok()?;
         Some(value_row(key, value.as_deref(), *node))
     });
-    Grid::new(&["key", "value", "server"], rows)
+    Grid::new(&["key", "value", "node"], rows)
 }
 
 fn value_row(key: &[u8], value: Option<&[u8]>, node: NodeId) -> Vec<String> {

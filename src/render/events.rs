@@ -25,12 +25,21 @@ pub fn sentence(event: &Event, out: &mut Vec<u8>) {
             1 => format!("is ahead by {time}"),
             _ => format!("is behind by {time}"),
         };
-        out.extend_from_slice(format!("Server {node} clock {clock}").as_bytes());
+        out.extend_from_slice(format!("Node {node} clock {clock}").as_bytes());
     } else if kind.has_key() {
-        out.extend_from_slice(format!("Server {node} {kind} key: ").as_bytes());
+        let noun = noun(kind);
+        out.extend_from_slice(format!("{noun} {node} {kind} key: ").as_bytes());
         show(&event.key, out);
     } else {
-        out.extend_from_slice(format!("Server {node} {kind}").as_bytes());
+        out.extend_from_slice(format!("Node {node} {kind}").as_bytes());
+    }
+}
+
+/// What a node is called in the sentence: the notice of an expiry has its fixed words.
+fn noun(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::Expired => "Server",
+        _ => "Node",
     }
 }
 
@@ -62,9 +71,10 @@ pub fn condensed(kind: &EventKind, keys: u64, nodes: usize, out: &mut Vec<u8>) {
         (kind, _) => format!("were {kind}"),
     };
     let text = format!(
-        "{} key{} {verb} on {nodes} node{}",
+        "{} key{} {verb} on {nodes} {}{}",
         grouped(keys),
         one_or_many(keys),
+        noun(kind).to_lowercase(),
         one_or_many(nodes as u64)
     );
     out.extend_from_slice(text.as_bytes());
@@ -101,7 +111,7 @@ pub fn grid(events: &[Event]) -> Grid {
         };
         vec![at, node, event.kind.to_string(), subject]
     });
-    Grid::new(&["ms", "server", "event", "key"], rows).rare(&["ms"])
+    Grid::new(&["ms", "node", "event", "key"], rows).rare(&["ms"])
 }
 
 #[derive(Serialize)]

@@ -95,7 +95,7 @@ fn note(start: Instant, it: &TracedMessage) -> String {
         Delivery::Delivered(_) => format!(" (sent {})", after(start, it.sent)),
         Delivery::Travels(arrives) => format!(" (arrives {})", after(start, arrives)),
         Delivery::Held => " (held)".into(),
-        Delivery::Waits(_) => format!(" (server {} is paused)", it.to),
+        Delivery::Waits(_) => format!(" (node {} is paused)", it.to),
         Delivery::Lost(_) => " (lost)".into(),
     }
 }

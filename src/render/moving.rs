@@ -9,7 +9,7 @@ use crate::language::Change;
 use crate::placement::PlacementKind;
 use crate::reply::Moved;
 
-/// `Server 3 joined: 2 of 5 keys moved (fair share 1) in 0s; 1 key waits ...`.
+/// `Node 3 joined: 2 of 5 keys moved (fair share 1) in 0s; 1 key waits ...`.
 pub fn text(moved: &Moved) -> String {
     let time = if moved.is_planned {
         String::new()
@@ -39,7 +39,7 @@ fn troubles(moved: &Moved) -> String {
     } else {
         ("waits", "wait", "is", "are", "")
     };
-    let cause = "for a server that is down or cut off";
+    let cause = "for a node that is down or cut off";
     let mut text = String::new();
     let mut add = |count: u64, trouble: String| {
         if count > 0 {
@@ -63,11 +63,11 @@ fn change(moved: &Moved) -> String {
     let node = moved.node.map_or_else(String::new, |node| node.to_string());
     let waits = moved.cost.waiting > 0;
     match moved.change {
-        Change::Join { .. } if moved.is_planned => format!("Server {node} would join"),
-        Change::Leave { .. } if moved.is_planned => format!("Server {node} would leave"),
-        Change::Join { .. } => format!("Server {node} joined"),
-        Change::Leave { .. } if waits => format!("Server {node} is leaving"),
-        Change::Leave { .. } => format!("Server {node} left"),
+        Change::Join { .. } if moved.is_planned => format!("Node {node} would join"),
+        Change::Leave { .. } if moved.is_planned => format!("Node {node} would leave"),
+        Change::Join { .. } => format!("Node {node} joined"),
+        Change::Leave { .. } if waits => format!("Node {node} is leaving"),
+        Change::Leave { .. } => format!("Node {node} left"),
         Change::Place { kind } => format!("Placement {kind}"),
         Change::Replicate { replicas } => format!("Replicas {replicas}"),
         Change::Rebalance if waits => "Not balanced yet".into(),

@@ -15,7 +15,7 @@ use crate::stats::Stats;
 pub fn nodes_grid(style: Style, rows: &[NodeRow]) -> Grid {
     let all = total_keys(rows);
     let cells = rows.iter().map(|row| node_cells(style, row, all));
-    let mut headers = vec!["server", "state"];
+    let mut headers = vec!["node", "state"];
     headers.extend(counts(&Stats::default()).map(|(name, _)| name));
     headers.extend(["hit %", "used", "share"]);
     if style.interactive {
@@ -48,12 +48,12 @@ fn rare_columns(rows: &[NodeRow]) -> &'static [&'static str] {
     ]
 }
 
-/// The copies that nodes lack: `2 copies are missing (server 0: 1, server 2: 1)`.
+/// The copies that nodes lack: `2 copies are missing (node 0: 1, node 2: 1)`.
 fn missing_copies(rows: &[NodeRow]) -> String {
     let missing = |row: &NodeRow| row.stats.replicas_missing;
     let all: u64 = rows.iter().map(missing).sum();
     let lacking = rows.iter().filter(|row| missing(row) > 0);
-    let lacking = lacking.map(|row| format!("server {}: {}", row.node, missing(row)));
+    let lacking = lacking.map(|row| format!("node {}: {}", row.node, missing(row)));
     let lacking = lacking.collect::<Vec<_>>().join(", ");
     match all {
         0 => String::new(),
@@ -129,7 +129,7 @@ pub fn hot_grid(style: Style, rows: &[HotRow]) -> Grid {
             ]
         })
     });
-    let headers = ["server", "key", "requests", "unsure", "share"];
+    let headers = ["node", "key", "requests", "unsure", "share"];
     let mut grid = Grid::new(&headers, cells).rare(&["unsure", "share"]);
     if let Some(skew) = Skew::of(rows) {
         grid.below = format!(

@@ -22,9 +22,9 @@ pub fn ring_grid(style: Style, ring: &Ring) -> Grid {
         cells
     });
     let headers: &[&str] = if has_band {
-        &["server", "mark", "weight", "share"]
+        &["node", "mark", "weight", "share"]
     } else {
-        &["server", "weight", "share"]
+        &["node", "weight", "share"]
     };
     let mut grid = Grid::new(headers, rows);
     grid.above = above_ring(style, ring);
@@ -60,7 +60,7 @@ fn mark(style: Style, node: NodeId) -> String {
 pub fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
     let owners: Vec<String> = place.owners.iter().map(ToString::to_string).collect();
     let text = format!(
-        "server{} {} ({}, hash {}, {})",
+        "node{} {} ({}, hash {}, {})",
         if owners.len() == 1 { "" } else { "s" },
         owners.join(", "),
         place.placement,

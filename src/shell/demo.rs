@@ -52,8 +52,8 @@ static RECORDINGS: [Scenario; 17] = recordings! {
     "counted-twice" "counted_twice" "An acknowledgement that arrives twice.";
     "deleted-comes-back" "deleted_comes_back" "A replica that missed a delete.";
     "did-not-succeed-although-it-did" "did_not_succeed_although_it_did" "An outcome that is not known.";
-    "ejected-server-returns-stale" "ejected_server_returns_stale" "A server comes back with old data.";
-    "ejection-moves-every-key" "ejection_moves_every_key" "A server that is down keeps its place.";
+    "ejected-server-returns-stale" "ejected_server_returns_stale" "A node comes back with old data.";
+    "ejection-moves-every-key" "ejection_moves_every_key" "A node that is down keeps its place.";
     "expire-revives" "expire_revives" "EXPIRE on a key that has expired.";
     "expired-deletes-not-propagated" "expired_deletes_not_propagated" "Each copy expires by itself.";
     "killed-during-move" "killed_during_move" "A node crashes while keys move.";

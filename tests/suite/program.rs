@@ -168,10 +168,7 @@ fn a_demo_that_comes_to_its_end_is_a_success_on_any_cluster() {
     );
     // The user's options replace those of the demo.
     let more = run(&["--replicas", "1", "demo", "lost-at-failover"], b"");
-    assert!(
-        text(&more.stdout).contains("apple -> server 2 "),
-        "{more:?}"
-    );
+    assert!(text(&more.stdout).contains("apple -> node 2 "), "{more:?}");
 }
 
 #[test]
