@@ -196,7 +196,7 @@ impl FromStr for ClockKind {
 pub enum Waited {
     /// The instant was reached.
     Reached,
-    /// Somebody (Ctrl-C) ended the wait early.
+    /// An interrupt (Ctrl-C) ended the wait early.
     Interrupted,
 }
 

@@ -1257,3 +1257,127 @@ fn ctrl_c_ends_the_wait_for_a_pipe() {
     terminal.press(Key::CtrlC);
     terminal.wait_for_end(&["interrupted", PROMPT]);
 }
+
+/// The picture of the README, as the program draws its screen now. `UPDATE_GOLDENFILES=1` writes it.
+#[test]
+fn the_picture_in_the_readme_is_a_session() {
+    const ENTERED: &[&str] = &[
+        "PUT apple red 2s",
+        "PUT banana yellow",
+        "CRASH 1",
+        "PUT banana green",
+        "GET banana",
+        "RESTART 1",
+        "PARTITION 0,1 | 2",
+        "VIA 2 PUT banana brown",
+        "HEAL",
+        "GET banana",
+        "CHECK",
+    ];
+    let options = ["--clock", "virtual", "--replicas", "3"];
+    let quorums = ["--write-quorum", "2", "--read-quorum", "2"];
+    let mut terminal = Terminal::start_sized(&[options, quorums].concat(), 24, 90);
+    terminal.press(Key::CtrlL);
+    terminal.shown().banner = 0;
+    for (number, line) in ENTERED.iter().enumerate() {
+        terminal.wait_for(|shown| shown.rows().last().is_some_and(|row| row.ends_with('>')));
+        terminal.enter(line);
+        terminal.wait_for(|shown| {
+            let entered = shown.rows().iter().filter(|row| row.contains("> ")).count();
+            entered > number && shown.rows().last().is_some_and(|row| row.ends_with('>'))
+        });
+    }
+    terminal.type_text("SLEEP 2");
+    terminal.wait_for(|shown| {
+        shown
+            .rows()
+            .last()
+            .is_some_and(|row| row.ends_with("SLEEP 2"))
+    });
+    let picture = svg(terminal.shown().screen());
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/picture.svg");
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        fs::write(&path, &picture).expect("the picture can be written");
+    }
+    let recorded = fs::read_to_string(&path).expect("a picture");
+    assert!(
+        recorded == picture,
+        "the session is another now:\n{picture}"
+    );
+}
+
+/// A screen as an SVG picture: a text element for each run of characters of one style.
+fn svg(screen: &Screen) -> String {
+    const WIDTH: f32 = 7.2;
+    const HEIGHT: f32 = 16.0;
+    let (rows, columns) = screen.size();
+    let (wide, high) = (
+        f32::from(columns.get()) * WIDTH,
+        f32::from(rows.get()) * HEIGHT,
+    );
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-12 -12 {:.0} {:.0}\">\n\
+         <style>text{{font:12px ui-monospace,Menlo,Consolas,'Liberation Mono',monospace;\
+         white-space:pre}}</style>\n\
+         <rect x=\"-12\" y=\"-12\" width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#161b22\"/>\n",
+        wide + 24.0,
+        high + 24.0
+    );
+    for row in 0..rows.get() {
+        for (column, text, style) in runs(screen, row, columns.get()) {
+            let x = f32::from(column) * WIDTH;
+            let y = f32::from(row) * HEIGHT + 12.0;
+            let long = text.chars().count() as f32 * WIDTH;
+            let text = text.replace('&', "&amp;").replace('<', "&lt;");
+            svg += &format!(
+                "<text x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{long:.1}\" {style}>{text}</text>\n"
+            );
+        }
+    }
+    svg + "</svg>\n"
+}
+
+/// The runs of one style in a row: where each begins, its text and its attributes.
+fn runs(screen: &Screen, row: u16, columns: u16) -> Vec<(u16, String, String)> {
+    let mut runs: Vec<(u16, String, String)> = Vec::new();
+    for column in 0..columns {
+        let Some(cell) = screen.cell(row, column) else {
+            continue;
+        };
+        let text = if cell.has_contents() {
+            cell.contents()
+        } else {
+            " "
+        };
+        let style = style(cell);
+        match runs.last_mut() {
+            Some((_, run, last)) if *last == style => run.push_str(text),
+            _ => runs.push((column, text.into(), style)),
+        }
+    }
+    for run in &mut runs {
+        run.1.truncate(run.1.trim_end().len());
+    }
+    runs.retain(|run| !run.1.is_empty());
+    runs
+}
+
+fn style(cell: &vt100::Cell) -> String {
+    let colour = match cell.fgcolor() {
+        vt100::Color::Idx(1 | 9) => "#ff7b72",
+        vt100::Color::Idx(2 | 10) => "#7ee787",
+        vt100::Color::Idx(3 | 11) => "#e3b341",
+        vt100::Color::Idx(4 | 12) => "#79c0ff",
+        vt100::Color::Idx(5 | 13) => "#d2a8ff",
+        vt100::Color::Idx(6 | 14) => "#56d4dd",
+        vt100::Color::Idx(8) => "#8b949e",
+        _ if cell.dim() => "#8b949e",
+        _ => "#d1d7e0",
+    };
+    let weight = if cell.bold() {
+        " font-weight=\"600\""
+    } else {
+        ""
+    };
+    format!("fill=\"{colour}\"{weight}")
+}

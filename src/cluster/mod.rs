@@ -10,6 +10,33 @@
 //! | `views`, `verify`, `promise`, `limits` | what it holds, whether copies agree, what it promises |
 //! | `inspect`, `latency` | what the owners of a key know, and how long requests took |
 //! | `hosted`, `deadlines` | the nodes, and when each acts next |
+//!
+//! # Promises
+//!
+//! There are six promises, weakest first: nothing, no invented value, no expired read, no stale read, linearizable but for
+//! losses, linearizable. `CHECK` judges each key by its promise, and `QUORUM` shows the weakest of all keys. It is the weakest that was in
+//! force since the history began:
+//!
+//! | when | promise |
+//! | --- | --- |
+//! | W + R > N, and R > 1 or N = 1 | linearizable |
+//! | W = N and R = 1 < N | no stale read; a write with an unknown outcome may be seen and then not be seen |
+//! | W + R <= N, or N > 1 on nodes that evict | no expired read; no invented value for a key on which `EXPIRE`, `PERSIST` or `INCR` was used, since an old copy may have an old deadline |
+//! | N = 1, and a node has crashed or nodes evict | linearizable but for losses |
+//! | a clock is wrong (`SKEW`) | at most no stale read |
+//! | W or more nodes lose their memory before they have merged it again, with N > 1 | at most no expired read, as for small quorums |
+//! | any node crashes, where nodes have a capacity and the policy `none`, with N > 1 | the same: it may have no room for what it had |
+//! | a node restarts with `cold`, `hints` or `stale`, with N > 1 | the same |
+//! | a node restarts with `stale`, with N = 1 | at most no stale read |
+//! | `ADD`, `CAS`, `INCR`, `EXPIRE` or `PERSIST` is in flight together with another write to the key | for this key at most as for small quorums |
+//! | one of these has an unknown outcome, or follows a write with an unknown outcome before an acknowledged `PUT` or `DEL` | for this key at most no stale read |
+//!
+//! N is the number of replicas, W the write quorum and R the read quorum. Until a move is over, a request
+//! needs a quorum of the owners before the change and one of the owners after it, so the promises hold
+//! meanwhile.
+//!
+//! The history keeps the latest 10,000 operations. It forgets the oldest ones and keeps the possible
+//! values of each key, so that the rest can be judged. Values over 64 bytes are kept as length and hash.
 
 mod copies;
 mod deadlines;

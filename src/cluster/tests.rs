@@ -26,7 +26,7 @@ fn a_key_and_a_value_may_be_as_long_as_the_config_says() {
 }
 
 #[test]
-fn tombstones_go_when_their_time_comes_though_nobody_looks() {
+fn tombstones_go_at_their_time_without_a_request() {
     let config = Config::new().replicas(3);
     let put = |cluster: &mut Cluster, key: &[u8]| {
         let put = cluster.put(Instant::START, key, b"value", None);

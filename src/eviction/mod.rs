@@ -267,21 +267,21 @@ macro_rules! policies {
 }
 
 policies! {
-    None "none" "Nothing goes: a full node refuses the write." |_| NoEviction::default();
-    Random "random" "Any entry." Random::new;
+    None "none" "None: a full node refuses the write." |_| NoEviction::default();
+    Random "random" "A random entry." Random::new;
     Fifo "fifo" "The oldest." |_| Fifo::default();
     Lru "lru" "The least recently used." |_| Lru::default();
     Lfu "lfu" "The least frequently used, of those the least recently." |_| Lfu::default();
-    SecondChance "second-chance" "The oldest that was not used since it was last spared." |_| SecondChance::default();
+    SecondChance "second-chance" "The oldest entry that was not used since it was last spared." |_| SecondChance::default();
     Slru "slru" "The least recently used, of those used once before those used again." |_| Slru::default();
-    TwoQ "2q" "The oldest newcomer; what comes back soon is kept by recency." |_| TwoQ::default();
-    Arc "arc" "By recency or by frequency, whichever would have hit more of late." |_| Arc::default();
-    Lirs "lirs" "The one with the longest time between its last two uses." |_| Lirs::default();
-    Sieve "sieve" "The oldest behind a moving hand that was not used since the hand passed." |_| Sieve::default();
-    S3Fifo "s3-fifo" "The oldest newcomer; what is used twice moves on to a main queue." |_| S3Fifo::default();
-    WTinyLfu "w-tinylfu" "Of the newest and the oldest the one that was asked for less often." |_| WTinyLfu::default();
-    Hyperbolic "hyperbolic" "Of 64 at random the one with the fewest uses for its age." Hyperbolic::new;
-    Ttl "ttl" "The one whose deadline is nearest." |_| Ttl::default();
+    TwoQ "2q" "The oldest newcomer; an entry that comes back soon is kept by recency." |_| TwoQ::default();
+    Arc "arc" "The least recently or the least frequently used, whichever list was worth less lately." |_| Arc::default();
+    Lirs "lirs" "The entry with the longest time between its last two uses." |_| Lirs::default();
+    Sieve "sieve" "The oldest entry behind a moving hand that was not used since the hand passed." |_| Sieve::default();
+    S3Fifo "s3-fifo" "The oldest newcomer; an entry that is used twice moves to a main queue." |_| S3Fifo::default();
+    WTinyLfu "w-tinylfu" "The newest and the oldest entry compete; the less popular one goes." |_| WTinyLfu::default();
+    Hyperbolic "hyperbolic" "Of 64 random entries the one with the fewest uses for its age." Hyperbolic::new;
+    Ttl "ttl" "The entry with the nearest deadline." |_| Ttl::default();
 }
 
 /// The error of parsing an [`Eviction`].

@@ -13,7 +13,7 @@ const HABITS: &[(&[&str], &str)] = &[
     (&["SETNX"], "use ADD"),
     (
         &["GETSET", "REPLACE"],
-        "use PUT, or CAS if nobody may come between",
+        "use PUT, or CAS to fail if another client writes in between",
     ),
     (&["GETDEL"], "use GET, then DEL"),
     (&["GETEX", "TOUCH"], "use GET, then EXPIRE"),

@@ -87,7 +87,7 @@ fn promise(at_least: Promise, at_most: Promise) -> String {
     if at_least == at_most {
         at_least.to_string()
     } else {
-        format!("unknown, at least {at_least}, at most {at_most}")
+        format!("undecided: at least {at_least}, at most {at_most}")
     }
 }
 

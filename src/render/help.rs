@@ -114,64 +114,46 @@ fn command_text(style: Style, spec: &Spec) -> String {
 fn notes(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Quorum => &[
-            "With w + r > replicas, w > replicas / 2 and r > 1 every key is a linearizable register \
-             with expiry, as long as fewer than w of its owners lose their memory between two heals \
-             and none of them restarts cold, stale or with hints only.",
-            "With w = replicas and r = 1 there is no stale read, but what is unknown may come and go. \
-             With less, answers come faster and may be stale while something is broken.",
-            "While a clock is wrong (SKEW) the promise is at most no stale read. With replicas and a \
-             capacity no more is promised than that no value is invented, since nodes evict.",
-            "The promise shown is the weakest since the history began; CHECK judges by it.",
+            "With w + r > replicas, w > replicas / 2 and r > 1 every key is a linearizable register with expiry. That holds as long as fewer than w of its owners lose their memory between two heals, and none of them restarts cold, stale or with hints.",
+            "With w = replicas and r = 1 there is no stale read, but a write with an unknown outcome may be seen and then not be seen. With less, requests are faster, and reads may be stale while a fault is active.",
+            "While a clock is wrong (SKEW) the promise is at most no stale read. With replicas on nodes that evict it is at most no expired read.",
+            "The promise shown is the weakest since the history began. CHECK judges by it.",
         ],
         Verb::Heal => &[
-            "Without ALL, nodes that have crashed or are paused, and wrong clocks, stay so. At a prompt \
-             and in JSON the reply names them. With ALL nodes restart with resync.",
+            "Without ALL, crashed and paused nodes and wrong clocks stay so; at a prompt and in JSON the reply names them. With ALL, nodes restart with resync.",
         ],
         Verb::Fill => &[
-            "Options come in any order. At most 1,000,000 keys and 1 GiB. TTLs between two times come from \
-             the seed, in steps of a millisecond.",
+            "Options come in any order. At most 1,000,000 keys and 1 GiB. TTLs between two times come from the seed, in steps of a millisecond.",
         ],
         Verb::Plan => {
-            &["The change is carried out on a copy of the cluster, which is dropped then."]
+            &["It carries the change out on a copy of the cluster and then drops the copy."]
         }
         Verb::Capacity => &[
-            "CAPACITY none BYTES lifts one of the two bounds. Without NODE it is for all nodes, also those \
-             with a capacity of their own and those that join.",
+            "CAPACITY none BYTES removes one of the two limits. Without NODE it sets all nodes, also those with their own capacity and those that join later.",
         ],
         Verb::Stats => &[
-            "requests, p50 and p99 are of the whole cluster: how long requests on keys took until they \
-             had an outcome, in the time of the cluster. A request that is done in its own instant took \
-             0 ms. A time with a ~ is too long by at most a sixteenth. timeouts are requests that failed \
-             because nodes did not answer in time; retries, how often a client asked another owner. \
-             RESET also forgets the keys of HOT; contents stay.",
+            "requests, p50 ms and p99 ms are the number of requests on keys in the cluster and their latency, in the time of the cluster. A request that completes in its own instant takes 0 ms. A time with a ~ is at most a sixteenth too long.",
+            "timeouts counts requests that failed because nodes did not answer in time; retries counts how often a client asked another owner.",
+            "RESET also forgets the keys of HOT. Contents stay.",
         ],
         Verb::Inspect => &[
-            "rank is - where a node has no capacity, and where chance decides (EVICTION random). \
-             The order holds as long as no entry is used, stored or removed.",
+            "rank is - where a node has no capacity, or the policy chooses at random. The order holds until an entry is used, stored or removed.",
         ],
-        Verb::Repeat => &[
-            "In JSON it answers with one object, which has the latest 1,000 objects of its turns.",
-        ],
+        Verb::Repeat => {
+            &["In JSON the reply is one object with the latest 1,000 objects of its turns."]
+        }
         Verb::Step => &[
-            "Messages of one instant are delivered one by one; what is then still due is \
-             done before the next command that is not LINKS or STEP. On the real clock it waits.",
+            "Messages of one instant are delivered one by one. Timers that are due then run before the next command other than LINKS and STEP. On the real clock STEP waits.",
         ],
         Verb::Trace => &[
-            "Meanwhile requests go as messages, as they do where something is broken. It \
-             keeps the first 10,000 messages and counts the rest.",
+            "While it runs, requests go by message, as they do when a fault is active. It keeps the first 10,000 messages and counts the rest.",
         ],
         Verb::History => &[
-            "It is kept from the start where keys have replicas, and otherwise from the \
-             first fault or the first HISTORY or CHECK on; keys that are there by then count as put at \
-             that time. It holds the latest 10,000 operations, and values over 64 bytes as length and \
-             hash.",
+            "With replicas it is recorded from the start, otherwise from the first fault, HISTORY or CHECK on; keys that are present then count as put at that time. It holds the latest 10,000 operations. Values over 64 bytes are kept as length and hash.",
         ],
         Verb::Check => &[
-            "From the strongest: linearizable; linearizable but for losses; no stale \
-             read; no expired read; no invented value; nothing. A key that falls short is shown with \
-             the fewest operations that show it. It fails (exit status 1) if the promise named is \
-             broken, or without one the weakest promise since the history began (QUORUM shows it). If \
-             it cannot decide, it says so (exit status 3). The state of the copies fails nothing.",
+            "The promises, strongest first: linearizable; linearizable but for losses; no stale read; no expired read; no invented value; nothing. For a key that falls short it shows the fewest operations that prove it.",
+            "It fails (exit status 1) if the promise that you name is broken, or else the weakest promise since the history began (QUORUM shows it). If it cannot decide, it says so (exit status 3). The state of the copies never makes it fail.",
         ],
         Verb::Clear => &[
             "At a terminal it asks before it removes more than 100 keys. Ctrl-L clears \
@@ -237,27 +219,4 @@ fn object(spec: &Spec) -> Value {
         "summary": spec.summary,
         "example": example.collect::<Value>(),
     })
-}
-
-/// The table of all commands as Markdown, for the README.
-#[must_use]
-pub fn command_table() -> String {
-    let mut text = String::from("| group | command | what it does |\n| --- | --- | --- |\n");
-    for spec in commands() {
-        let also = if spec.aliases.is_empty() {
-            String::new()
-        } else {
-            format!(" (also {})", spec.aliases.join(", "))
-        };
-        let cells = [
-            spec.group.to_string(),
-            format!("`{}`{also}", spec.usage()),
-            spec.summary.into(),
-        ];
-        text += &format!(
-            "| {} |\n",
-            cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
-        );
-    }
-    text
 }

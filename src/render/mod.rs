@@ -34,7 +34,6 @@ use crate::language::Error;
 use crate::language::word;
 use crate::reply::Reply;
 
-pub use help::command_table;
 pub use nested::{CommandLine, JsonText, Repeated, repeated, traced};
 pub use style::{Paint, Style};
 pub use text::grouped;
