@@ -68,14 +68,11 @@ impl Direct {
 const VALUE: &[u8] = &[b'v'; 64];
 
 fn cluster(quorum: usize) -> Cluster {
-    let config = Config {
-        nodes: 5,
-        replicas: 3,
-        write_quorum: quorum,
-        read_quorum: quorum,
-        hot_keys: 0,
-        ..Config::default()
-    };
+    let config = Config::new()
+        .quorums(quorum, quorum)
+        .nodes(5)
+        .replicas(3)
+        .hot_keys(0);
     Cluster::new(config).expect("a cluster")
 }
 

@@ -47,6 +47,7 @@ use shardlab::eviction::{Eviction, EvictionPolicy, Lru, Sieve};
 use shardlab::id::NodeId;
 use shardlab::node::Node;
 use shardlab::time::Instant;
+use shardlab::{Cluster, Config, SharedCache};
 
 type Bytes = Box<[u8]>;
 
@@ -128,6 +129,33 @@ impl<P: EvictionPolicy> Contender for Ours<P> {
         let deadline = Instant::START.after(ttl).expect("a deadline");
         self.store(key, value, Some(deadline));
     }
+}
+
+/// A cluster of one node that threads may share: the lock, the clock and the timer come on top.
+impl Contender for SharedCache {
+    fn get(&mut self, key: &[u8]) -> bool {
+        let found = Self::get(self, key).expect("an answer");
+        found.is_some_and(|value| see(&value))
+    }
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        Self::put(self, key, value, None).expect("room");
+    }
+    fn delete(&mut self, key: &[u8]) {
+        Self::delete(self, key).expect("an answer");
+    }
+    fn put_ttl(&mut self, key: &[u8], value: &[u8], ttl: Duration) {
+        Self::put(self, key, value, Some(ttl)).expect("room");
+    }
+}
+
+/// Shares a cluster of one node with room for so many entries.
+fn shared(entries: usize) -> SharedCache {
+    let config = Config::new()
+        .nodes(1)
+        .capacity(Capacity::entries(entries as u64))
+        .event_log(0);
+    let cluster = Cluster::new(config).expect("a cluster");
+    SharedCache::start(cluster).expect("a thread")
 }
 
 /// A node with room for so many entries.
@@ -314,6 +342,9 @@ fn rows() -> Vec<Row> {
             &[Plain, Ttls, Zipf, Expiry],
             |job, n| run_ours(job, n, |n| node(n, Eviction::Lru.policy(0))),
         ),
+        row("shardlab shared (lru)", &[Plain, Ttls, Zipf], |job, n| {
+            run(job, n, shared)
+        }),
         row("std HashMap", &[Plain], |job, n| {
             run(job, n, |_| HashMap::<Bytes, Bytes, RandomState>::default())
         }),

@@ -7,6 +7,13 @@ use crate::placement::PlacementKind;
 use crate::time::MAX_DURATION;
 
 /// How much a node may hold; `None`: without bound.
+///
+/// ```
+/// use shardlab::config::Capacity;
+///
+/// let both = Capacity::entries(1000).and_bytes(1 << 20);
+/// assert_eq!((both.entries, both.bytes), (Some(1000), Some(1 << 20)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capacity {
     /// The most entries.
@@ -16,6 +23,33 @@ pub struct Capacity {
 }
 
 impl Capacity {
+    /// At most so many entries.
+    #[must_use]
+    pub const fn entries(most: u64) -> Self {
+        Self {
+            entries: Some(most),
+            bytes: None,
+        }
+    }
+
+    /// At most so many bytes, as the store counts them.
+    #[must_use]
+    pub const fn bytes(most: u64) -> Self {
+        Self {
+            entries: None,
+            bytes: Some(most),
+        }
+    }
+
+    /// This, and at most so many bytes.
+    #[must_use]
+    pub const fn and_bytes(self, most: u64) -> Self {
+        Self {
+            bytes: Some(most),
+            ..self
+        }
+    }
+
     /// Whether there is any bound.
     #[must_use]
     pub fn is_bounded(&self) -> bool {
@@ -25,6 +59,7 @@ impl Capacity {
 
 /// A bug that is built in on purpose, so that it can be seen that the checks find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InjectedBug {
     /// An acknowledgement that arrives twice counts twice.
     CountedAcks,
@@ -56,7 +91,26 @@ pub enum InjectedBug {
 }
 
 /// How to build a [`Cluster`](crate::Cluster).
+///
+/// There is a method for each setting. [`Cluster::new`](crate::Cluster::new) checks the bounds.
+///
+/// ```
+/// use shardlab::config::{Capacity, Config};
+/// use shardlab::eviction::Eviction;
+/// use shardlab::placement::PlacementKind;
+///
+/// let config = Config::new()
+///     .nodes(5)
+///     .placement(PlacementKind::Ring)
+///     .replicas(3)
+///     .quorums(2, 2)
+///     .capacity(Capacity::entries(10_000))
+///     .eviction(Eviction::Sieve);
+/// assert!(config.check().is_ok());
+/// assert!(config.nodes(2).check().is_err(), "fewer nodes than replicas");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// How many nodes: 1 to [`MAX_NODES`]. Default 3.
     pub nodes: u32,
@@ -82,7 +136,7 @@ pub struct Config {
     pub grace: Duration,
     /// How many operations the history keeps; 0: none. Default 0.
     pub history: usize,
-    /// Whether requests with versions always go as messages, also where nothing is broken and calls
+    /// Whether requests always go as messages, also where nothing is broken and calls
     /// would come to the same. Default: no.
     pub always_by_message: bool,
     /// A bug to be built in, for tests of the checks. Default: none.
@@ -127,6 +181,7 @@ impl Default for Config {
 
 /// A [`Config`] that no cluster can be built from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// The number of nodes is out of bounds.
     #[error("a cluster has 1 to {MAX_NODES} nodes, not {0}")]
@@ -157,7 +212,52 @@ pub enum ConfigError {
     },
 }
 
+/// A method for each of these fields, which sets it.
+macro_rules! setters {
+    ($($field:ident: $type:ty => $doc:literal,)*) => {
+        $(
+            #[doc = $doc]
+            #[must_use]
+            pub const fn $field(mut self, $field: $type) -> Self {
+                self.$field = $field;
+                self
+            }
+        )*
+    };
+}
+
 impl Config {
+    /// The default settings: three nodes, one owner a key, no bound on what a node holds.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    setters! {
+        nodes: u32 => "Sets [`Config::nodes`], the number of nodes.",
+        placement: PlacementKind => "Sets [`Config::placement`], how keys are placed.",
+        event_log: usize => "Sets [`Config::event_log`], how many events the log keeps.",
+        capacity: Capacity => "Sets [`Config::capacity`], how much each node may hold.",
+        eviction: Eviction => "Sets [`Config::eviction`], which entries leave a full node.",
+        hot_keys: usize => "Sets [`Config::hot_keys`], the counters for the most requested keys.",
+        replicas: usize => "Sets [`Config::replicas`], how many owners each key has.",
+        timeout: Duration => "Sets [`Config::timeout`], how long a coordinator waits.",
+        grace: Duration => "Sets [`Config::grace`], how long a node remembers that a key is gone.",
+        history: usize => "Sets [`Config::history`], how many operations the history keeps.",
+        seed: u64 => "Sets [`Config::seed`], what all randomness comes from.",
+        max_key: usize => "Sets [`Config::max_key`], the longest key in bytes.",
+        max_value: usize => "Sets [`Config::max_value`], the longest value in bytes.",
+    }
+
+    /// Sets [`Config::write_quorum`] and [`Config::read_quorum`], W and R: how many owners must have
+    /// a write before it is acknowledged, and how many a read asks.
+    #[must_use]
+    pub const fn quorums(mut self, write: usize, read: usize) -> Self {
+        self.write_quorum = write;
+        self.read_quorum = read;
+        self
+    }
+
     /// Checks the bounds.
     ///
     /// # Errors

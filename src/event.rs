@@ -8,7 +8,19 @@ use crate::id::NodeId;
 use crate::time::Instant;
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its text is for people, with the key in ASCII and escapes:
+///
+/// ```
+/// use shardlab::event::{Event, EventKind};
+/// use shardlab::id::NodeId;
+/// use shardlab::time::Instant;
+///
+/// let crash = Event::of_node(Instant::from_millis(1500), NodeId(2), EventKind::Crashed);
+/// assert_eq!(crash.to_string(), "1s500ms node 2 crashed");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Event {
     /// When, on the clock of the world: for an expiry the deadline, however late it is noticed,
     /// unless the node's own clock is wrong or the node was paused.
@@ -24,6 +36,36 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event that concerns the cluster as a whole.
+    #[must_use]
+    pub fn of_cluster(at: Instant, kind: EventKind) -> Self {
+        Self {
+            at,
+            node: None,
+            kind,
+            key: Box::default(),
+            deadline: None,
+        }
+    }
+
+    /// An event that concerns a key at a node.
+    #[must_use]
+    pub fn of_key(
+        at: Instant,
+        node: NodeId,
+        kind: EventKind,
+        key: &[u8],
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self {
+            at,
+            node: Some(node),
+            kind,
+            key: key.into(),
+            deadline,
+        }
+    }
+
     /// An event that concerns a node as a whole.
     #[must_use]
     pub fn of_node(at: Instant, node: NodeId, kind: EventKind) -> Self {
@@ -34,6 +76,34 @@ impl Event {
             key: Box::default(),
             deadline: None,
         }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.at)?;
+        if let Some(node) = self.node {
+            write!(f, " node {node}")?;
+        }
+        write!(f, " {}", self.kind)?;
+        match &self.kind {
+            EventKind::Nemesis(action) => write!(f, " {action}"),
+            kind if kind.has_key() => write!(f, " {}", self.key.escape_ascii()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Like the struct, with the key as text.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("at", &self.at)
+            .field("node", &self.node)
+            .field("kind", &self.kind)
+            .field("key", &format_args!("\"{}\"", self.key.escape_ascii()))
+            .field("deadline", &self.deadline)
+            .finish()
     }
 }
 
@@ -55,6 +125,16 @@ pub enum EventKind {
     Paused,
     /// The node runs again.
     Resumed,
+    /// The node joined the cluster.
+    Joined,
+    /// The node left the cluster.
+    Left,
+    /// The node's clock was set ahead by so many nanoseconds, or behind; 0: it is right.
+    Skewed(i64),
+    /// Links were cut: the command that cuts them.
+    Partitioned(Box<str>),
+    /// All faults of the network were lifted.
+    Healed,
     /// The fault injector acted: the command for what it did.
     Nemesis(Box<str>),
 }
@@ -77,6 +157,11 @@ impl fmt::Display for EventKind {
             Self::Restarted => "restarted",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Joined => "joined",
+            Self::Left => "left",
+            Self::Skewed(_) => "skewed",
+            Self::Partitioned(_) => "partitioned",
+            Self::Healed => "healed",
             Self::Nemesis(_) => "nemesis",
         })
     }
@@ -85,6 +170,13 @@ impl fmt::Display for EventKind {
 /// A place in an [`EventLog`], between two events. A reader keeps one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor(u64);
+
+impl Cursor {
+    /// The place so many events later.
+    pub(crate) fn advanced(self, events: u64) -> Self {
+        Self(self.0.saturating_add(events))
+    }
+}
 
 /// The most events that a log holds between two trims, whatever its capacity.
 const MAX_BURST: usize = 1_000_000;
@@ -106,6 +198,7 @@ pub struct EventLog {
 }
 
 /// The events after a cursor.
+#[derive(Debug)]
 pub struct Since<I> {
     /// How many events after the cursor the log no longer has.
     pub missed: u64,
@@ -192,6 +285,20 @@ mod tests {
 
     fn event(n: u64) -> Event {
         Event::of_node(Instant::from_nanos(n), NodeId(0), EventKind::Crashed)
+    }
+
+    #[test]
+    fn the_text_of_an_event_shows_its_key() {
+        let at = Instant::from_millis(2_000);
+        let expiry = Event::of_key(at, NodeId(1), EventKind::Expired, b"a\n\xff", Some(at));
+        assert_eq!(expiry.to_string(), r"2s node 1 expired a\n\xff");
+        let debug = r#"Event { at: 2s, node: Some(NodeId(1)), kind: Expired, key: "a\n\xff", deadline: Some(2s) }"#;
+        assert_eq!(format!("{expiry:?}"), debug);
+        let storm = Event {
+            node: None,
+            ..Event::of_node(at, NodeId(0), EventKind::Nemesis("CRASH 1".into()))
+        };
+        assert_eq!(storm.to_string(), "2s nemesis CRASH 1");
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub struct HotKey {
     pub error: u64,
 }
 
+#[derive(Clone)]
 struct Counter {
     hash: u64,
     key: Vec<u8>,
@@ -31,7 +32,8 @@ struct Counter {
     error: u64,
 }
 
-/// See the module's docs.
+/// Counts the most requested keys with a fixed number of counters. Cost of a request: O(1) amortised.
+#[derive(Clone)]
 pub struct Hot {
     counters: Vec<Counter>,
     /// From a key's hash to its counter.
@@ -55,6 +57,11 @@ impl Hot {
             smallest: 0,
             requests: 0,
         }
+    }
+
+    /// Starts to count anew.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.capacity);
     }
 
     /// All requests that were recorded.

@@ -4,6 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A node's number, counted from 0 and never reused in one cluster.
+///
+/// ```
+/// use shardlab::id::NodeId;
+///
+/// assert_eq!("2".parse(), Ok(NodeId(2)));
+/// assert_eq!(NodeId(2).to_string(), "2");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub u32);
 

@@ -8,12 +8,11 @@
 //! ```
 //! use std::time::Duration;
 //! use shardlab::cluster::Request;
-//! use shardlab::id::NodeId;
 //! use shardlab::operation::{Operation, Outcome};
 //! use shardlab::time::Instant;
 //! use shardlab::{Cache, Cluster, Config};
 //!
-//! let mut cluster = Cluster::new(Config { nodes: 3, ..Config::default() })?;
+//! let mut cluster = Cluster::new(Config::new().nodes(3))?;
 //! let start = Instant::START;
 //! cluster.put(start, b"apple", b"red", Some(start.after(Duration::from_secs(2))?))?;
 //!
@@ -23,7 +22,7 @@
 //! assert_eq!(cluster.get(deadline, b"apple")?, None); // gone at its deadline, not a tick later
 //!
 //! let event = cluster.events().iter().next().expect("an expiry");
-//! assert_eq!((event.node, event.at, &*event.key), (Some(NodeId(2)), deadline, &b"apple"[..]));
+//! assert_eq!(event.to_string(), "2s node 2 expired apple");
 //!
 //! // Many clients at once submit requests and poll for outcomes.
 //! let put = Operation::Put { value: &b"green"[..], deadline: None };
@@ -33,6 +32,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Where to start
+//!
+//! | for | there is |
+//! | --- | --- |
+//! | a cache at instants that you name | [`Cache`], the interface: put, get, delete |
+//! | one cache node | [`Node`], with its [`EvictionPolicy`] |
+//! | many of them as one cache | [`Cluster`], built by a [`Config`] |
+//! | the same for many threads, on the real clock | [`SharedCache`] |
+//! | your own rule of which entry leaves a full node | [`EvictionPolicy`], with an example |
+//! | your own rule of which nodes own a key | [`Placement`], with an example |
+//! | what a prompt needs of any sharded cache | `DistributedCache` in `src/session/backend.rs`, of the program |
+//! | faults, and whether promises were kept | [`network`], [`nemesis`], [`history`], [`checker`], [`simulation`] |
+//!
+//! The program is the feature `shell`, which is on by default. Without the default features the
+//! library needs nothing of a terminal.
+//!
 //! # The map
 //!
 //! A module uses only modules that stand before it here. `tests/suite/layers.rs` lists for each module
@@ -40,11 +55,12 @@
 //!
 //! | layer | modules | what they are |
 //! | --- | --- | --- |
-//! | leaves | [`time`] [`id`] [`hash`] [`rng`] [`stats`] | instants and clocks, node numbers, pinned hashes, random numbers, counts |
-//! | core | [`operation`] [`eviction`] `store` [`event`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] [`replica`] [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
-//! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
+//! | leaves | [`time`] [`id`] `hash` `rng` [`stats`] | instants and clocks, node numbers, pinned hashes, random numbers, counts |
+//! | core | [`operation`] [`eviction`] `store` [`event`] [`cache`] `hot` [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] `replica` [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
+//! | language | `language` `reply` `session` `render` | values in, values out; the session reads the clock |
 //! | lab | [`simulation`] | random clusters under random faults, and the checks of what they promise |
-//! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
+//! | edges | [`shared`] | threads and real time around a cluster |
+//! | | `shell` and `main` | the terminal, pipes, files, threads, real time |
 //!
 //! The core, in this order:
 //!
@@ -55,7 +71,7 @@
 //! - [`node`]: a store with its eviction policy and its counts.
 //! - [`network`]: messages between endpoints, and the faults of links.
 //! - [`history`] and [`checker`]: what clients were told, and which promise it kept.
-//! - [`replica`]: a node that holds copies of keys together with others. It is a state machine: it
+//! - `replica`: a node that holds copies of keys together with others. It is a state machine: it
 //!   gets the time and a message, and returns messages. Its files: `coordinator`, `reading` and
 //!   `writing` carry out requests; `memory` and `tombstones` are what a replica knows; `decision`
 //!   is what a conditional operation does to a value; `owners` and `rules` say how many owners are
@@ -64,12 +80,12 @@
 //! - [`cluster`]: nodes, placement, network, clients and moves together.
 //! - [`nemesis`]: injects random faults.
 //!
-//! A line takes four steps: text → [`language::Command`] → [`reply::Reply`] → text. Executing
+//! A line takes four steps: text → `language::Command` → `reply::Reply` → text. Executing
 //! prints nothing, and rendering decides nothing.
 //!
-//! A [`session::Session`] is one client of a [`session::World`], which is a backend and a clock. The
-//! backend is any [`session::DistributedCache`]; the simulated cluster is one
-//! ([`session::SimulatedCluster`]). The command catalog says which capability of the backend a command
+//! A `session::Session` is one client of a `session::World`, which is a backend and a clock. The
+//! backend is any `session::DistributedCache`; the simulated cluster is one
+//! (`session::SimulatedCluster`). The command catalog says which capability of the backend a command
 //! needs.
 //!
 //! # Requests
@@ -152,30 +168,62 @@ pub mod cluster;
 pub mod config;
 pub mod event;
 pub mod eviction;
-pub mod hash;
 pub mod history;
-pub mod hot;
 pub mod id;
-pub mod language;
 pub mod nemesis;
 pub mod network;
 pub mod node;
 pub mod operation;
 pub mod placement;
-pub mod render;
-pub mod replica;
-pub mod reply;
-pub mod rng;
-pub mod session;
-pub mod shell;
+pub mod shared;
 pub mod simulation;
 pub mod stats;
 mod store;
 pub mod time;
 
+// Not for users of the library, and free to change. Tests and benchmarks use them.
+#[doc(hidden)]
+pub mod hash;
+#[doc(hidden)]
+pub mod hot;
+#[doc(hidden)]
+pub mod replica;
+#[doc(hidden)]
+pub mod rng;
+
+// The program. Its tests use some of it.
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "private modules of the program")]
+pub mod language;
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "private modules of the program")]
+pub mod render;
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+pub mod reply;
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "private modules of the program")]
+pub mod session;
+#[cfg(feature = "shell")]
+#[allow(unreachable_pub, reason = "private modules of the program")]
+mod shell;
+
 pub use cache::Cache;
 pub use cluster::Cluster;
 pub use config::Config;
+pub use eviction::EvictionPolicy;
+pub use node::Node;
+pub use placement::Placement;
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+pub use session::DistributedCache;
+pub use shared::SharedCache;
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+pub use shell::main;
 
 /// The README's example is run with the others.
 #[cfg(doctest)]

@@ -11,7 +11,7 @@ use crate::config::Capacity;
 use crate::event::{Event, EventKind, EventLog};
 use crate::eviction::{EvictionPolicy, Slot};
 use crate::hash::rapidhash;
-use crate::hot::Hot;
+pub use crate::hot::{Hot, HotKey};
 use crate::id::NodeId;
 use crate::operation::PutError;
 use crate::stats::Stats;
@@ -61,8 +61,7 @@ pub(crate) enum Origin {
 ///
 /// let mut log = EventLog::new(100);
 /// let mut node = Node::<Lru>::new(NodeId(0));
-/// let two = Capacity { entries: Some(2), bytes: None };
-/// node.bound(Instant::START, two, Lru::default(), &mut log);
+/// node.bound(Instant::START, Capacity::entries(2), Lru::default(), &mut log);
 /// for key in [b"a", b"b", b"c"] {
 ///     node.put(Instant::START, key, b"value", None, &mut log)?;
 /// }
@@ -70,6 +69,7 @@ pub(crate) enum Origin {
 /// assert_eq!(node.get(Instant::START, b"a", &mut log), None);
 /// # Ok::<(), shardlab::operation::PutError>(())
 /// ```
+#[derive(Clone)]
 pub struct Node<P: EvictionPolicy = Box<dyn EvictionPolicy>> {
     id: NodeId,
     store: Store,
@@ -97,13 +97,13 @@ pub(crate) struct Usage {
 
 impl Usage {
     /// Adds an entry with a key and a value of these lengths.
-    pub fn add(&mut self, key: usize, value: usize) {
+    pub(crate) fn add(&mut self, key: usize, value: usize) {
         self.entries += 1;
         self.bytes += store::cost(key, value) as u64;
     }
 
     /// Whether a node of this capacity can hold it.
-    pub fn fits(&self, capacity: Capacity) -> bool {
+    pub(crate) fn fits(&self, capacity: Capacity) -> bool {
         capacity.entries.is_none_or(|most| self.entries <= most)
             && capacity.bytes.is_none_or(|most| self.bytes <= most)
     }
@@ -257,6 +257,15 @@ impl<P: EvictionPolicy> Node<P> {
         removed
     }
 
+    /// Starts to count anew.
+    pub fn reset_counts(&mut self) {
+        (self.hits, self.misses) = (0, 0);
+        (self.evicted, self.expired) = (0, 0);
+        if let Some(hot) = &mut self.hot {
+            hot.clear();
+        }
+    }
+
     /// The keys of all entries, including those that are due, in no meaningful order.
     pub fn keys(&self) -> impl Iterator<Item = &[u8]> + '_ {
         self.store.slots().map(|slot| self.store.key(slot))
@@ -338,13 +347,7 @@ impl<P: EvictionPolicy> Node<P> {
         log: &mut EventLog,
     ) {
         let (node, key) = (self.id, self.store.key(slot));
-        log.record(|| Event {
-            at,
-            node: Some(node),
-            kind,
-            key: key.into(),
-            deadline,
-        });
+        log.record(|| Event::of_key(at, node, kind, key, deadline));
     }
 
     fn take_out(&mut self, slot: Slot, cause: Cause) {
@@ -591,6 +594,7 @@ pub(crate) fn look_ahead<'a, P: EvictionPolicy + 'a>(
 }
 
 /// The most keys that [`look_ahead`] prefetches.
+#[cfg(feature = "shell")]
 pub(crate) const AHEAD: usize = store::AHEAD;
 
 #[cfg(test)]

@@ -14,6 +14,23 @@ pub type Bytes = Arc<[u8]>;
 /// `V` is how values are held: borrowed while a request is submitted, shared while it is in
 /// flight, and cut down to what a judge needs in a history. Deadlines are absolute: at its
 /// deadline a key is gone.
+///
+/// ```
+/// use shardlab::cluster::Request;
+/// use shardlab::operation::{Operation, Outcome};
+/// use shardlab::time::Instant;
+/// use shardlab::{Cluster, Config};
+///
+/// let mut cluster = Cluster::new(Config::new())?;
+/// let mut outcome = |operation| {
+///     let ticket = cluster.submit(Instant::START, Request::new(b"visits", operation));
+///     ticket.map(|ticket| cluster.take(ticket).expect("nothing is disturbed").outcome)
+/// };
+/// assert_eq!(outcome(Operation::Incr { delta: 2 })?, Outcome::Number(2));
+/// assert_eq!(outcome(Operation::add(b"1", None))?, Outcome::Applied(false));
+/// assert_eq!(outcome(Operation::cas(b"2", b"5", None))?, Outcome::Applied(true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation<V> {
     /// Read the value.
@@ -173,6 +190,7 @@ impl<V: AsRef<[u8]>> Operation<V> {
 
 /// The outcome of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The write is acknowledged.
     Done,
@@ -194,6 +212,17 @@ impl Outcome {
     pub fn is_certain(&self) -> bool {
         !matches!(self, Self::Refused(_) | Self::Unknown(_))
     }
+
+    /// Whether it failed because nodes did not answer in time.
+    #[must_use]
+    pub fn has_timed_out(&self) -> bool {
+        match self {
+            Self::Refused(Refusal::Quorum(short)) | Self::Unknown(short) => {
+                !short.silent.is_empty()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A value that was read.
@@ -209,6 +238,7 @@ pub struct Found {
 
 /// Why an operation was certainly not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The entry has no place in a store.
     #[error(transparent)]
@@ -223,6 +253,7 @@ pub enum Refusal {
 
 /// Why an entry was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PutError {
     /// The key is longer than the bound in the config.
     #[error("the key is {len} bytes long; at most {max} are allowed")]
@@ -261,6 +292,7 @@ pub enum PutError {
 
 /// Why a value cannot be counted up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CountError {
     /// The stored value is no whole number in the range of an `i64`.
     #[error("the value is not a whole number between -2^63 and 2^63-1")]
@@ -335,20 +367,20 @@ impl fmt::Display for Shortfall {
         } = self;
         write!(f, "{} of {needed} owners needed answered", answered.len())?;
         if !answered.is_empty() {
-            write!(f, " ({})", servers(answered))?;
+            write!(f, " ({})", node_list(answered))?;
         }
         let missing = self.missing();
         if !missing.is_empty() {
-            write!(f, "; {} did not", servers(&missing))?;
+            write!(f, "; {} did not", node_list(&missing))?;
         }
         Ok(())
     }
 }
 
-/// `servers 0, 1`.
+/// `nodes 0, 1`.
 #[must_use]
-pub fn servers(nodes: &[NodeId]) -> String {
+pub fn node_list(nodes: &[NodeId]) -> String {
     let s = if nodes.len() == 1 { "" } else { "s" };
     let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-    format!("server{s} {}", nodes.join(", "))
+    format!("node{s} {}", nodes.join(", "))
 }

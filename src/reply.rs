@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::checker::{Promise, Verdict};
-use crate::cluster::{Disorder, MoveCost, Status};
+use crate::cluster::{Disorder, MoveCost, OwnerCopy, Quantile, Status};
 use crate::config::Capacity;
 use crate::event::Event;
-use crate::eviction::Eviction;
 use crate::history::Call;
 use crate::hot::HotKey;
 use crate::id::NodeId;
@@ -14,7 +13,7 @@ use crate::language::word::{Bytes, Shown};
 use crate::language::{Change, Error, Topic};
 use crate::nemesis::Nemesis;
 use crate::network::Endpoint;
-use crate::placement::{Location, Member, PlacementKind};
+use crate::placement::{Location, Member};
 use crate::stats::Stats;
 use crate::time::{ClockKind, Instant};
 
@@ -53,6 +52,8 @@ pub enum Reply<'a> {
     Size(u64),
     /// The time since the start.
     Time { elapsed: Duration, clock: ClockKind },
+    /// Whether expiries are printed as they happen.
+    Notices(bool),
     /// The clock in use.
     Clock(ClockKind),
     /// What each node holds, by number.
@@ -60,7 +61,7 @@ pub enum Reply<'a> {
     /// Who owns which part of all hashes.
     Ring(Ring),
     /// How keys are placed.
-    Placement(PlacementKind),
+    Placement(&'static str),
     /// How much goes wrong by itself.
     Nemesis(Nemesis),
     /// What a change of members or placement has cost.
@@ -68,13 +69,27 @@ pub enum Reply<'a> {
     /// The most requested keys of each node, by number.
     Hot(Vec<HotRow>),
     /// Which entries leave a full node.
-    Eviction(Eviction),
-    /// How much each node may hold.
-    Capacity(Capacity),
+    Eviction(&'static str),
+    /// How much each node, or one node, may hold.
+    Capacity(Bounds),
     /// Where a key lives.
     Where(Whereabouts<'a>),
     /// Counts of the cluster, or of one node.
-    Stats { node: Option<NodeId>, stats: Stats },
+    Stats {
+        node: Option<NodeId>,
+        stats: Stats,
+        latency: Option<Latency>,
+    },
+    /// What each owner of a key has at this instant.
+    Copies {
+        key: Bytes<'a>,
+        now: Instant,
+        copies: Vec<OwnerCopy>,
+    },
+    /// So many generated keys are stored, and the error if some are not.
+    Filled { stored: u64, error: Option<Error> },
+    /// The faults that healing leaves, as commands that bring them about.
+    Healed(Vec<String>),
     /// Events, oldest first.
     Events(Vec<Event>),
     /// How many owners each key has.
@@ -138,6 +153,8 @@ pub enum Left {
 pub struct NodeRow {
     /// Its number.
     pub node: NodeId,
+    /// Its weight in the placement; `None` if it is no member: it is leaving.
+    pub weight: Option<u32>,
     /// What it is doing.
     pub state: Status,
     /// How much of its capacity it uses, from 0 to 1; `None` without a bound.
@@ -146,11 +163,37 @@ pub struct NodeRow {
     pub stats: Stats,
 }
 
+/// How much nodes may hold.
+#[derive(Debug)]
+pub struct Bounds {
+    /// The node that was asked for; `None`: all.
+    pub node: Option<NodeId>,
+    /// The capacity of this node, or the common one.
+    pub capacity: Capacity,
+    /// The nodes with another one than the common, by number.
+    pub others: Vec<(NodeId, Capacity)>,
+}
+
+/// How long requests took, in the time of the cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Latency {
+    /// How many requests had an outcome.
+    pub requests: u64,
+    /// The time that half of them did not exceed; `None` without any.
+    pub median: Option<Quantile>,
+    /// The time that 99 % of them did not exceed; `None` without any.
+    pub p99: Option<Quantile>,
+    /// How many failed because nodes did not answer in time.
+    pub timeouts: u64,
+    /// How often a client asked another owner.
+    pub retries: u64,
+}
+
 /// The placement, drawn.
 #[derive(Debug)]
 pub struct Ring {
     /// How keys are placed.
-    pub placement: PlacementKind,
+    pub placement: &'static str,
     /// The primary owners at equal steps through all hashes; empty where hashes are not laid out
     /// in order.
     pub band: Vec<NodeId>,
@@ -158,11 +201,13 @@ pub struct Ring {
     pub shares: Vec<(Member, f64)>,
 }
 
-/// A change of members or placement that is done.
+/// A change of members or placement that is done, or planned.
 #[derive(Debug)]
 pub struct Moved {
     /// What was asked for.
     pub change: Change,
+    /// Whether nothing was changed.
+    pub is_planned: bool,
     /// The node that has joined or left.
     pub node: Option<NodeId>,
     /// How many owners each key has.
@@ -190,6 +235,24 @@ pub fn skew(loads: impl Iterator<Item = u64> + Clone) -> Option<f64> {
     let (sum, count) = (loads.clone().sum::<u64>(), loads.clone().count());
     let max = loads.max().filter(|&max| max > 0)?;
     Some(max as f64 * count as f64 / sum as f64)
+}
+
+/// How uneven the keys are: the most keys of a node for its weight, as a multiple of the mean. Nodes
+/// that are leaving have no weight, and do not count.
+#[must_use]
+pub fn key_skew(rows: &[NodeRow]) -> Option<f64> {
+    let weighted = rows
+        .iter()
+        .filter_map(|row| Some((row.stats.keys, row.weight?)));
+    let (keys, weights) = weighted
+        .clone()
+        .fold((0, 0), |(keys, weights), (key, weight)| {
+            (keys + key, weights + u64::from(weight))
+        });
+    let mean = keys as f64 / weights as f64;
+    let loads = weighted.map(|(keys, weight)| keys as f64 / f64::from(weight));
+    let most = loads.fold(0.0, f64::max);
+    (keys > 0).then(|| most / mean)
 }
 
 /// How uneven the requests are, and how much of that a few keys explain.
@@ -233,7 +296,12 @@ impl Reply<'_> {
     pub fn can_fail(&self) -> bool {
         matches!(
             self,
-            Self::Stored(_) | Self::Values(_) | Self::Removed(_) | Self::Moved(_) | Self::Check(_)
+            Self::Stored(_)
+                | Self::Values(_)
+                | Self::Removed(_)
+                | Self::Moved(_)
+                | Self::Check(_)
+                | Self::Filled { .. }
         )
     }
 
@@ -244,6 +312,7 @@ impl Reply<'_> {
             Self::Stored(keys) => failed(keys),
             Self::Values(keys) => failed(keys),
             Self::Removed(keys) => failed(keys),
+            Self::Filled { error, .. } => error.iter().map(|it| (None, it)).collect(),
             Self::Check(judgement) => judgement.broken.iter().map(|it| (None, it)).collect(),
             _ => Vec::new(),
         }
@@ -275,6 +344,7 @@ impl Reply<'_> {
     #[inline]
     pub fn has_failed(&self) -> bool {
         match self {
+            Self::Moved(moved) if moved.is_planned => false,
             Self::Moved(moved) => moved.cost.lost + moved.cost.waiting > 0,
             _ => !self.failures().is_empty(),
         }
@@ -356,7 +426,7 @@ pub struct Whereabouts<'a> {
     /// The key.
     pub key: Bytes<'a>,
     /// The name of the placement.
-    pub placement: PlacementKind,
+    pub placement: &'static str,
     /// The hash by which the placement knows the key.
     pub hash: u64,
     /// What the hash falls on.

@@ -4,7 +4,7 @@
 //! each count into a number. Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number
 //! Generators", OOPSLA 2014. It is fast and its state is one word; it is not for secrets.
 
-/// A seeded generator. See the module's docs.
+/// A seeded generator, splitmix64. Not for secrets.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 

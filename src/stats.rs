@@ -4,7 +4,23 @@ use std::ops::Add;
 
 /// Counts since the start. A hit or a miss is one GET as a client saw it; no other operation
 /// counts as either.
+///
+/// ```
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// let mut cluster = Cluster::new(Config::new())?;
+/// cluster.put(Instant::START, b"apple", b"red", None)?;
+/// for key in [&b"apple"[..], b"apple", b"apple", b"fig"] {
+///     cluster.get(Instant::START, key)?;
+/// }
+/// let stats = cluster.stats(Instant::START);
+/// assert_eq!((stats.keys, stats.hits, stats.misses), (1, 3, 1));
+/// assert_eq!(stats.hit_ratio(), Some(0.75));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Entries held now.
     pub keys: u64,

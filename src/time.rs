@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A point in time: nanoseconds since the cluster's start.
 ///
 /// The range is 584 years; every sum is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(u64);
 
 /// The longest TTL, and the longest single sleep: 100 years of 365.25 days.
@@ -46,7 +46,17 @@ impl Instant {
         self.0 / 1_000_000
     }
 
-    /// The instant `duration` later. This is the one place where deadlines are made.
+    /// The instant `duration` later, as a deadline. This is the one place where deadlines are made.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use shardlab::time::{Instant, TimeError};
+    ///
+    /// let deadline = Instant::START.after(Duration::from_millis(1500))?;
+    /// assert_eq!(deadline.to_string(), "1s500ms");
+    /// assert_eq!(deadline.after(Duration::ZERO), Err(TimeError::Zero));
+    /// # Ok::<(), TimeError>(())
+    /// ```
     ///
     /// # Errors
     /// [`TimeError`] if `duration` is zero, longer than [`MAX_DURATION`], or leads past the end
@@ -58,23 +68,61 @@ impl Instant {
         if duration > MAX_DURATION {
             return Err(TimeError::TooLong);
         }
-        let nanos = u64::try_from(duration.as_nanos()).map_err(|_| TimeError::TooLong)?;
-        let at = self.0.checked_add(nanos).map(Self);
+        let at = self.checked_add(duration);
         at.filter(|&at| at < Self::MAX).ok_or(TimeError::EndOfAxis)
+    }
+
+    /// The instant `duration` later; `None` beyond the axis.
+    #[must_use]
+    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+        let nanos = u64::try_from(duration.as_nanos()).ok()?;
+        self.0.checked_add(nanos).map(Self)
+    }
+
+    /// The instant `duration` earlier; `None` before the start.
+    #[must_use]
+    pub fn checked_sub(self, duration: Duration) -> Option<Self> {
+        let nanos = u64::try_from(duration.as_nanos()).ok()?;
+        self.0.checked_sub(nanos).map(Self)
     }
 
     /// The instant `duration` later, or [`Instant::MAX`] beyond the axis: for what may arrive late
     /// or never, and for no deadline.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanos))
+        self.checked_add(duration).unwrap_or(Self::MAX)
     }
 
-    /// How long it is from `earlier` to this instant; zero if `earlier` is not earlier.
+    /// The instant `duration` earlier, or [`Instant::START`] before it.
     #[must_use]
-    pub const fn since(self, earlier: Self) -> Duration {
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        self.checked_sub(duration).unwrap_or(Self::START)
+    }
+
+    /// How long it is from `earlier` to this instant; `None` if `earlier` is later.
+    #[must_use]
+    pub fn checked_duration_since(self, earlier: Self) -> Option<Duration> {
+        self.0.checked_sub(earlier.0).map(Duration::from_nanos)
+    }
+
+    /// How long it is from `earlier` to this instant; zero if `earlier` is later.
+    #[must_use]
+    pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The time since the start: `1s500ms`.
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Compact(self.saturating_duration_since(Self::START)).fmt(f)
+    }
+}
+
+/// As [`fmt::Display`].
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -91,6 +139,7 @@ impl fmt::Display for Compact {
 
 /// Why no deadline could be made of a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TimeError {
     /// A TTL of nothing.
     #[error("the time must be longer than zero")]
@@ -121,6 +170,11 @@ impl fmt::Display for ClockKind {
     }
 }
 
+impl ClockKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Real, Self::Virtual];
+}
+
 /// The error of parsing a [`ClockKind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a clock is real or virtual")]
@@ -130,7 +184,7 @@ impl FromStr for ClockKind {
     type Err = UnknownClock;
 
     fn from_str(name: &str) -> Result<Self, UnknownClock> {
-        [Self::Real, Self::Virtual]
+        Self::ALL
             .into_iter()
             .find(|kind| name.eq_ignore_ascii_case(&kind.to_string()))
             .ok_or(UnknownClock)
@@ -142,7 +196,7 @@ impl FromStr for ClockKind {
 pub enum Waited {
     /// The instant was reached.
     Reached,
-    /// Somebody (Ctrl-C) ended the wait early.
+    /// An interrupt (Ctrl-C) ended the wait early.
     Interrupted,
 }
 
@@ -215,6 +269,14 @@ mod tests {
         let before = Instant::from_nanos(u64::MAX - 2);
         assert_eq!(before.after(step), Ok(last));
         assert_eq!(before.saturating_add(step), last);
+        assert_eq!(last.checked_sub(step), Some(before));
+        assert_eq!(start.checked_sub(step), None);
+        assert_eq!(start.saturating_sub(Duration::MAX), start);
+        assert_eq!(last.checked_add(step), Some(Instant::MAX));
+        assert_eq!(Instant::MAX.checked_add(step), None);
+        assert_eq!(last.checked_duration_since(before), Some(step));
+        assert_eq!(before.checked_duration_since(last), None);
+        assert_eq!(before.saturating_duration_since(last), Duration::ZERO);
         assert_eq!(before.saturating_add(Duration::MAX), Instant::MAX);
         assert_eq!(start.saturating_add(Duration::ZERO), start);
     }

@@ -24,7 +24,8 @@ fn main() -> ExitCode {
     paths.sort();
     assert!(paths.len() > FEWEST, "only {} scripts", paths.len());
     let mut trials: Vec<Trial> = paths.into_iter().map(script).collect();
-    trials.push(Trial::test("demo/availability", demo));
+    trials.push(Trial::test("demo/availability", availability));
+    trials.extend(wild());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -50,7 +51,38 @@ fn script(path: PathBuf) -> Trial {
     })
 }
 
-fn demo() -> Result<(), Failed> {
+/// Each script of the folder `wild` as a demo, which prints what is recorded.
+fn wild() -> Vec<Trial> {
+    let mut paths = Vec::new();
+    files(&folder().join("wild"), &mut paths);
+    let demo = |path: PathBuf| {
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        let name = name.replace('_', "-");
+        Trial::test(format!("demo/{name}"), move || {
+            let recorded = fs::read_to_string(&path)?;
+            let first = recorded
+                .lines()
+                .next()
+                .and_then(|line| line.strip_prefix("# "));
+            let played = recorded.find("\n>").and_then(|at| recorded.get(at + 1..));
+            let expected = format!(
+                "{}\n\n{}",
+                first.ok_or("no first line")?,
+                played.ok_or("no commands")?
+            );
+            let now = merged(shardlab(&["demo", &name]), b"");
+            let now = now.replace(&format!("\n{name}:"), "\n<stdin>:");
+            if now == expected {
+                return Ok(());
+            }
+            Err(difference(&expected, &now).into())
+        })
+    };
+    assert!(paths.len() > 10, "only {} demos", paths.len());
+    paths.into_iter().map(demo).collect()
+}
+
+fn availability() -> Result<(), Failed> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/availability.txt");
     let now = merged(shardlab(&["demo", "availability"]), b"");
     compare(&path, &fs::read_to_string(&path)?, &now)

@@ -8,11 +8,11 @@ use crate::rng::Rng;
 use crate::time::Instant;
 
 /// An outcome that owns its value.
-pub type Outcome = crate::history::Outcome<Box<[u8]>>;
+pub(super) type Outcome = crate::history::Outcome<Box<[u8]>>;
 
 /// Whether some histories have increments: the oracle of reads knows none.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Numbers {
+pub(super) enum Numbers {
     With,
     Without,
 }
@@ -45,13 +45,13 @@ struct Chance<'a> {
 
 /// A history of two to six operations on one key: each step invokes one, lets one take effect, or
 /// answers one.
-pub fn by_chance(rng: &mut Rng, numbers: Numbers) -> History {
+pub(super) fn by_chance(rng: &mut Rng, numbers: Numbers) -> History {
     let count = 2 + rng.below(5) as usize;
     of_length(rng, numbers, count)
 }
 
 /// The same, of so many operations.
-pub fn of_length(rng: &mut Rng, numbers: Numbers, count: usize) -> History {
+pub(super) fn of_length(rng: &mut Rng, numbers: Numbers, count: usize) -> History {
     let bug = [Bug::None, Bug::None, Bug::Lies, Bug::Stale, Bug::Keeps][rng.below(5) as usize];
     let mut chance = Chance {
         rng,
@@ -162,10 +162,10 @@ fn any_outcome(rng: &mut Rng, action: &Action) -> Outcome {
     }
 }
 
-pub type Register = Option<(Vec<u8>, Option<u64>)>;
+pub(super) type Register = Option<(Vec<u8>, Option<u64>)>;
 
 /// What a register does that is right: the caller lets it expire.
-pub fn act(register: &mut Register, action: &Action) -> Outcome {
+pub(super) fn act(register: &mut Register, action: &Action) -> Outcome {
     let nanos = |deadline: &Option<Instant>| deadline.map(Instant::as_nanos);
     let found = register.as_ref().map(|it| it.0.clone());
     let next = match action {

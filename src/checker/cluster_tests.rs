@@ -16,7 +16,7 @@ type Waiting = (OpId, usize, Action, Option<Outcome>);
 
 /// What clients do to a register for each key that does everything right, at an instant between
 /// the invocation and the answer.
-pub struct Simulation {
+pub(super) struct Simulation {
     pub rng: Rng,
     pub now: u64,
     pub history: History,
@@ -31,7 +31,7 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    pub fn new(seed: u64, clients: usize) -> Self {
+    pub(super) fn new(seed: u64, clients: usize) -> Self {
         Self {
             rng: Rng::new(seed),
             now: 0,
@@ -43,7 +43,7 @@ impl Simulation {
         }
     }
 
-    pub fn run(mut self, operations: usize) -> Self {
+    pub(super) fn run(mut self, operations: usize) -> Self {
         while self.history.calls().len() < operations {
             self.step();
         }
@@ -120,7 +120,7 @@ impl Simulation {
         clippy::needless_pass_by_value,
         reason = "so the tests are easier to read"
     )]
-    pub fn then(&mut self, pause: u64, action: Action, outcome: Outcome) {
+    pub(super) fn then(&mut self, pause: u64, action: Action, outcome: Outcome) {
         self.now += pause;
         let now = Instant::from_nanos(self.now);
         let id = self.history.invoke(now, 0, b"a", action.borrowed());
@@ -201,11 +201,11 @@ fn is_caught(fault: Fault, length: usize, timeouts: u64, ending: impl Fn(&mut Si
     }
 }
 
-pub fn hit(value: &[u8]) -> Outcome {
+pub(super) fn hit(value: &[u8]) -> Outcome {
     Outcome::Value(Some(value.into()))
 }
 
-pub fn put(value: &[u8]) -> Action {
+pub(super) fn put(value: &[u8]) -> Action {
     Action::put(value, None)
 }
 

@@ -29,7 +29,7 @@ use super::search::Answer;
 const REACHES: [usize; 3] = [4, 16, 64];
 
 /// What it takes to find an excerpt.
-pub struct Excerpts<'a> {
+pub(super) struct Excerpts<'a> {
     /// What judges parts of the history.
     pub judge: &'a mut Judge,
     /// The start of the key.
@@ -45,7 +45,7 @@ pub struct Excerpts<'a> {
 
 impl Excerpts<'_> {
     /// The places of operations that break the same promise as all, and no weaker one.
-    pub fn find(&mut self, range: &Range) -> Vec<usize> {
+    pub(super) fn find(&mut self, range: &Range) -> Vec<usize> {
         let core = match &range.finding {
             Some(finding) => finding.places.clone(),
             None => self.core(),

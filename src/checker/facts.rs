@@ -5,7 +5,7 @@ use super::value::Value;
 
 /// The value that a read found or a write left, as far as the outcome shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
+pub(super) enum Want {
     /// It was this value.
     Value(Value),
     /// There was some value.
@@ -13,7 +13,7 @@ pub enum Want {
 }
 
 /// The value that an operation found, as far as its outcome shows it; `None` if it is no read.
-pub fn wanted(op: &Op) -> Option<Want> {
+pub(super) fn wanted(op: &Op) -> Option<Want> {
     match (op.act, op.told) {
         (Act::Get, Told::Value(value)) => value.map(Want::Value),
         (Act::Cas(expected, ..), Told::Applied(true)) => Some(Want::Value(expected)),
@@ -28,7 +28,7 @@ pub fn wanted(op: &Op) -> Option<Want> {
 }
 
 /// What an operation wrote, if it did or may have; `None` if it writes no value.
-pub fn written(op: &Op) -> Option<Want> {
+pub(super) fn written(op: &Op) -> Option<Want> {
     match (op.act, op.told) {
         (Act::Delete | Act::Get | Act::SetDeadline(_), _) | (_, Told::Applied(false)) => None,
         (Act::Put(Value::Any, _), _) => Some(Want::Some),
@@ -41,7 +41,7 @@ pub fn written(op: &Op) -> Option<Want> {
 }
 
 /// What an operation must have found to be the source of a read of `want`.
-pub fn needed(op: &Op, want: Want) -> Option<Want> {
+pub(super) fn needed(op: &Op, want: Want) -> Option<Want> {
     match (op.act, op.told, want) {
         (Act::Cas(expected, ..), ..) => Some(Want::Value(expected)),
         (Act::Incr(delta), Told::Nothing, Want::Value(Value::Number(sum))) if sum != delta => sum
@@ -52,7 +52,7 @@ pub fn needed(op: &Op, want: Want) -> Option<Want> {
 }
 
 /// Whether a sure operation certainly leaves nothing of the value before.
-pub fn ends(op: &Op) -> bool {
+pub(super) fn ends(op: &Op) -> bool {
     match op.act {
         Act::Put(..) | Act::Delete | Act::Incr(_) => true,
         Act::Add(..) | Act::Cas(..) => op.told == Told::Applied(true),
@@ -61,17 +61,17 @@ pub fn ends(op: &Op) -> bool {
 }
 
 /// Whether an operation changes the deadline of a value that it leaves, if it does or may have.
-pub fn is_change(op: &Op) -> bool {
+pub(super) fn is_change(op: &Op) -> bool {
     matches!(op.act, Act::SetDeadline(_)) && op.told != Told::Applied(false)
 }
 
 /// Whether an operation keeps the deadline of the value before.
-pub fn inherits(op: &Op) -> bool {
+pub(super) fn inherits(op: &Op) -> bool {
     matches!(op.act, Act::Incr(_))
 }
 
 /// Whether an operation may set the deadline of the value that it writes.
-pub fn gives_deadline(op: &Op) -> bool {
+pub(super) fn gives_deadline(op: &Op) -> bool {
     match op.act {
         Act::Incr(delta) => {
             let from_nothing = Told::Value(Some(Value::Number(delta)));
@@ -82,7 +82,7 @@ pub fn gives_deadline(op: &Op) -> bool {
 }
 
 /// The deadline that an operation gives.
-pub fn deadline(op: &Op) -> u64 {
+pub(super) fn deadline(op: &Op) -> u64 {
     match op.act {
         Act::Put(_, deadline)
         | Act::Add(_, deadline)

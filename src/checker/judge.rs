@@ -8,7 +8,7 @@ use super::search::{Answer, Search};
 
 /// The memory of judging, which serves one key after another, and the bound on it.
 #[derive(Default)]
-pub struct Judge {
+pub(super) struct Judge {
     /// The search for an order.
     pub search: Search,
     /// The most steps for each promise.
@@ -16,7 +16,7 @@ pub struct Judge {
 }
 
 /// The result.
-pub struct Range {
+pub(super) struct Range {
     /// The strongest promise that is shown to hold.
     pub at_least: Promise,
     /// The strongest promise that is not shown to be broken.
@@ -45,7 +45,7 @@ impl Judge {
     ///
     /// Nearly always there is an order, and hardly any step goes astray. If there seems to be
     /// none, a read that is wrong by itself says so at once. Only then is it worth a long search.
-    pub fn range(&mut self, past: &Past, ops: &[Op]) -> Range {
+    pub(super) fn range(&mut self, past: &Past, ops: &[Op]) -> Range {
         let few = self.steps.min(4 * ops.len() as u64 + 64);
         let quick = self.search.run(past, ops, false, few);
         if quick == Answer::Yes {

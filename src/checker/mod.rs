@@ -212,7 +212,7 @@ pub struct Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.fault {
-            Fault::Invented => "a value was read that nobody wrote",
+            Fault::Invented => "a value was read that no client wrote",
             Fault::Outdated => "a value was read that was gone before the recorded operations",
             Fault::Expired => "an expired value was read",
             Fault::Stale => "an overwritten value was read",

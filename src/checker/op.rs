@@ -6,14 +6,14 @@ use crate::operation::Operation;
 use crate::time::Instant;
 
 /// No deadline, and no end.
-pub const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 /// A deadline at an unknown time: the value may vanish at any moment. Only the start of a window
 /// has it.
-pub const ANY_TIME: u64 = u64::MAX - 1;
+pub(super) const ANY_TIME: u64 = u64::MAX - 1;
 
 /// [`Operation`], with values and deadlines in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub(super) enum Act {
     /// Store a value with a deadline.
     Put(Value, u64),
     /// Remove the value.
@@ -32,7 +32,7 @@ pub enum Act {
 
 /// The result, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(super) enum Told {
     /// Nothing.
     Nothing,
     /// Whether it took effect.
@@ -44,7 +44,7 @@ pub enum Told {
 /// One operation on the key. `begin` and `end` are numbers of events in the history, `from` and
 /// `until` nanoseconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Op {
+pub(super) struct Op {
     /// The number of its call, or [`Op::START`].
     pub id: u64,
     /// The operation.
@@ -67,10 +67,10 @@ impl Op {
     /// The number of what stands for forgotten calls: a write of a value that was there at the cut,
     /// or a change of deadline. It may have taken effect, before the cut. The search does not
     /// put it in line.
-    pub const START: u64 = u64::MAX;
+    pub(super) const START: u64 = u64::MAX;
 
     /// What stands for forgotten calls up to the event `cut`.
-    pub fn before(cut: u64, act: Act) -> Self {
+    pub(super) fn before(cut: u64, act: Act) -> Self {
         Self {
             id: Self::START,
             act,
@@ -84,12 +84,12 @@ impl Op {
     }
 
     /// Whether it stands for forgotten calls.
-    pub fn is_start(&self) -> bool {
+    pub(super) fn is_start(&self) -> bool {
         self.id == Self::START
     }
 
     /// Whether the result is the same whatever it meets.
-    pub fn is_overwrite(&self) -> bool {
+    pub(super) fn is_overwrite(&self) -> bool {
         match self.act {
             Act::Put(..) => true,
             Act::Delete => self.told == Told::Nothing,
@@ -98,12 +98,12 @@ impl Op {
     }
 
     /// Whether it certainly writes nothing.
-    pub fn is_observer(&self) -> bool {
+    pub(super) fn is_observer(&self) -> bool {
         self.act == Act::Get || self.told == Told::Applied(false)
     }
 
     /// The same, if its outcome were unknown but it could take effect no later.
-    pub fn unsure(mut self) -> Self {
+    pub(super) fn unsure(mut self) -> Self {
         (self.sure, self.told) = (false, Told::Nothing);
         self
     }
@@ -111,7 +111,7 @@ impl Op {
 
 /// The operation of a call; `None` if it says and does nothing: it was refused, or is a read
 /// without a result.
-pub fn op<'a>(call: &'a Call, texts: &mut Texts<'a>) -> Option<Op> {
+pub(super) fn op<'a>(call: &'a Call, texts: &mut Texts<'a>) -> Option<Op> {
     let is_open = call.is_open();
     let is_told = !is_open && !call.is_blurred;
     if call.outcome == Some(Outcome::Refused) {
@@ -139,7 +139,7 @@ pub fn op<'a>(call: &'a Call, texts: &mut Texts<'a>) -> Option<Op> {
 }
 
 /// A deadline in nanoseconds.
-pub fn nanos(deadline: Option<Instant>) -> u64 {
+pub(super) fn nanos(deadline: Option<Instant>) -> u64 {
     deadline.map_or(NEVER, Instant::as_nanos)
 }
 

@@ -12,7 +12,7 @@ type Outcome = crate::history::Outcome<Content>;
 
 /// The strongest promise that holds for a history of few operations, all on one key, whose
 /// instants are few nanoseconds; and for each promise whether it holds by itself.
-pub fn promise(history: &History) -> (Promise, [bool; 6]) {
+pub(super) fn promise(history: &History) -> (Promise, [bool; 6]) {
     let holds = Promise::ALL.map(|promise| match promise {
         Promise::Nothing => true,
         Promise::NoInventedValue => reads(history, 1),

@@ -11,7 +11,7 @@ use crate::time::Instant;
 
 /// A state that the key may be in, and the calls in flight that have taken effect by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub(super) struct Config {
     /// The state.
     pub state: State,
     /// The numbers of the calls, in order.
@@ -20,19 +20,19 @@ pub struct Config {
 
 impl Config {
     /// A state, with no call in flight.
-    pub fn new(state: State) -> Self {
+    pub(super) fn new(state: State) -> Self {
         let taken = SmallVec::new();
         Self { state, taken }
     }
 }
 
 /// States that a key may be in.
-pub type Configs = SmallVec<[Config; 1]>;
+pub(super) type Configs = SmallVec<[Config; 1]>;
 
 /// The start of a key. The values that a read may find, and the deadline that
 /// an increment may keep, are not here but among the operations; see [`Op::before`].
 #[derive(Clone, Debug)]
-pub struct Past {
+pub(super) struct Past {
     /// The states that a register with expiry may be in.
     pub strict: Configs,
     /// The same, if it may lose its value at any moment.
@@ -48,7 +48,7 @@ pub struct Past {
 
 impl Past {
     /// Of a key in this state.
-    pub fn new(state: State) -> Self {
+    pub(super) fn new(state: State) -> Self {
         let all = Configs::from_elem(Config::new(state), 1);
         Self {
             strict: all.clone(),
@@ -60,7 +60,7 @@ impl Past {
     }
 
     /// Of a key that starts like this. Adds to `ops` what stands for forgotten calls.
-    pub fn read<'a>(start: &'a Start, texts: &mut Texts<'a>, ops: &mut Vec<Op>) -> Self {
+    pub(super) fn read<'a>(start: &'a Start, texts: &mut Texts<'a>, ops: &mut Vec<Op>) -> Self {
         match start {
             Start::Absent => Self::new(State::EMPTY),
             Start::Value { value, deadline } => {
@@ -101,7 +101,7 @@ impl Past {
     }
 
     /// Whether a read may have found what a forgotten call wrote and what had ended at the cut.
-    pub fn may_be_old(&self, want: Want) -> bool {
+    pub(super) fn may_be_old(&self, want: Want) -> bool {
         match want {
             Want::Value(value) => self.old.binary_search(&value).is_ok(),
             Want::Some => self.has_old,
@@ -109,7 +109,7 @@ impl Past {
     }
 
     /// Notes which of the values that operations found forgotten calls wrote.
-    pub fn note_old(&mut self, ops: &[Op], key: &[u8], old: &OldValues, texts: &Texts<'_>) {
+    pub(super) fn note_old(&mut self, ops: &[Op], key: &[u8], old: &OldValues, texts: &Texts<'_>) {
         self.has_old = old.may_contain(key, None);
         if !self.has_old {
             return;
@@ -127,7 +127,7 @@ impl Past {
     }
 
     /// The states that the key may be in.
-    pub fn states(&self, may_lose: bool) -> &[Config] {
+    pub(super) fn states(&self, may_lose: bool) -> &[Config] {
         if may_lose { &self.lossy } else { &self.strict }
     }
 }

@@ -3,7 +3,7 @@
 
 /// One of the two lists.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum List {
+pub(super) enum List {
     /// Operations that must get in line.
     Due = 0,
     /// Operations that may.
@@ -12,7 +12,7 @@ pub enum List {
 
 /// Two doubly linked lists of places from 0 on. Each is a ring with its own end node.
 #[derive(Default)]
-pub struct Ring {
+pub(super) struct Ring {
     /// For each place the one before and the one after. The last two are the ends.
     links: Vec<[u32; 2]>,
     count: u32,
@@ -20,7 +20,7 @@ pub struct Ring {
 
 impl Ring {
     /// Empties both lists, for places up to `count`.
-    pub fn clear(&mut self, count: u32) {
+    pub(super) fn clear(&mut self, count: u32) {
         self.count = count;
         self.links.clear();
         self.links.extend((0..count + 2).map(|place| [place; 2]));
@@ -31,7 +31,7 @@ impl Ring {
     }
 
     /// Adds a place at the end of a list. It must be in none.
-    pub fn append(&mut self, list: List, place: u32) {
+    pub(super) fn append(&mut self, list: List, place: u32) {
         let end = self.end(list);
         let before = self.links[end as usize][0];
         self.links[place as usize] = [before, end];
@@ -39,21 +39,21 @@ impl Ring {
     }
 
     /// Takes a place out of its list.
-    pub fn take(&mut self, place: u32) {
+    pub(super) fn take(&mut self, place: u32) {
         let [before, after] = self.links[place as usize];
         self.links[before as usize][1] = after;
         self.links[after as usize][0] = before;
     }
 
     /// Puts back the place that was taken last of those that are out.
-    pub fn put_back(&mut self, place: u32) {
+    pub(super) fn put_back(&mut self, place: u32) {
         let [before, after] = self.links[place as usize];
         self.links[before as usize][1] = place;
         self.links[after as usize][0] = place;
     }
 
     /// The place after another in a list; after `None` comes the first.
-    pub fn next(&self, list: List, after: Option<u32>) -> Option<u32> {
+    pub(super) fn next(&self, list: List, after: Option<u32>) -> Option<u32> {
         let at = after.unwrap_or(self.end(list));
         let next = self.links[at as usize][1];
         (next < self.count).then_some(next)

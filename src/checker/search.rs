@@ -37,7 +37,7 @@ const MAX_ENDS: usize = 64;
 
 /// Whether there is an order, within the steps allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Answer {
     /// There is.
     Yes,
     /// There is none.
@@ -48,7 +48,7 @@ pub enum Answer {
 
 /// The memory of the search, which serves one key after another.
 #[derive(Default)]
-pub struct Search {
+pub(super) struct Search {
     /// Operations that are not in line yet, by invocation.
     ring: Ring,
     marks: Vec<u128>,
@@ -113,7 +113,7 @@ enum Pass {
 impl Search {
     /// Whether there is an order, found in at most `steps` steps. If the register `may_lose`, its
     /// value may vanish at any moment.
-    pub fn run(&mut self, past: &Past, ops: &[Op], may_lose: bool, steps: u64) -> Answer {
+    pub(super) fn run(&mut self, past: &Past, ops: &[Op], may_lose: bool, steps: u64) -> Answer {
         let task = self.task(ops, may_lose, NEVER, steps);
         let seen = Seen::new(ops, may_lose);
         for start in past.states(may_lose) {
@@ -129,7 +129,7 @@ impl Search {
     /// The states in which the register can be when all that is due at the event `due` is in line,
     /// with those of the others that are in line; `None` if there are too many, or the steps run
     /// out. An operation that can come later than `due` is left out where it would come last.
-    pub fn ends(
+    pub(super) fn ends(
         &mut self,
         past: &Past,
         ops: &[Op],

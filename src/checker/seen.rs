@@ -5,7 +5,7 @@ use super::value::Value;
 
 /// What the sure operations can notice.
 #[derive(Default)]
-pub struct Seen {
+pub(super) struct Seen {
     /// Values that something found, in order.
     values: smallvec::SmallVec<[Value; 32]>,
     /// Whether something noticed a value, whichever it was.
@@ -19,7 +19,7 @@ pub struct Seen {
 impl Seen {
     /// What these operations notice. If the register `may_lose` its value, no write explains that
     /// there was none.
-    pub fn new(ops: &[Op], may_lose: bool) -> Self {
+    pub(super) fn new(ops: &[Op], may_lose: bool) -> Self {
         let mut seen = Self::default();
         if ops.iter().all(|op| op.sure) {
             return seen;
@@ -33,7 +33,7 @@ impl Seen {
     }
 
     /// As if everything were noticed.
-    pub fn everything() -> Self {
+    pub(super) fn everything() -> Self {
         Self {
             is_chained: true,
             ..Self::default()
@@ -59,7 +59,7 @@ impl Seen {
     }
 
     /// Whether anything could notice that this one took effect.
-    pub fn may_help(&self, op: &Op) -> bool {
+    pub(super) fn may_help(&self, op: &Op) -> bool {
         match op.act {
             _ if self.is_chained => true,
             Act::Put(value, deadline) | Act::Add(value, deadline) => {

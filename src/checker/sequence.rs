@@ -19,7 +19,7 @@ enum Stored<'a> {
 /// what was added by then is what the search adds too.
 ///
 /// Cost: a few steps for each call.
-pub fn start_after(prefix: &Prefix<'_>, old: &mut OldValues) -> Option<Start> {
+pub(super) fn start_after(prefix: &Prefix<'_>, old: &mut OldValues) -> Option<Start> {
     let mut stored = match prefix.start {
         Start::Absent => Stored::Absent,
         Start::Value { value, deadline } => Stored::Value(value, *deadline),

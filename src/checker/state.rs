@@ -8,7 +8,7 @@ use super::value::Value;
 /// A register of which nothing is known has [`Value::Any`] with the deadline [`ANY_TIME`]: it may
 /// have any value, and it may be absent, as the value may have just expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
+pub(super) struct State {
     /// `None`: absent.
     pub value: Option<Value>,
     /// At this instant the value is gone. 0 if there is none.
@@ -19,17 +19,17 @@ pub struct State {
 
 impl State {
     /// A register that was never used.
-    pub const EMPTY: Self = Self::absent(0);
+    pub(super) const EMPTY: Self = Self::absent(0);
 
     /// A register of which nothing is known.
-    pub const UNKNOWN: Self = Self {
+    pub(super) const UNKNOWN: Self = Self {
         value: Some(Value::Any),
         deadline: ANY_TIME,
         time: 0,
     };
 
     /// A register without a value.
-    pub const fn absent(time: u64) -> Self {
+    pub(super) const fn absent(time: u64) -> Self {
         let (value, deadline) = (None, 0);
         Self {
             value,
@@ -58,13 +58,13 @@ impl State {
     }
 
     /// Whether two differ in more than the time.
-    pub fn is_changed(&self, other: &Self) -> bool {
+    pub(super) fn is_changed(&self, other: &Self) -> bool {
         (self.value, self.deadline) != (other.value, other.deadline)
     }
 
     /// What can become of the register if `op` takes effect now: as it is, or with the value gone
     /// first, because its deadline has come or because it was lost.
-    pub fn after(self, op: &Op, may_lose: bool) -> [Option<Self>; 2] {
+    pub(super) fn after(self, op: &Op, may_lose: bool) -> [Option<Self>; 2] {
         if self.time > op.until {
             return [None; 2];
         }

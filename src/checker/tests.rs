@@ -362,7 +362,7 @@ fn alone(history: &History, excerpt: &[OpId]) -> History {
 }
 
 /// A history in a few lines.
-pub fn show(history: &History) -> String {
+pub(super) fn show(history: &History) -> String {
     let lines = history.calls().iter().map(|it| {
         format!(
             "\n{} {:?} -> {:?} {:?} {:?}..{:?}",

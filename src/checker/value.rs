@@ -5,7 +5,7 @@ use crate::history::Content;
 /// A value. The decimal text of a 64-bit number, as an increment writes it, is that number; every
 /// each other text has its own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Value {
+pub(super) enum Value {
     /// A number.
     Number(i64),
     /// The number of a text in [`Texts`].
@@ -16,20 +16,20 @@ pub enum Value {
 
 /// The values of a history that are not numbers.
 #[derive(Default)]
-pub struct Texts<'a> {
+pub(super) struct Texts<'a> {
     texts: Vec<&'a Content>,
     index: hashbrown::HashTable<u32>,
 }
 
 impl<'a> Texts<'a> {
     /// The value that a content is.
-    pub fn value(&mut self, content: &'a Content) -> Value {
+    pub(super) fn value(&mut self, content: &'a Content) -> Value {
         let number = content.whole().and_then(number);
         number.map_or_else(|| Value::Text(self.place(content)), Value::Number)
     }
 
     /// The content that a value is; `None` for [`Value::Any`].
-    pub fn content(&self, value: Value) -> Option<Content> {
+    pub(super) fn content(&self, value: Value) -> Option<Content> {
         match value {
             Value::Number(number) => Some(number.to_string().as_bytes().into()),
             Value::Text(place) => Some(self.texts[place as usize].clone()),

@@ -13,9 +13,9 @@
 use crate::id::NodeId;
 use crate::time::Instant;
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct Deadlines {
+/// The next instant at which each node has something to do, in a tournament.
+#[derive(Clone, Default)]
+pub(super) struct Deadlines {
     /// The root at 1, the children of `n` at `2 n` and `2 n + 1`, the leaves in the second half.
     /// [`Instant::MAX`]: never.
     tree: Vec<Instant>,
@@ -24,13 +24,13 @@ pub struct Deadlines {
 impl Deadlines {
     /// When the first node has something to do.
     #[inline]
-    pub fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         let next = self.tree.get(1).copied();
         next.filter(|&next| next < Instant::MAX)
     }
 
     /// Which node is the first to have something to do, and when.
-    pub fn first(&self) -> Option<(Instant, NodeId)> {
+    pub(super) fn first(&self) -> Option<(Instant, NodeId)> {
         let next = self.next()?;
         let mut at = 1;
         while at < self.width() {
@@ -43,7 +43,7 @@ impl Deadlines {
 
     /// A node may have something to do at `deadline`.
     #[inline]
-    pub fn expect(&mut self, node: NodeId, deadline: Instant) {
+    pub(super) fn expect(&mut self, node: NodeId, deadline: Instant) {
         let leaf = self.tree.get(self.width() + node.0 as usize);
         if leaf.is_none_or(|&next| deadline < next) {
             self.set(node, Some(deadline));
@@ -51,7 +51,7 @@ impl Deadlines {
     }
 
     /// A node has nothing to do before `next`, or never.
-    pub fn set(&mut self, node: NodeId, next: Option<Instant>) {
+    pub(super) fn set(&mut self, node: NodeId, next: Option<Instant>) {
         let place = node.0 as usize;
         if place >= self.width() {
             self.widen(place + 1);

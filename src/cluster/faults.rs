@@ -4,12 +4,13 @@
 use super::{Cluster, Status};
 use crate::event::{Event, EventKind};
 use crate::id::NodeId;
-use crate::network::{InFlight, Link, Network, NetworkError};
+use crate::network::{Fault, InFlight, Link, Network, NetworkError};
 use crate::replica::{Message, Restart};
 use crate::time::Instant;
 
 /// Why a fault cannot be injected or repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FaultError {
     /// There is no such node.
     #[error("there is no node {0}")]
@@ -177,6 +178,7 @@ impl Cluster {
                 self.deadlines.set(node, next);
             }
         }
+        self.log_node(now, node, EventKind::Skewed(nanos));
         while self.advance(now, usize::MAX) {}
         Ok(())
     }
@@ -191,6 +193,20 @@ impl Cluster {
     /// The network between the nodes.
     pub fn network(&mut self) -> &mut Network<Message> {
         &mut self.network
+    }
+
+    /// Injects a fault of the network. A cut is logged.
+    ///
+    /// # Errors
+    /// [`NetworkError`]; nothing has changed then.
+    pub fn inject(&mut self, now: Instant, fault: &Fault) -> Result<(), NetworkError> {
+        self.tick(now);
+        self.network.apply(fault)?;
+        if matches!(fault, Fault::Partition { .. } | Fault::Isolate(_)) {
+            let command = fault.to_string().into();
+            self.log_cluster(self.present, EventKind::Partitioned(command));
+        }
+        Ok(())
     }
 
     /// Ends a [`Network::hold`]: the held messages are due now. Nodes for which the bound has
@@ -214,7 +230,24 @@ impl Cluster {
         let now = self.present;
         // All nodes merge, also those that lost messages to a bound.
         self.network.heal(now);
+        self.log_cluster(now, EventKind::Healed);
         self.pump(now);
+        self.sync(now);
+    }
+
+    /// Like [`Cluster::heal`], and then sets all clocks right, restarts crashed nodes with
+    /// [`Restart::Resync`], and resumes paused ones.
+    pub fn heal_all(&mut self, now: Instant) {
+        self.heal(now);
+        let nodes: Vec<NodeId> = self.node_ids().collect();
+        for &node in &nodes {
+            // A repair that is not needed is refused, and changes nothing.
+            let _ = self.restart(now, node, Restart::Resync);
+            let _ = self.resume(now, node);
+            if self.nodes[node].replica.skew() != 0 {
+                let _ = self.skew(now, node, 0);
+            }
+        }
         self.sync(now);
     }
 
@@ -259,13 +292,11 @@ impl Cluster {
 
     /// Notes in the log what the fault injector did.
     pub fn log_nemesis(&mut self, at: Instant, action: &str) {
-        self.log.record(|| Event {
-            at,
-            node: None,
-            kind: EventKind::Nemesis(action.into()),
-            key: Box::default(),
-            deadline: None,
-        });
+        self.log_cluster(at, EventKind::Nemesis(action.into()));
+    }
+
+    fn log_cluster(&mut self, at: Instant, kind: EventKind) {
+        self.log.record(|| Event::of_cluster(at, kind));
     }
 
     pub(super) fn log_node(&mut self, at: Instant, node: NodeId, kind: EventKind) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
+use crate::config::Capacity;
 use crate::id::NodeId;
 use crate::network::{Envelope, Payload};
 use crate::node::Node;
@@ -16,6 +17,7 @@ const MAX_INBOX_BYTES: usize = 16 << 20;
 
 /// The state of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Status {
     /// It serves.
     #[default]
@@ -43,8 +45,8 @@ impl fmt::Display for Status {
 }
 
 /// The messages that wait for a paused node, within a bound.
-#[derive(Default)]
-pub struct Inbox {
+#[derive(Clone, Default)]
+pub(super) struct Inbox {
     messages: Vec<Envelope<Message>>,
     bytes: usize,
     /// How many messages the bound has dropped.
@@ -53,7 +55,7 @@ pub struct Inbox {
 
 impl Inbox {
     /// Adds a message; the bound drops it.
-    pub fn push(&mut self, envelope: Envelope<Message>) {
+    pub(super) fn push(&mut self, envelope: Envelope<Message>) {
         let bytes = envelope.message.bytes();
         if self.messages.len() >= MAX_INBOX || self.bytes + bytes > MAX_INBOX_BYTES {
             self.dropped += 1;
@@ -64,19 +66,22 @@ impl Inbox {
     }
 
     /// The messages, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Envelope<Message>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Envelope<Message>> {
         self.messages.iter()
     }
 
     /// Takes all messages out, and starts to count anew.
-    pub fn take(&mut self) -> Vec<Envelope<Message>> {
+    pub(super) fn take(&mut self) -> Vec<Envelope<Message>> {
         std::mem::take(self).messages
     }
 }
 
 /// A node, and what the cluster knows about it.
-pub struct HostedNode {
+#[derive(Clone)]
+pub(super) struct HostedNode {
     pub replica: Replica,
+    /// Its own capacity; `None`: that of the config.
+    pub capacity: Option<Capacity>,
     pub crashed: bool,
     pub paused: bool,
     /// Whether it must come back empty, since a peer has forgotten a delete that it lacks.
@@ -87,7 +92,7 @@ pub struct HostedNode {
 
 impl HostedNode {
     /// The contents and counts. A crashed node holds nothing.
-    pub fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> Stats {
         let stats = self.replica.node.stats();
         if self.crashed {
             return Stats {
@@ -100,37 +105,38 @@ impl HostedNode {
     }
 
     /// Whether it serves, waits for nothing, and its clock is right.
-    pub fn is_undisturbed(&self) -> bool {
+    pub(super) fn is_undisturbed(&self) -> bool {
         self.rests() && self.replica.skew() == 0
     }
 
     /// Whether it serves and waits for nothing.
-    pub fn rests(&self) -> bool {
+    pub(super) fn rests(&self) -> bool {
         self.runs() && self.replica.is_serving() && self.replica.is_idle()
     }
 
     /// Whether it acts at all.
-    pub fn runs(&self) -> bool {
+    pub(super) fn runs(&self) -> bool {
         !self.crashed && !self.paused
     }
 }
 
 /// Nodes by their numbers. A number is never used again, so the places of nodes that have left stay
 /// empty.
-#[derive(Default)]
-pub struct Nodes(Vec<Option<HostedNode>>);
+#[derive(Clone, Default)]
+pub(super) struct Nodes(Vec<Option<HostedNode>>);
 
 impl Nodes {
     /// The number of the next node.
-    pub fn next_id(&self) -> NodeId {
+    pub(super) fn next_id(&self) -> NodeId {
         NodeId(u32::try_from(self.0.len()).unwrap_or(u32::MAX))
     }
 
     /// Adds the node with the next number.
-    pub fn push(&mut self, node: Node) {
+    pub(super) fn push(&mut self, node: Node) {
         debug_assert_eq!(node.id(), self.next_id(), "the next number");
         self.0.push(Some(HostedNode {
             replica: Replica::new(node),
+            capacity: None,
             crashed: false,
             paused: false,
             is_stale: false,
@@ -139,34 +145,34 @@ impl Nodes {
     }
 
     /// Takes a node out for good.
-    pub fn remove(&mut self, id: NodeId) -> Option<HostedNode> {
+    pub(super) fn remove(&mut self, id: NodeId) -> Option<HostedNode> {
         self.0.get_mut(id.0 as usize)?.take()
     }
 
     /// The node with this number.
     #[inline]
-    pub fn get(&self, id: NodeId) -> Option<&HostedNode> {
+    pub(super) fn get(&self, id: NodeId) -> Option<&HostedNode> {
         self.0.get(id.0 as usize)?.as_ref()
     }
 
     /// The node with this number.
     #[inline]
-    pub fn get_mut(&mut self, id: NodeId) -> Option<&mut HostedNode> {
+    pub(super) fn get_mut(&mut self, id: NodeId) -> Option<&mut HostedNode> {
         self.0.get_mut(id.0 as usize)?.as_mut()
     }
 
     /// All nodes, by ascending number.
-    pub fn iter(&self) -> impl Iterator<Item = &HostedNode> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &HostedNode> {
         self.0.iter().flatten()
     }
 
     /// All nodes, by ascending number.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut HostedNode> {
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut HostedNode> {
         self.0.iter_mut().flatten()
     }
 
     /// The numbers of the nodes that run.
-    pub fn running(&self) -> Vec<NodeId> {
+    pub(super) fn running(&self) -> Vec<NodeId> {
         let running = self.iter().filter(|hosted| hosted.runs());
         running.map(|hosted| hosted.replica.id()).collect()
     }

@@ -14,7 +14,8 @@ const MAX_KEYS: usize = 10_000;
 
 type Key = Box<[u8]>;
 
-/// See the module's docs.
+/// The weakest promise since the history began: for all keys, and for at most 10,000 single ones.
+#[derive(Clone)]
 pub(super) struct Limits {
     /// The weakest promise of the settings, the clocks and the memory of nodes.
     pub weakest: Promise,
@@ -31,7 +32,7 @@ pub(super) struct Limits {
 }
 
 /// The writes to a key that matter for a conditional one.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Writes {
     in_flight: u32,
     /// How many of those in flight are conditional.
@@ -57,32 +58,32 @@ impl Default for Limits {
 
 impl Limits {
     /// A new history begins. What copies of single keys may be like stays.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.weakest = Promise::Linearizable;
         self.restarts = Promise::Linearizable;
     }
 
     /// Notes that copies may have deadlines of which nothing is known.
-    pub fn may_have_old_deadlines(&mut self) {
+    pub(super) fn may_have_old_deadlines(&mut self) {
         self.old_deadlines = true;
         self.redated.clear();
     }
 
     /// Whether a write is in flight or has an unknown outcome.
     #[inline]
-    pub fn has_writes(&self) -> bool {
+    pub(super) fn has_writes(&self) -> bool {
         !self.writes.is_empty()
     }
 
     /// The promise of a key, if it is otherwise this.
-    pub fn of_key(&self, key: &[u8], promise: Promise) -> Promise {
+    pub(super) fn of_key(&self, key: &[u8], promise: Promise) -> Promise {
         let is_redated = self.old_deadlines || self.redated.contains(key);
         let most = self.doubtful.get(key).copied();
         for_redated(promise.min(most.unwrap_or(promise)), is_redated)
     }
 
     /// The weakest promise of any key, if it is otherwise this.
-    pub fn of_some_key(&self, promise: Promise) -> Promise {
+    pub(super) fn of_some_key(&self, promise: Promise) -> Promise {
         let is_redated = self.old_deadlines || !self.redated.is_empty();
         let most = self.doubtful.values().min().copied();
         for_redated(promise.min(most.unwrap_or(promise)), is_redated)
@@ -90,7 +91,7 @@ impl Limits {
 
     /// Notes a call.
     #[inline]
-    pub fn note_call(&mut self, request: &Request<'_>, id: OpId) {
+    pub(super) fn note_call(&mut self, request: &Request<'_>, id: OpId) {
         if carries_deadline(&request.operation) && !self.old_deadlines {
             self.note_carried(request.key);
         }
@@ -127,7 +128,7 @@ impl Limits {
     }
 
     /// Notes that a write has been sent, and has no outcome yet.
-    pub fn note_sent(&mut self, request: &Request<'_>, call: OpId) {
+    pub(super) fn note_sent(&mut self, request: &Request<'_>, call: OpId) {
         if self.writes.len() >= MAX_KEYS {
             self.weakest = self.weakest.min(Promise::NoExpiredRead);
             self.writes.clear();
@@ -146,7 +147,7 @@ impl Limits {
     }
 
     /// Notes the outcome of a write.
-    pub fn note_outcome(&mut self, call: &Call, outcome: &Outcome) {
+    pub(super) fn note_outcome(&mut self, call: &Call, outcome: &Outcome) {
         let is_conditional = call.operation.is_conditional();
         let is_unknown = matches!(outcome, Outcome::Unknown(_));
         let writes = self.writes.entry((*call.key).into()).or_default();

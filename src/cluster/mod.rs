@@ -8,7 +8,35 @@
 //! | `moving`, `copies` | joins, leaves, changes of placement and replicas |
 //! | `faults` | crashes, pauses, wrong clocks |
 //! | `views`, `verify`, `promise`, `limits` | what it holds, whether copies agree, what it promises |
+//! | `inspect`, `latency` | what the owners of a key know, and how long requests took |
 //! | `hosted`, `deadlines` | the nodes, and when each acts next |
+//!
+//! # Promises
+//!
+//! There are six promises, weakest first: nothing, no invented value, no expired read, no stale read, linearizable but for
+//! losses, linearizable. `CHECK` judges each key by its promise, and `QUORUM` shows the weakest of all keys. It is the weakest that was in
+//! force since the history began:
+//!
+//! | when | promise |
+//! | --- | --- |
+//! | W + R > N, and R > 1 or N = 1 | linearizable |
+//! | W = N and R = 1 < N | no stale read; a write with an unknown outcome may be seen and then not be seen |
+//! | W + R <= N, or N > 1 on nodes that evict | no expired read; no invented value for a key on which `EXPIRE`, `PERSIST` or `INCR` was used, since an old copy may have an old deadline |
+//! | N = 1, and a node has crashed or nodes evict | linearizable but for losses |
+//! | a clock is wrong (`SKEW`) | at most no stale read |
+//! | W or more nodes lose their memory before they have merged it again, with N > 1 | at most no expired read, as for small quorums |
+//! | any node crashes, where nodes have a capacity and the policy `none`, with N > 1 | the same: it may have no room for what it had |
+//! | a node restarts with `cold`, `hints` or `stale`, with N > 1 | the same |
+//! | a node restarts with `stale`, with N = 1 | at most no stale read |
+//! | `ADD`, `CAS`, `INCR`, `EXPIRE` or `PERSIST` is in flight together with another write to the key | for this key at most as for small quorums |
+//! | one of these has an unknown outcome, or follows a write with an unknown outcome before an acknowledged `PUT` or `DEL` | for this key at most no stale read |
+//!
+//! N is the number of replicas, W the write quorum and R the read quorum. Until a move is over, a request
+//! needs a quorum of the owners before the change and one of the owners after it, so the promises hold
+//! meanwhile.
+//!
+//! The history keeps the latest 10,000 operations. It forgets the oldest ones and keeps the possible
+//! values of each key, so that the rest can be judged. Values over 64 bytes are kept as length and hash.
 
 mod copies;
 mod deadlines;
@@ -16,6 +44,8 @@ mod delivery;
 mod fast_path;
 mod faults;
 mod hosted;
+mod inspect;
+mod latency;
 mod limits;
 mod moving;
 mod promise;
@@ -23,20 +53,27 @@ mod requests;
 mod verify;
 mod views;
 
+#[cfg(feature = "shell")]
 pub(crate) use crate::node::AHEAD;
+pub use crate::replica::Restart;
 pub use delivery::RequestTrace;
 pub use faults::FaultError;
 pub use hosted::Status;
+pub use inspect::OwnerCopy;
+pub use latency::{Latencies, Quantile};
 pub use moving::{MoveCost, MoveError, MoveProgress};
+#[cfg(feature = "shell")]
 pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};
 pub use verify::Disorder;
+
+use std::sync::Arc;
 
 use crate::cache::{Cache, Error};
 use crate::checker::fold;
 use crate::config::{Capacity, Config, ConfigError};
 use crate::event::EventLog;
-use crate::eviction::Eviction;
+use crate::eviction::{Eviction, EvictionPolicy};
 use crate::history::History;
 use crate::id::NodeId;
 use crate::network::{Endpoint, Network};
@@ -55,18 +92,75 @@ use requests::Clients;
 /// The version of every entry until versions are kept.
 const FIRST_VERSION: Version = 1;
 
+/// What makes a policy for each node.
+type Policies = Arc<dyn Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync>;
+
 /// A cluster of cache nodes in this process. Deterministic: the same calls give the same results and
 /// the same log.
 ///
 /// [`Cluster::submit`] and [`Cluster::poll`] are the way in, for many clients at once. The methods
 /// of [`Cache`] and the others here wait for nothing: if the outcome of a request is not known in
 /// its own instant, as with a delayed message, they return [`Error::Unknown`].
+///
+/// ```
+/// use std::time::Duration;
+/// use shardlab::cache::Error;
+/// use shardlab::cluster::Restart;
+/// use shardlab::id::NodeId;
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// let mut cluster = Cluster::new(Config::new().nodes(3).replicas(3).quorums(2, 2))?;
+/// let now = Instant::START;
+/// cluster.put(now, b"apple", b"red", None)?;
+///
+/// // One of three loses its memory: the others decide, and it learns from them when it is back.
+/// cluster.crash(now, NodeId(2))?;
+/// cluster.put(now, b"apple", b"green", None)?;
+/// cluster.restart(now, NodeId(2), Restart::Resync)?;
+/// assert_eq!(cluster.get(now, b"apple")?.as_deref(), Some(&b"green"[..]));
+///
+/// // A node joins. Keys stay readable while they move.
+/// cluster.join(now, 1)?;
+/// while cluster.move_some(now, 100).is_none() {
+///     assert!(cluster.get(now, b"apple")?.is_some());
+/// }
+/// assert_eq!(cluster.to_string(), "4 nodes, modulo placement, 3 entries, at 0s");
+///
+/// // Cut off, it is unknown whether a write was done.
+/// let owner = cluster.owner(b"apple");
+/// cluster.network().isolate(owner)?;
+/// let put = cluster.put(now, b"apple", b"brown", None);
+/// assert!(matches!(put, Err(Error::Unknown(_))), "{put:?}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A clone is a fork: from the same state on, the same calls give the same results in both, and
+/// neither sees what happens in the other. Cost of a clone: a copy of all entries, messages and logs.
+///
+/// ```
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// let now = Instant::START;
+/// let mut calm = Cluster::new(Config::default())?;
+/// calm.put(now, b"apple", b"red", None)?;
+/// let mut broken = calm.clone();
+/// let owner = broken.owner(b"apple");
+/// broken.crash(now, owner)?;
+/// assert!(broken.get(now, b"apple").is_err());
+/// assert_eq!(calm.get(now, b"apple")?.as_deref(), Some(&b"red"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
 pub struct Cluster {
     nodes: Nodes,
-    placement: Box<dyn Placement>,
+    placement: Arc<dyn Placement>,
     /// The move that is not over.
     moving: Option<Moving>,
     config: Config,
+    /// Makes the policy of each node, if it is none of [`Eviction`].
+    policies: Option<Policies>,
     log: EventLog,
     /// When the next entry of each node expires.
     deadlines: Deadlines,
@@ -92,6 +186,10 @@ pub struct Cluster {
     owners: Vec<NodeId>,
     /// Whether all nodes serve and wait for nothing; `None`: unknown.
     quiescent: Option<bool>,
+    /// Whether some node has a capacity.
+    is_bounded: bool,
+    /// How long requests took.
+    latencies: Latencies,
     /// Whether nodes may have tombstones that nothing needs; see [`Cluster::forget_tombstones`].
     may_have_tombstones: bool,
 }
@@ -105,9 +203,10 @@ impl Cluster {
         config.check()?;
         let mut cluster = Self {
             nodes: Nodes::default(),
-            placement: config.placement.place(Members::first(config.nodes)),
+            placement: config.placement.place(Members::first(config.nodes)).into(),
             moving: None,
             config,
+            policies: None,
             log: EventLog::new(config.event_log),
             deadlines: Deadlines::default(),
             timeouts: Deadlines::default(),
@@ -123,6 +222,8 @@ impl Cluster {
             outbox: Vec::new(),
             owners: Vec::new(),
             quiescent: None,
+            is_bounded: config.capacity.is_bounded(),
+            latencies: Latencies::default(),
             may_have_tombstones: false,
         };
         for _ in 0..config.nodes {
@@ -145,23 +246,62 @@ impl Cluster {
         &self.config
     }
 
-    /// How much each node may hold.
+    /// How much each node may hold that has no capacity of its own.
     #[must_use]
     pub fn capacity(&self) -> Capacity {
         self.config.capacity
     }
 
-    /// Which entries leave a full node.
+    /// Which entries leave a full node; `None`: as [`Cluster::set_eviction_with`] says.
     #[must_use]
-    pub fn eviction(&self) -> Eviction {
-        self.config.eviction
+    pub fn eviction(&self) -> Option<Eviction> {
+        self.policies.is_none().then_some(self.config.eviction)
     }
 
-    /// Changes how much each node may hold. Entries over the capacity leave at once, as the policy
-    /// chooses; those of a crashed or paused node when it is back.
+    /// How much this node may hold.
+    #[must_use]
+    pub fn capacity_of(&self, node: NodeId) -> Capacity {
+        let own = self.nodes.get(node).and_then(|hosted| hosted.capacity);
+        own.unwrap_or(self.config.capacity)
+    }
+
+    /// Changes how much each node may hold, also those with a capacity of their own and those that
+    /// join. Entries over the capacity leave at once, as the policy chooses; those of a crashed or
+    /// paused node when it is back.
     pub fn set_capacity(&mut self, now: Instant, capacity: Capacity) {
         self.tick(now);
         self.config.capacity = capacity;
+        for hosted in self.nodes.iter_mut() {
+            hosted.capacity = None;
+        }
+        self.change_bounds();
+    }
+
+    /// Changes how much one node may hold, as [`Cluster::set_capacity`] does for all.
+    ///
+    /// # Errors
+    /// [`FaultError::NoSuchNode`].
+    pub fn set_node_capacity(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        capacity: Capacity,
+    ) -> Result<(), FaultError> {
+        self.tick(now);
+        let hosted = self.nodes.get_mut(node);
+        let hosted = hosted.ok_or(FaultError::NoSuchNode(node))?;
+        hosted.capacity = Some(capacity);
+        self.change_bounds();
+        Ok(())
+    }
+
+    fn note_bounds(&mut self) {
+        let mut own = self.nodes.iter().filter_map(|hosted| hosted.capacity);
+        self.is_bounded = self.config.capacity.is_bounded() || own.any(|it| it.is_bounded());
+    }
+
+    fn change_bounds(&mut self) {
+        self.note_bounds();
         self.weaken();
         for node in self.nodes.running() {
             self.apply_capacity(self.present, node);
@@ -170,8 +310,23 @@ impl Cluster {
 
     /// Changes which entries leave a full node. The new policy starts with the present entries.
     pub fn set_eviction(&mut self, now: Instant, eviction: Eviction) {
-        self.tick(now);
         self.config.eviction = eviction;
+        self.renew_policies(now, None);
+    }
+
+    /// As [`Cluster::set_eviction`], with policies of your own: `make` makes one for each node, also
+    /// for nodes that join later. [`EvictionPolicy`] has an example.
+    pub fn set_eviction_with(
+        &mut self,
+        now: Instant,
+        make: impl Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync + 'static,
+    ) {
+        self.renew_policies(now, Some(Arc::new(make)));
+    }
+
+    fn renew_policies(&mut self, now: Instant, policies: Option<Policies>) {
+        self.tick(now);
+        self.policies = policies;
         let nodes: Vec<NodeId> = self.node_ids().collect();
         for node in nodes {
             self.bound(self.present, node);
@@ -179,9 +334,9 @@ impl Cluster {
         self.weaken();
     }
 
-    /// Gives a node the capacity of the config, if it has another one. Its policy stays.
+    /// Gives a node its capacity, if it has another one. Its policy stays.
     fn apply_capacity(&mut self, now: Instant, node: NodeId) {
-        let (capacity, log) = (self.config.capacity, &mut self.log);
+        let (capacity, log) = (self.capacity_of(node), &mut self.log);
         let Some(hosted) = self.nodes.get_mut(node) else {
             return;
         };
@@ -197,24 +352,28 @@ impl Cluster {
         }
     }
 
-    /// Gives a node the capacity of the config, and a new policy.
+    /// Gives a node its capacity, and a new policy.
     fn bound(&mut self, now: Instant, id: NodeId) {
-        let Config {
-            capacity,
-            eviction,
-            seed,
-            ..
-        } = self.config;
+        let (capacity, Config { eviction, seed, .. }) = (self.capacity_of(id), self.config);
         let Some(hosted) = self.nodes.get_mut(id) else {
             return;
         };
         let node = &mut hosted.replica.node;
         if capacity.is_bounded() {
-            let policy = eviction.policy(seed ^ u64::from(id.0) << 32);
+            let policy = match &self.policies {
+                Some(make) => make(id),
+                None => eviction.policy(seed ^ u64::from(id.0) << 32),
+            };
             node.bound(now, capacity, policy, &mut self.log);
         } else {
             node.unbound();
         }
+    }
+
+    /// The latest instant that a call has named.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.present
     }
 
     /// The numbers of the nodes, ascending.

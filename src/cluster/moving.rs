@@ -15,13 +15,14 @@
 //! the nodes have room: it evicts nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Cluster;
 use crate::config::{Capacity, Config, ConfigError, MAX_NODES};
-use crate::eviction::Eviction;
+use crate::event::EventKind;
 use crate::id::NodeId;
 use crate::node::Usage;
-use crate::placement::{MAX_WEIGHT, Member, Placement, PlacementKind};
+use crate::placement::{MAX_WEIGHT, Member, Members, Placement, PlacementKind};
 use crate::replica::Layout;
 use crate::time::Instant;
 
@@ -32,9 +33,12 @@ pub struct MoveCost {
     pub keys: u64,
     /// Keys that went to another node.
     pub moved: u64,
-    /// The least that any balanced placement could have moved: for a join the newcomer's fair
-    /// part of the keys, for a leave the keys of the node that leaves, otherwise 0.
+    /// The least that had to move: the copies of a node that leaves, and those that more replicas or a
+    /// repair take; for a join no more than the newcomer's fair share.
     pub optimum: u64,
+    /// What a newcomer would hold if all nodes held copies by their weights. A placement that is not
+    /// even moves more to it, or less. `None`: nothing joins.
+    pub fair_share: Option<u64>,
     /// Keys whose only copy was dropped.
     pub lost: u64,
     /// Keys that cannot move yet, since an old or a new owner is down or cut off.
@@ -57,6 +61,7 @@ pub struct MoveProgress {
 
 /// Why the members or the placement cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MoveError {
     /// The keys are still on their way from the change before.
     #[error("keys are still moving: REBALANCE finishes that")]
@@ -89,20 +94,23 @@ pub enum MoveError {
         node: NodeId,
         /// What it would hold: entries and bytes.
         needed: (u64, u64),
-        /// The capacity of each node.
+        /// The node's capacity.
         capacity: Capacity,
     },
     /// The placement knows no weights.
     #[error("{0} placement knows no weights; {weighted} do", weighted = weighted())]
-    Unweighted(PlacementKind),
+    Unweighted(&'static str),
     /// The new placement knows no weights, and this node has one.
-    #[error("{kind} placement knows no weights, and node {node} has weight {weight}", node = .member.node, weight = .member.weight)]
+    #[error("{placement} placement knows no weights, and node {node} has weight {weight}", node = .member.node, weight = .member.weight)]
     Weighted {
         /// The placement that was asked for.
-        kind: PlacementKind,
+        placement: &'static str,
         /// The first member with a weight that is not 1.
         member: Member,
     },
+    /// The new placement is on other nodes.
+    #[error("the placement must be made of the members that it is given")]
+    OtherMembers,
 }
 
 fn no_room(node: NodeId, (entries, bytes): (u64, u64), capacity: Capacity) -> String {
@@ -123,9 +131,10 @@ fn weighted() -> String {
 }
 
 /// A move that is not over.
+#[derive(Clone)]
 pub(super) struct Moving {
     /// How keys were placed before, unless only the number of owners changes.
-    pub(super) from: Option<Box<dyn Placement>>,
+    pub(super) from: Option<Arc<dyn Placement>>,
     /// How many owners each key had.
     pub(super) replicas: usize,
     leaving: Option<NodeId>,
@@ -164,9 +173,8 @@ impl Cluster {
         if !(1..=MAX_WEIGHT).contains(&weight) {
             return Err(MoveError::Weight(weight));
         }
-        let kind = self.placement.kind();
-        if weight != 1 && !kind.is_weighted() {
-            return Err(MoveError::Unweighted(kind));
+        if weight != 1 && !self.placement.is_weighted() {
+            return Err(MoveError::Unweighted(self.placement.name()));
         }
         if self.node_ids().count() >= MAX_NODES as usize {
             return Err(MoveError::TooManyNodes);
@@ -176,11 +184,21 @@ impl Cluster {
         let placement = self.placement.with(Member { node, weight });
         self.check_room(&*placement, self.config.replicas)?;
         self.add_node(now);
+        self.log_node(self.present, node, EventKind::Joined);
         let total = u128::from(placement.members().total_weight());
         let copies = self.copies(now);
         let fair = (u128::from(copies) * u128::from(weight) + total / 2) / total;
-        let optimum = u64::try_from(fair).unwrap_or(copies);
-        self.start(now, Some(placement), self.config.replicas, None, optimum);
+        let fair = u64::try_from(fair).unwrap_or(copies);
+        self.start(
+            now,
+            Some(placement.into()),
+            self.config.replicas,
+            None,
+            fair,
+        );
+        if let Some(moving) = &mut self.moving {
+            moving.cost.fair_share = Some(fair);
+        }
         Ok(node)
     }
 
@@ -204,7 +222,7 @@ impl Cluster {
         let placement = self.placement.without(node);
         self.check_room(&*placement, replicas)?;
         let optimum = self.nodes.get(node).map_or(0, |it| it.stats().keys);
-        self.start(now, Some(placement), replicas, Some(node), optimum);
+        self.start(now, Some(placement.into()), replicas, Some(node), optimum);
         Ok(())
     }
 
@@ -213,16 +231,35 @@ impl Cluster {
     /// # Errors
     /// [`MoveError`]; nothing has changed then.
     pub fn set_placement(&mut self, now: Instant, kind: PlacementKind) -> Result<(), MoveError> {
+        self.set_placement_with(now, |members| kind.place(members))?;
+        self.config.placement = kind;
+        Ok(())
+    }
+
+    /// As [`Cluster::set_placement`], with a placement of your own, which `make` makes of the present
+    /// members. [`Placement`] has an example.
+    ///
+    /// # Errors
+    /// [`MoveError`]; nothing has changed then.
+    pub fn set_placement_with(
+        &mut self,
+        now: Instant,
+        make: impl FnOnce(Members) -> Box<dyn Placement>,
+    ) -> Result<(), MoveError> {
         self.check_not_moving()?;
-        let members = self.placement.members().clone();
+        let members = self.placement.members();
+        let placement = make(members.clone());
+        if placement.members() != members {
+            return Err(MoveError::OtherMembers);
+        }
         let weighted = members.iter().find(|member| member.weight != 1);
-        if let Some(&member) = weighted.filter(|_| !kind.is_weighted()) {
-            return Err(MoveError::Weighted { kind, member });
+        if let Some(&member) = weighted.filter(|_| !placement.is_weighted()) {
+            let placement = placement.name();
+            return Err(MoveError::Weighted { placement, member });
         }
         self.tick(now);
-        let placement = kind.place(members);
         self.check_room(&*placement, self.config.replicas)?;
-        self.start(now, Some(placement), self.config.replicas, None, 0);
+        self.start(now, Some(placement.into()), self.config.replicas, None, 0);
         Ok(())
     }
 
@@ -260,10 +297,7 @@ impl Cluster {
     /// # Errors
     /// [`MoveError::NoRoom`].
     fn check_room(&self, placement: &dyn Placement, replicas: usize) -> Result<(), MoveError> {
-        let Config {
-            capacity, eviction, ..
-        } = self.config;
-        if !capacity.is_bounded() || eviction != Eviction::None {
+        if !self.is_bounded || self.evicts() {
             return Ok(());
         }
         let layout = Layout {
@@ -276,11 +310,11 @@ impl Cluster {
                 usages.entry(owner).or_default().add(key.len(), value.len());
             }
         });
-        let full = usages.into_iter().find(|(_, usage)| !usage.fits(capacity));
-        let Some((node, Usage { entries, bytes })) = full else {
+        let does_not_fit = |(node, usage): &(NodeId, Usage)| !usage.fits(self.capacity_of(*node));
+        let Some((node, usage)) = usages.into_iter().find(does_not_fit) else {
             return Ok(());
         };
-        let needed = (entries, bytes);
+        let (needed, capacity) = ((usage.entries, usage.bytes), self.capacity_of(node));
         Err(MoveError::NoRoom {
             node,
             needed,
@@ -401,7 +435,7 @@ impl Cluster {
     fn start(
         &mut self,
         now: Instant,
-        placement: Option<Box<dyn Placement>>,
+        placement: Option<Arc<dyn Placement>>,
         replicas: usize,
         leaving: Option<NodeId>,
         optimum: u64,
@@ -453,6 +487,8 @@ impl Cluster {
             self.change_layout(now);
             return None;
         }
+        // What moved was enough.
+        cost.optimum = cost.optimum.min(cost.moved);
         self.finish(now);
         for hosted in self.nodes.iter_mut().filter(|it| !it.crashed) {
             cost.evicted += hosted.replica.node.end_move(now, &mut self.log);
@@ -474,6 +510,8 @@ impl Cluster {
             gone.is_some_and(|it| it.replica.node.is_empty()),
             "it leaves empty"
         );
+        self.note_bounds();
+        self.log_node(self.present, node, EventKind::Left);
         self.disconnect(now, node);
         self.pump(now);
     }

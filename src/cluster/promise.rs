@@ -114,8 +114,8 @@ impl Cluster {
     }
 
     /// Whether full nodes evict.
-    fn evicts(&self) -> bool {
-        self.config.capacity.is_bounded() && self.config.eviction != Eviction::None
+    pub(super) fn evicts(&self) -> bool {
+        self.is_bounded && self.eviction() != Some(Eviction::None)
     }
 
     /// Notes that the settings matter: a request is carried out by them, or entries leave by them.
@@ -139,7 +139,7 @@ impl Cluster {
     pub(super) fn note_crash(&mut self, node: NodeId) {
         let lacks = |it: NodeId| it == node || self.lacks_memory(it);
         let lacking = self.node_ids().filter(|&it| lacks(it)).count();
-        let is_bounded = self.config.capacity.is_bounded();
+        let is_bounded = self.is_bounded;
         if self.config.replicas == 1 {
             self.weaken_to(Promise::MayLose);
         } else if is_bounded || lacking >= self.config.write_quorum {

@@ -125,7 +125,7 @@ pub(crate) enum Started {
 pub struct TooManyRequests;
 
 /// The client side of the cluster: requests in flight and completions.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Clients {
     /// How many requests were ever submitted.
     submitted: u64,
@@ -137,6 +137,7 @@ pub(super) struct Clients {
 }
 
 /// A request without an outcome.
+#[derive(Clone)]
 struct InFlight {
     ticket: Ticket,
     client: u32,
@@ -144,6 +145,8 @@ struct InFlight {
     request: replica::Request,
     /// Its number in the history, if one is kept.
     call: Option<OpId>,
+    submitted: Instant,
+    is_look: bool,
     /// The nodes that it may ask, and which of them it asks now.
     coordinators: SmallVec<[NodeId; 4]>,
     at: usize,
@@ -185,7 +188,7 @@ impl InFlight {
 
 impl Clients {
     /// How many requests have no outcome.
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
@@ -245,7 +248,7 @@ impl Clients {
     }
 
     /// When the next request times out, and which.
-    pub fn first_due(&mut self) -> Option<(Instant, Ticket)> {
+    pub(super) fn first_due(&mut self) -> Option<(Instant, Ticket)> {
         let slots = &self.slots;
         self.timers.first(|due, ticket| {
             let slot = slots.get(ticket.slot()).and_then(Option::as_deref);
@@ -303,6 +306,7 @@ impl Cluster {
             let is_delete = matches!(request.operation, Operation::Delete);
             self.record_outcome(now, call, is_delete, &outcome);
         }
+        self.latencies.at_once += u64::from(!request.is_look);
         Ok(Started::Completed(node, outcome))
     }
 
@@ -364,6 +368,8 @@ impl Cluster {
                 version,
             },
             call,
+            submitted: now,
+            is_look: request.is_look,
             coordinators,
             at: 0,
             due: now,
@@ -406,6 +412,11 @@ impl Cluster {
         let outcome = in_flight.certain(outcome);
         let is_delete = matches!(in_flight.request.operation, Operation::Delete);
         self.record_outcome(now, in_flight.call, is_delete, &outcome);
+        if !in_flight.is_look {
+            self.latencies
+                .record(now.saturating_duration_since(in_flight.submitted));
+            self.latencies.timeouts += u64::from(outcome.has_timed_out());
+        }
         self.clients
             .complete(ticket, in_flight.client, node, outcome);
     }
@@ -440,6 +451,8 @@ impl Cluster {
         } else {
             in_flight.coordinators.len()
         };
+        let is_asked_again = in_flight.at < in_flight.coordinators.len() && !in_flight.is_look;
+        self.latencies.retries += u64::from(is_asked_again);
         self.ask_coordinator(now, ticket);
     }
 

@@ -5,9 +5,10 @@
 //! world's clock: that is what a client reads that reaches those nodes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use super::Cluster;
 use super::hosted::HostedNode;
+use super::{Cluster, Latencies};
 use crate::config::InjectedBug;
 use crate::hot::HotKey;
 use crate::id::NodeId;
@@ -194,6 +195,21 @@ impl Cluster {
         Stats { keys, ..all }
     }
 
+    /// How long requests took.
+    #[must_use]
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
+    /// Starts to count anew: what each node counts, its most requested keys, and how long requests
+    /// take. Contents stay.
+    pub fn reset_stats(&mut self) {
+        self.latencies = Latencies::default();
+        for hosted in self.nodes.iter_mut() {
+            hosted.replica.node.reset_counts();
+        }
+    }
+
     /// An estimate of the number of keys: the number of copies divided by the number of replicas.
     /// Entries that are due to expire still count. Cost: O(nodes), and with replicas a look at up to 10,000 copies, for
     /// which it is exact.
@@ -253,7 +269,10 @@ impl Cluster {
             return None;
         }
         let nodes = self.nodes.iter_mut();
-        Some(nodes.map(|it| it.replica.node.clear()).sum())
+        let removed = nodes.map(|it| it.replica.node.clear()).sum();
+        // As many as deletes one by one would be.
+        self.latencies.at_once += removed;
+        Some(removed)
     }
 
     /// The messages that wait for paused nodes, by node, in the order in which they came.
@@ -279,6 +298,38 @@ impl Cluster {
             Some((node.id(), node.value(slot).into(), node.version(slot)))
         });
         copies.collect()
+    }
+}
+
+/// One line: `3 nodes, modulo placement, 5 entries, at 2s`. Entries that are due still count.
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.nodes.iter().count();
+        let entries: u64 = self.nodes.iter().map(|it| it.stats().keys).sum();
+        let (placement, now) = (self.placement.name(), self.present);
+        write!(
+            f,
+            "{nodes} nodes, {placement} placement, {entries} entries, at {now}"
+        )
+    }
+}
+
+/// The state of each node, and the settings; none of the entries.
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.nodes.iter().map(|it| {
+            let id = it.replica.id();
+            (id, self.status(id).unwrap_or_default(), it.stats().keys)
+        });
+        f.debug_struct("Cluster")
+            .field("now", &self.present)
+            .field("nodes", &nodes.collect::<Vec<_>>())
+            .field("placement", &self.placement.name())
+            .field("is_moving", &self.is_moving())
+            .field("faults", &self.fault_count())
+            .field("in_flight", &self.clients.in_flight())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,8 +3,8 @@
 use super::list::{Links, List, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs.
-#[derive(Default)]
+/// First in, first out: the entry that came first goes. 8 bytes an entry.
+#[derive(Clone, Default)]
 pub struct Fifo {
     queue: List,
     links: Links,
@@ -28,10 +28,6 @@ impl EvictionPolicy for Fifo {
 
     fn remove(&mut self, slot: Slot) {
         self.queue.remove(&mut self.links, slot);
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        8
     }
 
     fn validate(&self, slots: &[Slot]) {

@@ -12,7 +12,7 @@ use super::Slot;
 use super::list::{Links, List, Sizes, StoredSizes, UnitSizes, grow_to};
 
 /// How a policy knows an entry that has left, and what an entry counts against the capacity.
-pub trait Identity: Send + 'static {
+pub trait Identity: Clone + Send + 'static {
     /// The sizes of the entries.
     type Sizes: Sizes;
     /// The keys of the entries in the store.
@@ -22,10 +22,7 @@ pub trait Identity: Send + 'static {
 }
 
 /// The keys of the entries in the store, by slot.
-pub trait Keys: Default + Send {
-    /// Bytes that a key takes.
-    const BYTES: usize;
-
+pub trait Keys: Clone + Default + Send + 'static {
     /// Stores the key of the entry that is in `slot` now.
     fn set(&mut self, slot: Slot, key: u64);
 
@@ -36,10 +33,7 @@ pub trait Keys: Default + Send {
 /// A queue of keys in which each can be found and taken out in O(1). A key is in it at most once: one
 /// that comes again moves to the newest end. A queue may use the policy's `links`, in which no slot
 /// of an entry that has left is used otherwise.
-pub trait Ghosts<S: Sizes>: Default + Send {
-    /// Bytes that a ghost takes beside the policy's links.
-    const BYTES: usize;
-
+pub trait Ghosts<S: Sizes>: Clone + Default + Send {
     /// The sum of the sizes of what is remembered.
     fn size(&self) -> u64;
 
@@ -54,6 +48,7 @@ pub trait Ghosts<S: Sizes>: Default + Send {
 }
 
 /// Slots are reused; a key is the hash of the entry's key.
+#[derive(Clone)]
 pub enum ByHash {}
 
 impl Identity for ByHash {
@@ -63,6 +58,7 @@ impl Identity for ByHash {
 }
 
 /// Every entry has its own slot, also after it has left; a key is the number of the slot.
+#[derive(Clone)]
 pub enum BySlot {}
 
 impl Identity for BySlot {
@@ -72,6 +68,7 @@ impl Identity for BySlot {
 }
 
 /// As [`BySlot`], with a capacity in bytes.
+#[derive(Clone)]
 pub enum BySlotAndSize {}
 
 impl Identity for BySlotAndSize {
@@ -81,12 +78,10 @@ impl Identity for BySlotAndSize {
 }
 
 /// A vector of hashes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct StoredKeys(Vec<u64>);
 
 impl Keys for StoredKeys {
-    const BYTES: usize = 8;
-
     fn set(&mut self, slot: Slot, key: u64) {
         grow_to(&mut self.0, slot, 0);
         self.0[slot as usize] = key;
@@ -98,12 +93,10 @@ impl Keys for StoredKeys {
 }
 
 /// Nothing: a slot is its own key.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SlotKeys;
 
 impl Keys for SlotKeys {
-    const BYTES: usize = 0;
-
     fn set(&mut self, _: Slot, _: u64) {}
 
     fn get(&self, slot: Slot) -> u64 {
@@ -112,12 +105,10 @@ impl Keys for SlotKeys {
 }
 
 /// A vector of hashes that several policies share. An entry's slot never changes its key.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SharedKeys(pub Arc<[u64]>);
 
 impl Keys for SharedKeys {
-    const BYTES: usize = 0;
-
     fn set(&mut self, _: Slot, _: u64) {}
 
     fn get(&self, slot: Slot) -> u64 {
@@ -126,7 +117,7 @@ impl Keys for SharedKeys {
 }
 
 /// Ghosts whose keys are slots: a list in the policy's own links.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SlotGhosts {
     order: List,
     /// By slot: whether it is in `order`.
@@ -134,8 +125,6 @@ pub struct SlotGhosts {
 }
 
 impl<S: Sizes> Ghosts<S> for SlotGhosts {
-    const BYTES: usize = 1;
-
     fn size(&self) -> u64 {
         self.order.size()
     }
@@ -169,13 +158,16 @@ impl<S: Sizes> Ghosts<S> for SlotGhosts {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the key is the number of a slot")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the key is the number of a slot"
+)]
 fn slot_of(key: u64) -> Slot {
     key as Slot
 }
 
 /// Ghosts whose keys are hashes: a list with links of its own, and a table that finds them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct HashedGhosts {
     /// Places in `hashes`, found by hash.
     index: HashTable<u32>,
@@ -186,8 +178,6 @@ pub struct HashedGhosts {
 }
 
 impl<S: Sizes> Ghosts<S> for HashedGhosts {
-    const BYTES: usize = 25;
-
     fn size(&self) -> u64 {
         self.order.size()
     }

@@ -15,8 +15,9 @@ use super::{EvictionPolicy, Slot};
 /// A place in `Lfu::frequencies`.
 type Place = u32;
 
-/// See the module's docs.
-#[derive(Default)]
+/// The least frequently used entry goes; of several, the one that has had its frequency longest.
+/// 12 bytes an entry.
+#[derive(Clone, Default)]
 pub struct Lfu {
     /// Those in the chain, and the vacant ones.
     frequencies: Vec<Frequency>,
@@ -30,6 +31,7 @@ pub struct Lfu {
 }
 
 /// The entries that were used equally often.
+#[derive(Clone)]
 struct Frequency {
     /// The insertion included: at least 1.
     uses: u64,
@@ -117,10 +119,6 @@ impl EvictionPolicy for Lfu {
 
     /// A frequency that occurs takes 36 more. There are few of them: with n, the accesses to what is
     /// held are at least n²/2.
-    fn bytes_per_entry(&self) -> usize {
-        12
-    }
-
     fn validate(&self, slots: &[Slot]) {
         let chain: Vec<Place> = self.chain.iter(&self.chain_links).collect();
         let of = |place: Place| &self.frequencies[place as usize];

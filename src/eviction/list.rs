@@ -7,17 +7,14 @@ use super::Slot;
 const NONE: Slot = Slot::MAX;
 
 /// The neighbours of every slot, 8 bytes a slot, and the sizes of the entries.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Links<S: Sizes = UnitSizes> {
     links: Vec<Link>,
     sizes: S,
 }
 
 /// The sizes of entries, by slot, in the unit of a policy's capacity.
-pub trait Sizes: Default + Send {
-    /// Bytes that a size takes.
-    const BYTES: usize;
-
+pub trait Sizes: Clone + Default + Send + 'static {
     /// Notes the size of the entry that comes next.
     fn announce(&mut self, size: u64);
 
@@ -32,12 +29,10 @@ pub trait Sizes: Default + Send {
 }
 
 /// Every entry has size 1: the capacity is a number of entries.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct UnitSizes;
 
 impl Sizes for UnitSizes {
-    const BYTES: usize = 0;
-
     fn announce(&mut self, _: u64) {}
 
     fn announced(&self) -> u64 {
@@ -52,15 +47,13 @@ impl Sizes for UnitSizes {
 }
 
 /// A vector of sizes: the capacity is a number of bytes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct StoredSizes {
     sizes: Vec<u64>,
     announced: u64,
 }
 
 impl Sizes for StoredSizes {
-    const BYTES: usize = 8;
-
     fn announce(&mut self, size: u64) {
         self.announced = size;
     }
@@ -151,7 +144,12 @@ impl List {
     }
 
     /// Adds a slot that is in no list beside one of this list, on the newer side, or at the back.
-    pub fn insert_newer<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot, older: Option<Slot>) {
+    pub fn insert_newer<S: Sizes>(
+        &mut self,
+        links: &mut Links<S>,
+        slot: Slot,
+        older: Option<Slot>,
+    ) {
         let newer = match older {
             Some(older) => links.newer(older),
             None => self.back(),

@@ -3,8 +3,8 @@
 use super::list::{Links, List, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs.
-#[derive(Default)]
+/// The least recently used entry goes. 8 bytes an entry.
+#[derive(Clone, Default)]
 pub struct Lru {
     recency: List,
     links: Links,
@@ -29,10 +29,6 @@ impl EvictionPolicy for Lru {
 
     fn remove(&mut self, slot: Slot) {
         self.recency.remove(&mut self.links, slot);
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        8
     }
 
     fn validate(&self, slots: &[Slot]) {

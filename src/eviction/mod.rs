@@ -25,12 +25,10 @@ mod two_q;
 mod w_tinylfu;
 
 pub use arc::Arc;
-pub use ghosts::{BySlot, BySlotAndSize, SharedKeys};
 pub use fifo::Fifo;
 pub use hyperbolic::Hyperbolic;
 pub use lfu::Lfu;
 pub use lirs::Lirs;
-pub use list::{StoredSizes, UnitSizes};
 pub use lru::Lru;
 pub use none::NoEviction;
 pub use random::Random;
@@ -41,6 +39,13 @@ pub use slru::Slru;
 pub use ttl::Ttl;
 pub use two_q::TwoQ;
 pub use w_tinylfu::WTinyLfu;
+
+#[doc(hidden)]
+pub use ghosts::{ByHash, BySlot, BySlotAndSize, Identity, Keys, SharedKeys};
+#[doc(hidden)]
+pub use lirs::Numbering;
+#[doc(hidden)]
+pub use list::{Sizes, StoredSizes, UnitSizes};
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,11 +61,69 @@ pub type Slot = u32;
 /// [`evict`](Self::evict) makes room for it as often as the store needs, and
 /// [`insert`](Self::insert) names the slot that it got. Of every slot that a policy is told of, it is
 /// told either that it was removed, or it has named it itself; both make the slot unknown again.
-pub trait EvictionPolicy: Send {
+///
+/// # A policy of your own
+///
+/// [`Cluster::set_eviction_with`](crate::Cluster::set_eviction_with) takes any type with this trait. A
+/// node panics if its policy names a slot that it was not told of. This one keeps what came first,
+/// which is right for a loop over more keys than fit:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use shardlab::config::Capacity;
+/// use shardlab::eviction::{EvictionPolicy, Slot};
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// /// The most recently used entry goes.
+/// #[derive(Clone, Default)]
+/// struct Mru {
+///     clock: u64,
+///     used_at: BTreeMap<Slot, u64>,
+///     by_use: BTreeMap<u64, Slot>,
+/// }
+///
+/// impl EvictionPolicy for Mru {
+///     fn evict(&mut self) -> Option<Slot> {
+///         let (_, slot) = self.by_use.pop_last()?;
+///         self.used_at.remove(&slot);
+///         Some(slot)
+///     }
+///     fn insert(&mut self, slot: Slot, _hash: u64) -> Option<Slot> {
+///         self.access(slot)
+///     }
+///     fn access(&mut self, slot: Slot) -> Option<Slot> {
+///         self.remove(slot);
+///         self.clock += 1;
+///         self.used_at.insert(slot, self.clock);
+///         self.by_use.insert(self.clock, slot);
+///         None
+///     }
+///     fn remove(&mut self, slot: Slot) {
+///         if let Some(use_) = self.used_at.remove(&slot) {
+///             self.by_use.remove(&use_);
+///         }
+///     }
+/// }
+///
+/// let config = Config::new().nodes(1).capacity(Capacity::entries(2));
+/// let mut cluster = Cluster::new(config)?;
+/// let now = Instant::START;
+/// cluster.set_eviction_with(now, |_node| Box::new(Mru::default()));
+/// for key in [b"a", b"b", b"c"] {
+///     cluster.put(now, key, b"value", None)?;
+/// }
+/// assert!(cluster.get(now, b"a")?.is_some());
+/// assert!(cluster.get(now, b"b")?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait EvictionPolicy: ClonePolicy + Send {
     /// How many entries the store can hold, at least 1. Said once before anything else, and
     /// again whenever it changes: the sizes of a policy's parts follow. A policy that holds more
     /// than this names nothing by itself: the store calls [`evict`](Self::evict) until all fits.
-    fn resize(&mut self, capacity: usize);
+    fn resize(&mut self, capacity: usize) {
+        let _ = capacity;
+    }
 
     /// The entry that comes next counts so much against a capacity in bytes. Only a replay calls
     /// this, before [`admit`](Self::admit); a store's policies count entries.
@@ -92,17 +155,40 @@ pub trait EvictionPolicy: Send {
         let _ = (slot, deadline);
     }
 
-    /// Bytes that the policy takes for each entry in the store, ghosts included.
-    fn bytes_per_entry(&self) -> usize;
+    /// Whether it is decided already in which order the present entries go, if none is accessed, comes
+    /// or leaves meanwhile. Not so where chance decides.
+    fn is_ordered(&self) -> bool {
+        true
+    }
 
-    /// Checks everything that can be recounted, for tests.
+    /// Checks everything that can be recounted, for tests. By default nothing.
     ///
     /// # Panics
     /// If the policy does not hold exactly `slots` (sorted), or its parts disagree.
-    fn validate(&self, slots: &[Slot]);
+    fn validate(&self, slots: &[Slot]) {
+        let _ = slots;
+    }
 }
 
-impl<P: EvictionPolicy + ?Sized> EvictionPolicy for Box<P> {
+/// Clones a policy of a type that is not known. Every policy that can be cloned has it.
+pub trait ClonePolicy {
+    /// A policy that names the same victims for the same calls. Cost: a copy of all that it knows.
+    fn clone_policy(&self) -> Box<dyn EvictionPolicy>;
+}
+
+impl<P: EvictionPolicy + Clone + 'static> ClonePolicy for P {
+    fn clone_policy(&self) -> Box<dyn EvictionPolicy> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn EvictionPolicy> {
+    fn clone(&self) -> Self {
+        (**self).clone_policy()
+    }
+}
+
+impl EvictionPolicy for Box<dyn EvictionPolicy> {
     fn resize(&mut self, capacity: usize) {
         (**self).resize(capacity);
     }
@@ -135,8 +221,8 @@ impl<P: EvictionPolicy + ?Sized> EvictionPolicy for Box<P> {
         (**self).set_deadline(slot, deadline);
     }
 
-    fn bytes_per_entry(&self) -> usize {
-        (**self).bytes_per_entry()
+    fn is_ordered(&self) -> bool {
+        (**self).is_ordered()
     }
 
     fn validate(&self, slots: &[Slot]) {
@@ -162,6 +248,14 @@ macro_rules! policies {
             /// All policies.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
+            /// The name that is typed and printed.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
             /// One line of which entry goes.
             #[must_use]
             pub fn summary(self) -> &'static str {
@@ -181,30 +275,28 @@ macro_rules! policies {
 
         impl fmt::Display for Eviction {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$variant => $name,)*
-                })
+                f.write_str(self.name())
             }
         }
     };
 }
 
 policies! {
-    None "none" "Nothing goes: a full node refuses the write." |_| NoEviction::default();
-    Random "random" "Any entry." Random::new;
+    None "none" "None: a full node refuses the write." |_| NoEviction::default();
+    Random "random" "A random entry." Random::new;
     Fifo "fifo" "The oldest." |_| Fifo::default();
     Lru "lru" "The least recently used." |_| Lru::default();
     Lfu "lfu" "The least frequently used, of those the least recently." |_| Lfu::default();
-    SecondChance "second-chance" "The oldest that was not used since it was last spared." |_| SecondChance::default();
+    SecondChance "second-chance" "The oldest entry that was not used since it was last spared." |_| SecondChance::default();
     Slru "slru" "The least recently used, of those used once before those used again." |_| <Slru>::default();
-    TwoQ "2q" "The oldest newcomer; what comes back soon is kept by recency." |_| <TwoQ>::default();
-    Arc "arc" "By recency or by frequency, whichever would have hit more of late." |_| <Arc>::default();
-    Lirs "lirs" "The one with the longest time between its last two uses." |_| <Lirs>::default();
-    Sieve "sieve" "The oldest behind a moving hand that was not used since the hand passed." |_| Sieve::default();
-    S3Fifo "s3-fifo" "The oldest newcomer; what is used twice moves on to a main queue." |_| <S3Fifo>::default();
-    WTinyLfu "w-tinylfu" "Of the newest and the oldest the one that was asked for less often." |_| <WTinyLfu>::default();
-    Hyperbolic "hyperbolic" "Of 64 at random the one with the fewest uses for its age." Hyperbolic::new;
-    Ttl "ttl" "The one whose deadline is nearest." |_| Ttl::default();
+    TwoQ "2q" "The oldest newcomer; an entry that comes back soon is kept by recency." |_| <TwoQ>::default();
+    Arc "arc" "The least recently or the least frequently used, whichever list was worth less lately." |_| <Arc>::default();
+    Lirs "lirs" "The entry with the longest time between its last two uses." |_| <Lirs>::default();
+    Sieve "sieve" "The oldest entry behind a moving hand that was not used since the hand passed." |_| Sieve::default();
+    S3Fifo "s3-fifo" "The oldest newcomer; an entry that is used twice moves to a main queue." |_| <S3Fifo>::default();
+    WTinyLfu "w-tinylfu" "The newest and the oldest entry compete; the less popular one goes." |_| <WTinyLfu>::default();
+    Hyperbolic "hyperbolic" "Of 64 random entries the one with the fewest uses for its age." Hyperbolic::new;
+    Ttl "ttl" "The entry with the nearest deadline." |_| Ttl::default();
 }
 
 /// The error of parsing an [`Eviction`].
@@ -238,3 +330,5 @@ impl FromStr for Eviction {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traces;

@@ -5,8 +5,8 @@
 use super::list::grow_to;
 use super::{EvictionPolicy, Slot};
 
-/// See the module's docs.
-#[derive(Default)]
+/// Nothing goes: a store that is full refuses writes. One byte an entry.
+#[derive(Clone, Default)]
 pub struct NoEviction {
     /// By slot: whether it was inserted and not removed.
     held: Vec<bool>,
@@ -33,8 +33,8 @@ impl EvictionPolicy for NoEviction {
         self.held[slot as usize] = false;
     }
 
-    fn bytes_per_entry(&self) -> usize {
-        1
+    fn is_ordered(&self) -> bool {
+        false
     }
 
     fn validate(&self, slots: &[Slot]) {

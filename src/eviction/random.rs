@@ -7,7 +7,8 @@ use super::pool::Pool;
 use super::{EvictionPolicy, Slot};
 use crate::rng::Rng;
 
-/// See the module's docs.
+/// Any entry goes, all equally likely. 8 bytes an entry.
+#[derive(Clone)]
 pub struct Random {
     pool: Pool,
     rng: Rng,
@@ -46,8 +47,8 @@ impl EvictionPolicy for Random {
         self.pool.remove(slot);
     }
 
-    fn bytes_per_entry(&self) -> usize {
-        8
+    fn is_ordered(&self) -> bool {
+        false
     }
 
     fn validate(&self, slots: &[Slot]) {

@@ -32,9 +32,10 @@ const SAMPLE: usize = 10;
 /// The lowest bit of each counter of a word.
 const LOWEST_BITS: u64 = 0x1111_1111_1111_1111;
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct Sketch {
+/// Estimates how often each hash came lately: 4 rows of 4-bit counters, 8 bytes for each entry of the
+/// capacity rounded up to a power of two.
+#[derive(Clone, Default)]
+pub(super) struct Sketch {
     /// 16 counters a word; as many words as a power of two, so that a place is found by masking.
     words: Vec<u64>,
     /// The hashes counted, halved with the counters.
@@ -43,13 +44,13 @@ pub struct Sketch {
 
 impl Sketch {
     /// How many entries it counts well for: one a word.
-    pub fn entries(&self) -> usize {
+    pub(super) fn entries(&self) -> usize {
         self.words.len()
     }
 
     /// Makes it fit for this many entries, rounded up to a power of two. What was counted stays, as
     /// well as the new size can hold it.
-    pub fn resize(&mut self, entries: usize) {
+    pub(super) fn resize(&mut self, entries: usize) {
         let len = entries.max(1).next_power_of_two();
         if self.words.is_empty() {
             self.words.push(0);
@@ -65,7 +66,7 @@ impl Sketch {
     }
 
     /// Counts a hash, and lets all counts age when it is time.
-    pub fn count(&mut self, hash: u64) {
+    pub(super) fn count(&mut self, hash: u64) {
         let mut counted = false;
         for row in 0..ROWS {
             let (word, shift) = self.place(hash, row);
@@ -81,7 +82,7 @@ impl Sketch {
     }
 
     /// About how often a hash was counted lately: from 0 to 15.
-    pub fn frequency(&self, hash: u64) -> u64 {
+    pub(super) fn frequency(&self, hash: u64) -> u64 {
         let count = |row| {
             let (word, shift) = self.place(hash, row);
             self.words[word] >> shift & MOST

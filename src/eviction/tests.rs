@@ -4,18 +4,18 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::path::PathBuf;
 
+use super::traces::{larger_traces, reference_rows, traces};
 use super::{EvictionPolicy, Slot};
 
 /// A policy written to be read: what is in the cache after each request, by the definition.
-pub trait Naive {
+pub(super) trait Naive {
     /// A get of this object and, if that misses, its insertion; `true` if it hit.
     fn request(&mut self, id: u64) -> bool;
 }
 
 /// A store that has nothing but slots: objects of size one, got and then inserted on a miss.
-pub struct Driver<P> {
+pub(super) struct Driver<P> {
     pub policy: P,
     capacity: usize,
     slots: BTreeMap<u64, Slot>,
@@ -24,7 +24,7 @@ pub struct Driver<P> {
 }
 
 /// A hash as good as the store's: the finalizer of splitmix64.
-pub fn hash(id: u64) -> u64 {
+pub(super) fn hash(id: u64) -> u64 {
     let mut x = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -32,7 +32,7 @@ pub fn hash(id: u64) -> u64 {
 }
 
 impl<P: EvictionPolicy> Driver<P> {
-    pub fn new(mut policy: P, capacity: usize) -> Self {
+    pub(super) fn new(mut policy: P, capacity: usize) -> Self {
         policy.resize(capacity);
         Self {
             policy,
@@ -44,7 +44,7 @@ impl<P: EvictionPolicy> Driver<P> {
     }
 
     /// A get of this object and, if that misses, its insertion; `true` if it hit.
-    pub fn request(&mut self, id: u64) -> bool {
+    pub(super) fn request(&mut self, id: u64) -> bool {
         if let Some(&slot) = self.slots.get(&id) {
             let pushed = self.policy.access(slot);
             self.forget(pushed);
@@ -65,7 +65,7 @@ impl<P: EvictionPolicy> Driver<P> {
     }
 
     /// Deletes an object, if it is there.
-    pub fn delete(&mut self, id: u64) {
+    pub(super) fn delete(&mut self, id: u64) {
         if let Some(&slot) = self.slots.get(&id) {
             self.policy.remove(slot);
             self.forget(Some(slot));
@@ -73,7 +73,7 @@ impl<P: EvictionPolicy> Driver<P> {
     }
 
     /// Changes the capacity; what no longer fits leaves.
-    pub fn resize(&mut self, capacity: usize) {
+    pub(super) fn resize(&mut self, capacity: usize) {
         let more = u32::try_from(self.capacity.max(capacity) + 1).expect("small");
         let known = self.ids.len() + self.vacant.len();
         self.vacant
@@ -88,7 +88,7 @@ impl<P: EvictionPolicy> Driver<P> {
     }
 
     /// Evicts so many objects, as a limit in bytes may do for one big object.
-    pub fn evict(&mut self, count: u64) {
+    pub(super) fn evict(&mut self, count: u64) {
         for _ in 0..count {
             let victim = self.policy.evict();
             assert_eq!(victim.is_none(), self.slots.is_empty());
@@ -103,28 +103,28 @@ impl<P: EvictionPolicy> Driver<P> {
         self.vacant.push_front(slot);
     }
 
-    pub fn validate(&self) {
+    pub(super) fn validate(&self) {
         let slots: Vec<Slot> = self.ids.keys().copied().collect();
         self.policy.validate(&slots);
     }
 
-    pub fn misses(&mut self, trace: &[u64]) -> usize {
+    pub(super) fn misses(&mut self, trace: &[u64]) -> usize {
         trace.iter().filter(|&&id| !self.request(id)).count()
     }
 }
 
 /// Random numbers for traces: the same for the same seed.
-pub struct Random(pub u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(1);
         hash(self.0) % bound
     }
 }
 
 /// A trace in which a few objects are popular, with scans and loops in between.
-pub fn trace(seed: u64, len: usize, objects: u64) -> Vec<u64> {
+pub(super) fn trace(seed: u64, len: usize, objects: u64) -> Vec<u64> {
     let mut random = Random(seed << 32);
     let mut trace = Vec::new();
     while trace.len() < len {
@@ -152,7 +152,7 @@ pub fn trace(seed: u64, len: usize, objects: u64) -> Vec<u64> {
 /// Requests, deletions, changes of capacity, announcements that lead to nothing and evictions
 /// without an announcement at random: whatever the policy is told, it holds
 /// exactly what the store holds.
-pub fn conforms<P: EvictionPolicy>(make: impl Fn() -> P) {
+pub(super) fn conforms<P: EvictionPolicy>(make: impl Fn() -> P) {
     for seed in 0..60 {
         let mut random = Random(seed << 40);
         let capacity = [1, 2, 3, 5, 10, 40][random.below(6) as usize];
@@ -179,7 +179,7 @@ pub fn conforms<P: EvictionPolicy>(make: impl Fn() -> P) {
 }
 
 /// The policy hits exactly where its naive reference hits.
-pub fn agrees<P: EvictionPolicy, N: Naive>(
+pub(super) fn agrees<P: EvictionPolicy, N: Naive>(
     policy: impl Fn() -> P,
     naive: impl Fn(usize) -> N,
     capacities: &[usize],
@@ -188,7 +188,7 @@ pub fn agrees<P: EvictionPolicy, N: Naive>(
 }
 
 /// As [`agrees`], for policies that are made of the trace.
-pub fn agrees_foreseeing<P: EvictionPolicy, N: Naive>(
+pub(super) fn agrees_foreseeing<P: EvictionPolicy, N: Naive>(
     policy: impl Fn(&[u64]) -> P,
     naive: impl Fn(usize, &[u64]) -> N,
     capacities: &[usize],
@@ -210,48 +210,83 @@ pub fn agrees_foreseeing<P: EvictionPolicy, N: Naive>(
     }
 }
 
-fn traces() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/traces")
-}
+/// What the reference simulator misses on the generated traces.
+const MISSES: &str = include_str!("../../tests/data/misses.csv");
 
-/// Compares the misses on the traces beside this repository with those of the field's simulators;
-/// `tolerance` is a part of the misses. Without the traces, it compares nothing.
-pub fn matches_reference<P: EvictionPolicy>(name: &str, make: impl Fn() -> P, tolerance: f64) {
+/// Compares the misses on the generated traces, and on the larger ones if they are there, with those
+/// of the reference simulator; `tolerance` is a part of the misses.
+pub(super) fn matches_reference<P: EvictionPolicy>(
+    name: &str,
+    make: impl Fn() -> P,
+    tolerance: f64,
+) {
     matches_reference_foreseeing(name, |_| make(), tolerance);
 }
 
 /// As [`matches_reference`], for policies that are made of the trace.
-pub fn matches_reference_foreseeing<P: EvictionPolicy>(
+pub(super) fn matches_reference_foreseeing<P: EvictionPolicy>(
     name: &str,
     make: impl Fn(&[u64]) -> P,
     tolerance: f64,
 ) {
-    let Ok(reference) = fs::read_to_string(traces().join("reference.csv")) else {
+    let traces: BTreeMap<_, _> = traces().into_iter().collect();
+    let compared = compare(
+        MISSES,
+        name,
+        |trace| traces[trace].clone(),
+        &make,
+        tolerance,
+    );
+    assert!(compared > 10, "{name} is in the reference");
+    matches_larger_foreseeing(name, make, tolerance);
+}
+
+/// As [`matches_reference`], on the larger traces only: for policies that the reference simulator has
+/// in another form. What they do in every clone is compared by [`agrees`].
+pub(super) fn matches_larger<P: EvictionPolicy>(name: &str, make: impl Fn() -> P, tolerance: f64) {
+    matches_larger_foreseeing(name, |_| make(), tolerance);
+}
+
+fn matches_larger_foreseeing<P: EvictionPolicy>(
+    name: &str,
+    make: impl Fn(&[u64]) -> P,
+    tolerance: f64,
+) {
+    let Some(folder) = larger_traces() else {
         return;
     };
-    let mut compared = 0;
-    let mut wrong = String::new();
-    for row in reference.lines().skip(1) {
-        let cells: Vec<&str> = row.split(',').collect();
-        let [file, policy, size, _, misses, ..] = cells.as_slice() else {
-            continue;
-        };
-        if *policy != name {
-            continue;
-        }
-        let text = fs::read_to_string(traces().join(format!("{file}.txt"))).expect("a trace");
-        let trace: Vec<u64> = text
-            .lines()
+    let read = |file: String| fs::read_to_string(folder.join(file)).expect("a file");
+    let trace = |trace: &str| {
+        let text = read(format!("{trace}.txt"));
+        text.lines()
             .map(|line| line.parse().expect("an id"))
-            .collect();
-        let size: usize = size.parse().expect("a size");
-        let expected: usize = misses.parse().expect("a count");
-        let found = Driver::new(make(&trace), size).misses(&trace);
-        compared += 1;
-        if found.abs_diff(expected) as f64 > tolerance * expected as f64 {
-            wrong += &format!("{file} {size}: {found} misses, the reference has {expected}\n");
-        }
-    }
-    assert!(wrong.is_empty(), "{name}:\n{wrong}");
+            .collect()
+    };
+    let compared = compare(&read("reference.csv".into()), name, trace, make, tolerance);
     assert!(compared > 0, "{name} is in the reference");
+}
+
+/// Compares the rows of a policy, and returns how many there are.
+fn compare<P: EvictionPolicy>(
+    reference: &str,
+    name: &str,
+    trace: impl Fn(&str) -> Vec<u64>,
+    make: impl Fn(&[u64]) -> P,
+    tolerance: f64,
+) -> usize {
+    let rows = reference_rows(reference);
+    let rows: Vec<_> = rows.filter(|row| row.policy == name).collect();
+    for row in &rows {
+        let trace = trace(row.trace);
+        let found = Driver::new(make(&trace), row.size).misses(&trace);
+        let off = found.abs_diff(row.misses) as f64;
+        assert!(
+            off <= tolerance * row.misses as f64,
+            "{name}, {} at {}: {found} misses, the reference has {}",
+            row.trace,
+            row.size,
+            row.misses
+        );
+    }
+    rows.len()
 }

@@ -17,7 +17,9 @@ use super::ghosts::{ByHash, Ghosts, Identity, Keys};
 use super::list::{Links, List, grow_to, sorted};
 use super::{EvictionPolicy, Slot};
 
-/// 2Q, which knows what has left as `I` says.
+/// A short FIFO queue for new entries, and an LRU queue for those that come back soon after they left
+/// it. About 30 bytes an entry, ghosts included.
+#[derive(Clone)]
 pub struct TwoQ<I: Identity = ByHash> {
     /// How many entries `fresh` may keep in a full store.
     fresh_size: u64,
@@ -112,10 +114,6 @@ impl<I: Identity> EvictionPolicy for TwoQ<I> {
         } else {
             self.fresh.remove(&mut self.links, slot);
         }
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        8 + I::Keys::BYTES + 1 + I::Ghosts::BYTES.div_ceil(2)
     }
 
     fn validate(&self, slots: &[Slot]) {

@@ -60,7 +60,7 @@ use keys::Keys;
 /// An operation whose values are kept for people and for the checker, in the way of requests.
 pub type Action = Operation<Box<[u8]>>;
 
-/// The latest calls in the order of their invocation. See the module's docs.
+/// The latest calls in the order of their invocation, and what follows from those before them.
 #[derive(Clone)]
 pub struct History {
     capacity: usize,

@@ -3,7 +3,7 @@
 
 use super::command::{Change, Command, Script};
 use super::lookup;
-use super::parsers::{cluster, data, faults, links, requests, script, seeing};
+use super::parsers::{cluster, data, faults, links, planning, requests, script, seeing};
 use super::spec::Columns;
 pub use super::spec::Spec;
 pub use super::verb::{Capability, Group, Verb};
@@ -53,10 +53,10 @@ pub(super) static ROWS: &[Row] = rows! {
         "Store a value; with a TTL the key expires after that time, without one it stays.",
         [("PUT apple red 2s", ""), ("GET apple", "apple -> red")];
     Get ["GET"], Data, Data, Words(data::get), "key",
-        "Show the value of a key, or null if there is none.",
+        "Show the value of a key, or null if it is absent.",
         [("GET apple", "apple -> null")];
     Del ["DEL", "REMOVE", "DELETE"], Data, Data, Words(|words| Ok(data::del(words).into())), "key...",
-        "Remove keys; one that is absent is no error.",
+        "Remove keys. An absent key is no error.",
         [("PUT apple red", ""), ("DEL apple pear", ""), ("GET apple", "apple -> null")];
     MGet ["MGET"], Data, Data, Words(|words| Ok(data::mget(words).into())), "key...",
         "Show the values of several keys, in the order asked.",
@@ -68,7 +68,7 @@ pub(super) static ROWS: &[Row] = rows! {
         "Store a value only if the key is absent.",
         [("ADD apple red", "apple -> stored"), ("ADD apple green", "apple -> not stored")];
     Cas ["CAS"], Data, Data, Words(data::cas), "key expected new [ttl]",
-        "Store a new value only if the present one is the one expected.",
+        "Store a new value only if the key has the expected one.",
         [("PUT apple red", ""), ("CAS apple red green", "apple -> stored"),
          ("CAS apple red blue", "apple -> not stored")];
     Incr ["INCR"], Data, Data, Words(data::incr), "key [delta]",
@@ -81,11 +81,14 @@ pub(super) static ROWS: &[Row] = rows! {
         "Give a key a new TTL, counted from now.",
         [("PUT apple red", ""), ("EXPIRE apple 1500ms", ""), ("TTL apple", "apple -> 1s 500ms")];
     Persist ["PERSIST"], Data, Data, Words(data::persist), "key",
-        "Take a key's TTL away, so that it stays.",
+        "Remove the TTL of a key.",
         [("PUT apple red 2s", ""), ("PERSIST apple", ""), ("TTL apple", "apple -> none")];
     Exists ["EXISTS"], Data, Data, Words(|words| Ok(data::exists(words).into())), "key...",
-        "Count how many of the keys are there.",
+        "Count the keys that are present.",
         [("PUT apple red", ""), ("EXISTS apple pear", "1")];
+    Fill ["FILL"], Data, Data, Words(data::fill), "n [SIZE bytes] [TTL time[..time]] [PREFIX p]",
+        "Store n keys, key1 to keyn, with values of 16 bytes (or SIZE). With two times, each key gets a random TTL between them.",
+        [("FILL 3 SIZE 100 TTL 1s..10s", ""), ("KEYS", "key1\nkey2\nkey3")];
     Keys ["KEYS"], Data, Data, Words(data::keys), "[glob] [NODE n]",
         "List the keys that match a pattern (* ? [a-z] [^a] \\x), all or those on one node.",
         [("MSET apple red avocado green banana yellow", ""), ("KEYS a*", "apple\navocado")];
@@ -96,159 +99,170 @@ pub(super) static ROWS: &[Row] = rows! {
         "Remove every key.",
         [("PUT apple red", ""), ("CLEAR", ""), ("SIZE", "0")];
     Sleep ["SLEEP"], Time, Nothing, Words(script::sleep), "time",
-        "Let time pass; what expires meanwhile is told when it happens.",
+        "Let time pass. Expiries are printed when they happen.",
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple")];
     Time ["TIME"], Time, Nothing, Words(|_| Ok(Command::Time.into())), "",
         "Show the time since the start.",
         [("SLEEP 90", ""), ("TIME", "1m 30s")];
     Clock ["CLOCK"], Time, Nothing, Words(cluster::clock), "[real|virtual]",
-        "Show or choose the clock: on the virtual one SLEEP jumps. Only before the first deadline.",
+        "Show or set the clock. On the virtual clock SLEEP jumps. It can be set only before the first deadline.",
         [("CLOCK", "virtual")];
     Nodes ["NODES"], Cluster, Statistics, Words(|_| Ok(Command::Nodes.into())), "",
-        "Show each node: its state, its share of the keys, and what it has counted.",
+        "Show the state, the share of the keys and the counters of each node.",
         [];
     Where ["WHERE"], Cluster, Placement, Words(cluster::where_), "key",
-        "Show the key's hash, what it falls on, and which node owns it.",
-        [("WHERE apple", "apple -> server 2 (modulo, hash 0x10bc2abf, bucket 2)")];
+        "Show the owners of a key, its hash, and where the hash falls.",
+        [("WHERE apple", "apple -> node 2 (modulo, hash 0x10bc2abf, bucket 2)")];
     Ring ["RING"], Cluster, Placement, Words(|_| Ok(Command::Ring.into())), "",
-        "Draw the placement: which part of all hashes each node owns.",
+        "Draw the placement: the part of all hashes that each node owns.",
         [];
     Join ["JOIN"], Cluster, Membership, Words(cluster::join), "[WEIGHT w]",
-        "Add a node; the keys that it is to own move there. With WEIGHT 2 it owns twice as many.",
+        "Add a node and move its share of the keys to it. A node of WEIGHT 2 owns twice as many.",
         [("MSET apple red banana yellow", ""),
-         ("JOIN", "Server 3 joined: 2 of 2 keys moved (optimum 1) in 0s")];
+         ("JOIN", "Node 3 joined: 2 of 2 keys moved (fair share 1) in 0s")];
     Leave ["LEAVE"], Cluster, Membership, Words(cluster::leave), "n",
-        "Let a node go when its keys have moved to the others. Its number is not used again.",
+        "Move the keys of a node to the others, then remove it. Its number is not used again.",
         [("PUT apple red", ""),
-         ("LEAVE 2", "Server 2 left: 1 of 1 key moved (optimum 1) in 0s")];
+         ("LEAVE 2", "Node 2 left: 1 of 1 key moved (optimum 1) in 0s")];
     Placement ["PLACEMENT"], Cluster, Placement, Words(cluster::placement), "[placement]",
-        "Show or choose how keys are placed on nodes (HELP PLACEMENT lists the placements).",
+        "Show or set the placement of keys on nodes (HELP PLACEMENT lists them).",
         [("PLACEMENT", "modulo"), ("PLACEMENT modulo", "Placement modulo: 0 of 0 keys moved (optimum 0) in 0s")];
     Replicas ["REPLICAS"], Cluster, Replication, Words(cluster::replicas), "[n]",
-        "Show or set how many owners each key has; the copies that this takes are made.",
+        "Show or set the number of owners of each key, and make the copies.",
         [("REPLICAS", "1"), ("PUT apple red", ""),
          ("REPLICAS 3", "Replicas 3: 2 copies of 1 key made (optimum 2) in 0s")];
     Quorum ["QUORUM"], Cluster, Replication, Words(cluster::quorum), "[w r]",
-        "Show or set how many owners must have a write before it is acknowledged, and how many a read asks.",
+        "Show or set how many owners must have a write before it is acknowledged, and how many owners a read asks.",
         [("QUORUM", "writes 1, reads 1, of 1 replica: linearizable")];
     Rebalance ["REBALANCE"], Cluster, Membership, Words(|_| Ok(Change::Rebalance.into())), "",
-        "Finish a move of keys that was interrupted; if there is none, make the copies that are missing.",
+        "Finish an interrupted move of keys, or make the copies that are missing.",
         [("REBALANCE", "Balanced: 0 of 0 keys moved (optimum 0) in 0s")];
+    Plan ["PLAN"], Cluster, Membership, Rest(planning::plan), "JOIN|LEAVE|PLACEMENT|REPLICAS [word]...",
+        "Show what a change would move, without changing anything: PLAN JOIN WEIGHT 2, PLAN LEAVE 1.",
+        [("MSET apple red banana yellow", ""),
+         ("PLAN JOIN", "Node 3 would join: 2 of 2 keys would move (fair share 1)"), ("SIZE", "2")];
     Eviction ["EVICTION"], Cluster, Eviction, Words(cluster::eviction), "[policy]",
-        "Show or choose which entries leave a full node (HELP EVICTION lists the policies).",
+        "Show or set the eviction policy (HELP EVICTION lists them).",
         [("EVICTION", "lru"), ("EVICTION s3-fifo", ""), ("EVICTION", "s3-fifo")];
-    Capacity ["CAPACITY"], Cluster, Eviction, Words(cluster::capacity), "[entries|bytes|none]",
-        "Show or set how much each node may hold: a number of entries, or a size such as 64MiB.",
+    Capacity ["CAPACITY"], Cluster, Eviction, Words(cluster::capacity), "[entries|bytes|none [ENTRIES|BYTES]] [NODE n]",
+        "Show or set the capacity of each node, or of one: a number of entries, a size such as 64MiB, or both. none removes it.",
         [("CAPACITY 1", ""), ("MSET apple red grape purple", ""), ("MGET apple grape",
           "apple -> null\ngrape -> purple")];
     Crash ["CRASH", "KILL"], Faults, NodeFaults, Words(faults::crash), "n",
-        "Let a node crash: it loses its memory and answers nobody, and keeps its place.",
-        [("PUT apple red", ""), ("CRASH 2", ""), ("EVENTS", "0s Server 2 crashed")];
+        "Crash a node. It loses its data and stops responding, but remains a member.",
+        [("PUT apple red", ""), ("CRASH 2", ""), ("EVENTS", "0s Node 2 crashed")];
     Restart ["RESTART"], Faults, NodeFaults, Words(faults::restart), "n [resync|hints|cold|stale]",
-        "Bring a crashed node back (HELP RESTART says in which ways).",
+        "Restart a crashed node (HELP RESTART lists the modes).",
         [("PUT apple red", ""), ("CRASH 2", ""), ("RESTART 2", ""), ("GET apple", "apple -> null")];
     Pause ["PAUSE"], Faults, NodeFaults, Words(faults::pause), "n",
-        "Let a node stand still; what is sent to it waits, up to 10,000 messages or 16 MiB.",
+        "Pause a node. Messages to it wait, at most 10,000 or 16 MiB.",
         [("PAUSE 2", ""), ("FAULTS", "PAUSE 2")];
     Resume ["RESUME"], Faults, NodeFaults, Words(faults::resume), "n",
-        "Let a paused node go on, with what has come meanwhile.",
-        [("PAUSE 2", ""), ("RESUME 2", ""), ("EVENTS", "0s Server 2 paused\n0s Server 2 resumed")];
+        "Resume a paused node. It handles the messages that waited.",
+        [("PAUSE 2", ""), ("RESUME 2", ""), ("EVENTS", "0s Node 2 paused\n0s Node 2 resumed")];
     Partition ["PARTITION"], Faults, LinkFaults, Rest(links::partition), "a,b | c [ONEWAY]",
-        "Cut all links between two sides; with ONEWAY only from the left to the right. Clients reach every node.",
+        "Cut all links between two sides, with ONEWAY only from left to right. Clients still reach every node.",
         [("PARTITION 0,1 | 2", ""), ("FAULTS", "PARTITION 0,1 | 2")];
     Isolate ["ISOLATE"], Faults, LinkFaults, Words(links::isolate), "n",
         "Cut a node off from all other nodes.",
         [("ISOLATE 2", ""), ("FAULTS", "ISOLATE 2")];
-    Heal ["HEAL"], Faults, LinkFaults, Words(|_| Ok(Command::Heal.into())), "",
-        "Lift all faults of the network, and let the nodes that run merge what they have.",
+    Heal ["HEAL"], Faults, LinkFaults, Words(faults::heal), "[ALL]",
+        "Remove all network faults. With ALL also restart crashed nodes, resume paused ones and correct clocks.",
         [("ISOLATE 2", ""), ("HEAL", ""), ("FAULTS", "")];
     Delay ["DELAY"], Faults, LinkFaults, Words(links::delay), "a b time [JITTER time]",
-        "Let messages between two nodes take longer, with JITTER at random up to so much more; 0 lifts it.",
+        "Delay the messages between two nodes, with JITTER by a random time more; 0 turns it off.",
         [("DELAY 0 1 20ms JITTER 5ms", ""), ("FAULTS", "DELAY 0 1 20ms JITTER 5ms")];
     Drop ["DROP"], Faults, MessageFaults, Words(links::drop), "a b percent",
-        "Let so many of the messages between two nodes get lost; 0% lifts it.",
+        "Drop this percentage of the messages between two nodes; 0% turns it off.",
         [("DROP 0 1 5%", ""), ("FAULTS", "DROP 0 1 5%")];
     Dup ["DUP"], Faults, MessageFaults, Words(links::dup), "a b percent",
-        "Let so many of the messages between two nodes arrive twice; 0% lifts it.",
+        "Duplicate this percentage of the messages between two nodes; 0% turns it off.",
         [("DUP 0 1 5%", ""), ("FAULTS", "DUP 0 1 5%")];
     Reorder ["REORDER"], Faults, MessageFaults, Words(links::reorder), "a b percent",
-        "Let so many of the messages between two nodes be overtaken; 0% lifts it.",
+        "Reorder this percentage of the messages between two nodes; 0% turns it off.",
         [("REORDER 0 1 5%", ""), ("FAULTS", "REORDER 0 1 5%")];
     Hold ["HOLD"], Faults, LinkFaults, Words(links::hold), "a b",
-        "Let messages between two nodes wait until RELEASE, up to 10,000 messages or 16 MiB for each node.",
+        "Hold the messages between two nodes until RELEASE, at most 10,000 or 16 MiB for each node.",
         [("HOLD 0 1", ""), ("FAULTS", "HOLD 0 1")];
     Release ["RELEASE"], Faults, LinkFaults, Words(links::release), "a b",
-        "Let the messages go that HOLD has held, in their order.",
+        "Deliver the messages that HOLD has held, in their order.",
         [("HOLD 0 1", ""), ("RELEASE 0 1", ""), ("FAULTS", "")];
     Slow ["SLOW"], Faults, LinkFaults, Words(links::slow), "n time",
-        "Let every message to a node take longer, the clients' too; 0 lifts it.",
+        "Delay every message to a node, also those of clients; 0 turns it off.",
         [("SLOW 2 1s", ""), ("PUT apple red", ""), ("TIME", "1s")];
     Skew ["SKEW"], Faults, ClockSkew, Words(faults::skew), "n time",
-        "Set a node's clock ahead, or with a negative time behind; 0 sets it right.",
+        "Set the clock of a node ahead, or behind with a negative time; 0 corrects it.",
         [("SKEW 2 -2s", ""), ("FAULTS", "SKEW 2 -2s")];
     Faults ["FAULTS"], Faults, LinkFaults, Words(|_| Ok(Command::Faults.into())), "",
-        "Show the faults in force, as commands that bring them about.",
+        "List the active faults as the commands that recreate them.",
         [("CRASH 1", ""), ("DROP 0 2 5%", ""), ("FAULTS", "DROP 0 2 5%\nCRASH 1")];
     Nemesis ["NEMESIS"], Faults, LinkFaults, Words(faults::nemesis), "[light|heavy|swarm|off]",
-        "Let faults come and go by themselves as time passes; off leaves what is broken to HEAL, RESTART and RESUME.",
+        "Inject random faults as time passes. off stops that; HEAL ALL repairs the rest.",
         [("NEMESIS", "off")];
     Links ["LINKS"], Faults, Delivery, Words(|_| Ok(Command::Links.into())), "",
         "Show the messages in flight, the next to arrive first.",
         [];
     Step ["STEP"], Faults, Delivery, Words(faults::step), "[n]",
-        "Deliver the next message (or n), and let time pass until it arrives.",
+        "Deliver the next message, or the next n, and advance the time to its arrival.",
         [];
-    Stats ["STATS"], Seeing, Statistics, Words(seeing::stats), "[n]",
-        "Show the counts of the whole cluster, or of one node.",
+    Stats ["STATS"], Seeing, Statistics, Words(seeing::stats), "[n|RESET]",
+        "Show the counters of the cluster, or of one node. RESET sets them to zero.",
         [];
+    Inspect ["INSPECT"], Seeing, Placement, Words(seeing::inspect), "key",
+        "Show the copy of a key at each owner: version, TTL, bytes, and rank in the eviction order (1 is evicted next).",
+        [("PUT apple red 2s", ""), ("INSPECT apple",
+          "node  state  holds  version  ttl  bytes  rank\n   2  up     value        1  2s      48     -")];
     Events ["EVENTS"], Seeing, Statistics, Words(seeing::events), "[count] [NODE n]",
         "Show the latest events (10, or count), of all nodes or of one.",
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple"),
          ("EVENTS", "2s Server 2 expired key: apple")];
     Trace ["TRACE"], Seeing, Tracing, Rest(seeing::trace), "command",
-        "Run a command and show the messages that were delivered meanwhile, with their times.",
+        "Run a command and show the messages delivered meanwhile, with their times.",
         [];
     Hot ["HOT"], Seeing, Statistics, Words(seeing::hot), "[count]",
-        "Show the most requested keys of each node (10, or count), and how much of the skew they explain; of the requests, `unsure` may be other keys'.",
+        "Show the most requested keys of each node (10, or count), and how much of the skew they explain. `unsure` is the possible overcount.",
         [];
     Monitor ["MONITOR"], Seeing, Statistics, Words(seeing::monitor), "[on|off]",
-        "Print events of every kind as they happen, with --quiet too, until Ctrl-C or MONITOR off.",
+        "Print every event as it happens, also with --quiet, until Ctrl-C or MONITOR off.",
         [("MONITOR", ""), ("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple")];
+    Notices ["NOTICES"], Seeing, Nothing, Words(seeing::notices), "[on|off]",
+        "Show or set whether expiries are printed as they happen.",
+        [("NOTICES", "on"), ("NOTICES off", ""), ("PUT apple red 2s", ""), ("SLEEP 3s", "")];
     Watch ["WATCH"], Seeing, Nothing, Rest(seeing::watch), "[time] command",
-        "Run a command again every second (or time) until Ctrl-C; in a batch, until no key has a deadline left.",
+        "Repeat a command every second (or time) until Ctrl-C; in a batch until no key has a deadline.",
         [("PUT apple red 2s", ""),
          ("WATCH 1s GET apple",
           "apple -> red\napple -> red\nServer 2 expired key: apple\napple -> null")];
     History ["HISTORY"], Seeing, History, Words(seeing::history), "[count|on|off|CLEAR]",
-        "Show what clients asked last (10 operations, or count) and what they were told; record it or not; forget it.",
+        "Show the latest operations of clients (10, or count) with their outcomes; turn recording on or off; clear it.",
         [("HISTORY on", ""), ("PUT apple red", ""),
          ("HISTORY", "client  invoked  returned  command        outcome\n     \
                       0  0s       0s        PUT apple red  acknowledged")];
     Check ["CHECK"], Seeing, History, Words(seeing::check), "[promise]",
-        "Judge what clients were told: the strongest promise kept, and what breaks a stronger one.",
+        "Judge the history: name the strongest promise that was kept, and the operations that break a stronger one.",
         [("ISOLATE 0", ""), ("PUT apple red", ""), ("GET apple", "apple -> red"),
          ("CHECK", "linearizable: 2 operations on 1 key\nstate: the copies agree")];
     Via ["VIA"], Script, Clients, Rest(requests::via), "n command",
         "Run a command on keys with node n as its coordinator.",
         [("PUT apple red", ""), ("VIA 1 GET apple", "apple -> red")];
     Client ["CLIENT"], Script, Clients, Rest(requests::client), "n command",
-        "Send a command on keys as client n and go on; its reply is shown when it comes.",
+        "Send a command on keys as client n without waiting. Its reply is printed when it comes.",
         [("SLOW 2 1s", ""), ("CLIENT 1 PUT apple red", ""), ("TIME", "0s"),
          ("SLEEP 2s", "client 1: OK")];
     Echo ["ECHO"], Script, Nothing, Rest(|rest| Ok(script::echo(rest).into())), "[text]",
-        "Print the rest of the line as it stands.",
+        "Print the rest of the line unchanged.",
         [("ECHO It's # no comment", "It's # no comment")];
     Source ["SOURCE"], Script, Nothing, Words(script::source), "file",
         "Run the lines of a file.",
         [];
     Repeat ["REPEAT"], Script, Nothing, Rest(script::repeat), "n command",
-        "Run a command n times; stops at the first that fails.",
-        [("REPEAT 2 INCR visits", "visits -> 1\nvisits -> 2")];
+        "Run a command n times, until one fails. {i} in it is the number of the turn, from 1.",
+        [("REPEAT 2 PUT key{i} {i}", ""), ("MGET key1 key2", "key1 -> 1\nkey2 -> 2")];
     Help ["HELP", "?"], Script, Nothing, Words(script::help), "[command|@group]",
-        "Show all commands, a group of them, or one with an example.",
+        "List the commands, or explain a group, or one command with an example.",
         [];
     Quit ["QUIT", "EXIT"], Script, Nothing, Words(|_| Ok(Script::Quit.into())), "",
-        "Leave.",
+        "End the session.",
         [("QUIT", "")];
 };
 

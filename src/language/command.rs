@@ -141,14 +141,31 @@ pub enum Command<'a> {
     Eviction {
         policy: Option<Eviction>,
     },
+    /// `node`: the only node that it is about.
     Capacity {
         bound: Option<Bound>,
+        node: Option<NodeId>,
     },
     Where {
         key: Bytes<'a>,
     },
     Stats {
         node: Option<NodeId>,
+    },
+    ResetStats,
+    Inspect {
+        key: Bytes<'a>,
+    },
+    Plan {
+        change: Change,
+    },
+    /// `size`: the bytes of each value. `ttl`: the shortest and the longest. `prefix`: what the keys
+    /// start with.
+    Fill {
+        count: u64,
+        size: usize,
+        ttl: Option<(Duration, Duration)>,
+        prefix: Bytes<'a>,
     },
     Events {
         count: usize,
@@ -181,7 +198,10 @@ pub enum Command<'a> {
     Release {
         link: Link,
     },
-    Heal,
+    /// `all`: also nodes and clocks.
+    Heal {
+        all: bool,
+    },
     /// `nanos`: by how much the clock is ahead, in nanoseconds.
     Skew {
         node: NodeId,
@@ -220,12 +240,30 @@ pub enum Command<'a> {
 )]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Script<'a> {
-    Sleep { time: Duration },
-    Source { path: Bytes<'a> },
-    Repeat { times: u64, command: Bytes<'a> },
-    Watch { every: Duration, command: Bytes<'a> },
-    Monitor { on: bool },
-    Trace { command: Bytes<'a> },
+    Sleep {
+        time: Duration,
+    },
+    Source {
+        path: Bytes<'a>,
+    },
+    Repeat {
+        times: u64,
+        command: Bytes<'a>,
+    },
+    Watch {
+        every: Duration,
+        command: Bytes<'a>,
+    },
+    Monitor {
+        on: bool,
+    },
+    /// `None`: show whether they are on.
+    Notices {
+        on: Option<bool>,
+    },
+    Trace {
+        command: Bytes<'a>,
+    },
     Move(Change),
     Quit,
 }
@@ -251,7 +289,11 @@ pub enum Bound {
     Entries(u64),
     /// The most bytes on each node.
     Bytes(u64),
-    /// Removes the bounds.
+    /// Removes the bound on entries.
+    AnyEntries,
+    /// Removes the bound on bytes.
+    AnyBytes,
+    /// Removes both bounds.
     None,
 }
 

@@ -59,6 +59,9 @@ fn parse_any(word: &[u8]) -> Result<Duration, DurationError> {
     // single part. So the parts are read one by one, and added here.
     let mut total = Duration::ZERO;
     for part in parts(text) {
+        if !is_one_part(part) {
+            return Err(DurationError::Malformed);
+        }
         let part = match humantime::parse_duration(part) {
             Ok(part) => part,
             Err(humantime::DurationError::NumberOverflow) => return Err(DurationError::TooLong),
@@ -88,6 +91,19 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether it is one number, whole or with decimals, and its unit. humantime itself skips a space
+/// within a number.
+fn is_one_part(part: &str) -> bool {
+    let unit = |char: char| char.is_alphabetic();
+    let (number, unit) = part.split_at(part.find(unit).unwrap_or(part.len()));
+    let (whole, decimals) = number
+        .trim()
+        .split_once('.')
+        .unwrap_or((number.trim(), "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits(whole) && is_digits(decimals) && !unit.is_empty()
+}
+
 /// Writes a duration in the form that [`parse`] reads.
 #[must_use]
 pub fn show(duration: Duration) -> String {
@@ -112,6 +128,14 @@ mod tests {
             ("1h 30m", seconds(5400)),
             ("1h30m", seconds(5400)),
             ("1 s", seconds(1)),
+            ("1.5s", millis(1500)),
+            (" 1h  30m ", seconds(5400)),
+            ("1 30m", Err(Malformed)),
+            ("1. 5s", Err(Malformed)),
+            ("1 .5s", Err(Malformed)),
+            ("1h 30", Err(Malformed)),
+            (".5s", Err(Malformed)),
+            ("1h 1 2s", Err(Malformed)),
             ("100years", seconds(3_155_760_000)),
             ("0", Err(Zero)),
             ("0s", Err(Zero)),

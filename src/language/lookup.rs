@@ -1,6 +1,7 @@
 //! Finds commands by name.
 
 use super::error::{Error, ErrorKind};
+use super::habits;
 use super::spec::Spec;
 use super::word::{Shown, Word};
 use super::words::Row;
@@ -35,11 +36,12 @@ pub fn suggest(rows: &'static [Row], name: &str) -> Option<&'static str> {
 
 /// The error of a name that no command has.
 pub fn unknown(rows: &'static [Row], name: &Word<'_>) -> Error {
-    let near = name.text().and_then(|name| suggest(rows, name));
-    let shown = Shown(&name.bytes);
-    let message = match near {
-        Some(near) => format!("unknown command {shown}; did you mean {near}?"),
-        None => format!("unknown command {shown}; HELP lists all commands"),
+    let text = name.text().unwrap_or_default();
+    let remedy = match (habits::remedy(text), suggest(rows, text)) {
+        (Some(remedy), _) => remedy.into(),
+        (None, Some(near)) => format!("did you mean {near}?"),
+        (None, None) => "HELP lists all commands".into(),
     };
+    let message = format!("unknown command {}; {remedy}", Shown(&name.bytes));
     Error::new(ErrorKind::UnknownCommand, message).at(name.span())
 }

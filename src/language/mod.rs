@@ -3,7 +3,7 @@
 //! - [`word`]: splits a line into words, and shows bytes so that they can be typed again;
 //! - [`duration`], [`size`], [`glob`]: TTLs and times, sizes of memory, patterns for keys;
 //! - [`catalog`]: the table of all commands with their help, syntax and parsers;
-//! - [`parse`]: a line to an [`Input`]; [`parse_words`]: a list of words to an [`Input`];
+//! - [`fn@parse`]: a line to an [`Input`]; [`parse_words`]: a list of words to an [`Input`];
 //! - [`Error`]: the reason a line is no command, or a command failed.
 
 pub mod catalog;
@@ -11,6 +11,7 @@ mod command;
 pub mod duration;
 pub mod error;
 pub mod glob;
+mod habits;
 mod lookup;
 mod owned;
 mod parse;

@@ -18,6 +18,7 @@ pub enum Verb {
     Expire,
     Persist,
     Exists,
+    Fill,
     Keys,
     Size,
     Clear,
@@ -33,6 +34,7 @@ pub enum Verb {
     Replicas,
     Quorum,
     Rebalance,
+    Plan,
     Eviction,
     Capacity,
     Crash,
@@ -55,10 +57,12 @@ pub enum Verb {
     Links,
     Step,
     Stats,
+    Inspect,
     Events,
     Trace,
     Hot,
     Monitor,
+    Notices,
     Watch,
     History,
     Check,
@@ -72,7 +76,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Whether the command sends a request to the owners of each key that it names.
+    /// Whether the command sends a request to the owners of each of its keys.
     #[must_use]
     pub const fn is_request(self) -> bool {
         matches!(
@@ -89,6 +93,7 @@ impl Verb {
                 | Self::Expire
                 | Self::Persist
                 | Self::Exists
+                | Self::Fill
         )
     }
 }

@@ -276,7 +276,16 @@ pub fn show(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn quote(bytes: &[u8], out: &mut Vec<u8>) {
+/// Bytes as a word that can be typed, as [`show`] appends it.
+#[must_use]
+pub fn shown(bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    show(bytes, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Appends `bytes` as one word in double quotes.
+pub fn quote(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     escape(bytes, out);
     out.push(b'"');
@@ -389,12 +398,6 @@ mod tests {
             words.push(word.bytes.into_owned());
         }
         Ok(words)
-    }
-
-    fn shown(bytes: &[u8]) -> String {
-        let mut out = Vec::new();
-        show(bytes, &mut out);
-        String::from_utf8(out).expect("what is shown is UTF-8")
     }
 
     proptest! {

@@ -94,7 +94,9 @@ impl<'a> Rest<'a> {
         while let Some(word) = self.source.next_word()? {
             words.push(word);
         }
-        self.spec.check_words(words.len())?;
+        self.spec
+            .check_words(words.len())
+            .map_err(|error| hint_at_quotes(error, self.spec, &words))?;
         Ok(Words {
             spec: self.spec,
             rows: self.rows,
@@ -156,6 +158,25 @@ impl<'a> Words<'a> {
         self.left.as_slice().first()
     }
 
+    /// The next word; `None` at the end.
+    pub fn next(&mut self) -> Option<Word<'a>> {
+        self.left.next()
+    }
+
+    /// The value of an option, which must be there.
+    pub fn value_of(&mut self, value: &str) -> Result<Word<'a>, Error> {
+        let missing = || self.spec.usage_error(&format!("{value} is missing"));
+        self.left.next().ok_or_else(missing)
+    }
+
+    /// Checks that no word is left.
+    pub fn end(&self) -> Result<(), Error> {
+        match self.peek() {
+            None => Ok(()),
+            Some(word) => Err(self.spec.usage_error("too many words").at(word.span())),
+        }
+    }
+
     /// The next word, which must be there.
     pub fn word(&mut self) -> Result<Word<'a>, Error> {
         let missing = || self.spec.usage_error("too few words");
@@ -196,10 +217,60 @@ impl<'a> Words<'a> {
             let fault = format!("expected {option} {value}");
             return Err(self.spec.usage_error(&fault).at(word.span()));
         }
-        let missing = || self.spec.usage_error(&format!("{value} is missing"));
-        let word = self.left.next().ok_or_else(missing)?;
-        read(&word).map(Some)
+        read(&self.value_of(value)?).map(Some)
     }
+}
+
+/// The most words that are shown as one.
+const MAX_QUOTED: usize = 10;
+
+/// Adds to the error of too many words which of them quotes would make one, and where they stand.
+#[cold]
+fn hint_at_quotes(mut error: Error, spec: &Spec, words: &[Word<'_>]) -> Error {
+    let Some(several) = several_in_one(spec, words) else {
+        let first = words.get(spec.max_words);
+        return error.at(first.and_then(Word::span));
+    };
+    let hint = format!(
+        "quotes make several words one: {}; usage",
+        Shown(&joined(several))
+    );
+    error.message = error.message.replacen("usage", &hint, 1);
+    let start = several.first().and_then(Word::span).map(|at| at.start);
+    let end = several.last().and_then(Word::span).map(|at| at.end);
+    error.at(start.zip(end).map(|(start, end)| start..end))
+}
+
+/// The words that are probably meant as one: a time such as `1h 30m` at the end, or else a value, a
+/// key or a file.
+fn several_in_one<'w, 'a>(spec: &Spec, words: &'w [Word<'a>]) -> Option<&'w [Word<'a>]> {
+    let times = words
+        .iter()
+        .rev()
+        .take_while(|word| is_time(&word.bytes))
+        .count();
+    let time = words.get(words.len() - times..)?;
+    if times > 1 && words.len() > spec.max_words && is_time(&joined(time)) {
+        return Some(time);
+    }
+    let parts: Vec<&str> = spec.parts_after(0).collect();
+    let has_ttl = times == 1 && parts.contains(&"[ttl]");
+    let is_text = |part: &&str| matches!(*part, "value" | "new" | "key" | "file");
+    let after = usize::from(parts.contains(&"[ttl]"));
+    let first = parts.len().checked_sub(1 + after)?;
+    parts.get(first).filter(|part| is_text(part))?;
+    let text = words.get(first..words.len() - usize::from(has_ttl))?;
+    (2..=MAX_QUOTED).contains(&text.len()).then_some(text)
+}
+
+/// The words with a space between them.
+fn joined(words: &[Word<'_>]) -> Vec<u8> {
+    let words: Vec<&[u8]> = words.iter().map(|word| &*word.bytes).collect();
+    words.join(&b' ')
+}
+
+fn is_time(bytes: &[u8]) -> bool {
+    duration::parse(bytes).is_ok()
 }
 
 /// A time that is longer than zero.

@@ -170,7 +170,7 @@ impl FaultAction {
             Self::Pause(node) => cluster.pause(now, *node).is_ok(),
             Self::Resume(node) => cluster.resume(now, *node).is_ok(),
             Self::Skew(node, nanos) => cluster.skew(now, *node, *nanos).is_ok(),
-            Self::Network(fault) => cluster.network().apply(fault).is_ok(),
+            Self::Network(fault) => cluster.inject(now, fault).is_ok(),
             Self::Release(link) => cluster.release(now, *link).is_ok(),
             Self::Heal => {
                 cluster.heal(now);

@@ -2,6 +2,16 @@
 //!
 //! All times are multiples of [`GRAIN`], as are those of simulated clients, so that faults, deadlines,
 //! timeouts and requests now and then fall on one instant.
+//!
+//! ```
+//! use shardlab::nemesis::Nemesis;
+//! use shardlab::simulation::{Options, run};
+//!
+//! let options = Options { nemesis: Nemesis::Heavy, ops: 50, ..Options::default() };
+//! let run = run(&options, 7);
+//! assert_eq!(run.failure, None, "promises were kept");
+//! assert!(run.coverage.struck() > 0, "in spite of faults");
+//! ```
 
 mod action;
 mod injector;

@@ -100,7 +100,12 @@ fn jitter_takes_tenths_of_its_bound_and_keeps_the_order() {
     for number in 0..200 {
         lab.send(u64::from(number) * 100, A, B, number);
         let envelope = lab.0.deliver(Instant::MAX).expect("in flight");
-        late.insert(envelope.arrives.since(envelope.sent).as_millis());
+        late.insert(
+            envelope
+                .arrives
+                .saturating_duration_since(envelope.sent)
+                .as_millis(),
+        );
     }
     assert_eq!(late, (20..=30).collect());
 
@@ -162,7 +167,10 @@ fn a_message_is_overtaken_within_the_bound() {
         lab.0.reorder(A, B, percent("30%")).expect("two");
         (0..10_000).for_each(|number| lab.send(u64::from(number), A, B, number));
         let all = lab.all();
-        let late = |it: &Envelope<u32>| it.arrives.since(it.sent.saturating_add(millis(delay)));
+        let late = |it: &Envelope<u32>| {
+            it.arrives
+                .saturating_duration_since(it.sent.saturating_add(millis(delay)))
+        };
         let overtaken = all.iter().filter(|it| !late(it).is_zero());
         let times: BTreeSet<_> = overtaken.clone().map(late).collect();
         assert_eq!(

@@ -89,6 +89,21 @@ impl<P: EvictionPolicy> Node<P> {
         }
     }
 
+    /// What the entry in an occupied slot counts against a capacity in bytes.
+    pub(crate) fn cost(&self, slot: Slot) -> u64 {
+        store::cost(self.store.key(slot).len(), self.store.value(slot).len()) as u64
+    }
+
+    /// The place of an entry in the order in which entries would go, from 1; `None` without a
+    /// capacity, and where chance decides. Cost: a copy of the policy.
+    pub(crate) fn eviction_rank(&self, slot: Slot) -> Option<u64> {
+        let policy = self.policy.as_ref().filter(|policy| policy.is_ordered())?;
+        let mut policy = policy.clone_policy();
+        let order = std::iter::from_fn(|| policy.evict());
+        let mut ranked = (1..).zip(order);
+        ranked.find_map(|(rank, victim)| (victim == slot).then_some(rank))
+    }
+
     /// Whether one more entry with a key and a value of these lengths fits without an eviction.
     pub(crate) fn has_room(&self, key: usize, value: usize) -> bool {
         !self.is_over(1, store::cost(key, value))

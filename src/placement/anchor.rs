@@ -167,8 +167,8 @@ fn number(count: usize) -> u32 {
 }
 
 impl Placement for Anchor {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Anchor
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Anchor)
     }
 
     fn members(&self) -> &Members {

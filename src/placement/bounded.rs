@@ -139,8 +139,8 @@ const fn entry(hash: u64) -> usize {
 }
 
 impl Placement for Bounded {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Bounded
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Bounded)
     }
 
     fn members(&self) -> &Members {

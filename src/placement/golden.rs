@@ -21,7 +21,7 @@ const KEYS: [&str; 12] = [
 ];
 
 /// The numbers of the first three owners of 12 keys, on nodes 0 to `count` - 1 of at most 10.
-pub fn owners(kind: PlacementKind, count: u32) -> String {
+pub(super) fn owners(kind: PlacementKind, count: u32) -> String {
     let placement = kind.place(Members::first(count));
     let mut owners = Vec::new();
     let triples = KEYS.map(|key| {
@@ -32,7 +32,7 @@ pub fn owners(kind: PlacementKind, count: u32) -> String {
 }
 
 /// A checksum of the first three owners of 10,000 keys.
-pub fn checksum(placement: &dyn Placement) -> u64 {
+pub(super) fn checksum(placement: &dyn Placement) -> u64 {
     let mut owners = Vec::new();
     let mut bytes = Vec::new();
     for key in 0..10_000 {
@@ -44,14 +44,14 @@ pub fn checksum(placement: &dyn Placement) -> u64 {
 }
 
 /// The checksums on ten nodes, and after node 10 has joined and node 4 has left.
-pub fn checksums(kind: PlacementKind) -> [u64; 2] {
+pub(super) fn checksums(kind: PlacementKind) -> [u64; 2] {
     let ten = kind.place(Members::first(10));
     let changed = ten.with(Member::new(NodeId(10))).without(NodeId(4));
     [checksum(&*ten), checksum(&*changed)]
 }
 
 /// The checksum on ten nodes of ten weights.
-pub fn weighted_checksum(kind: PlacementKind) -> u64 {
+pub(super) fn weighted_checksum(kind: PlacementKind) -> u64 {
     let member = |node| Member {
         node: NodeId(node),
         weight: 1 + node * node,

@@ -66,8 +66,8 @@ impl Jump {
 }
 
 impl Placement for Jump {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Jump
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Jump)
     }
 
     fn members(&self) -> &Members {

@@ -123,8 +123,8 @@ const fn widened(position: u64) -> u64 {
 }
 
 impl Placement for Ketama {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Ketama
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Ketama)
     }
 
     fn members(&self) -> &Members {

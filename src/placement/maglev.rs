@@ -147,8 +147,8 @@ fn filled(members: &Members) -> Box<[u16]> {
 }
 
 impl Placement for Maglev {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Maglev
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Maglev)
     }
 
     fn members(&self) -> &Members {

@@ -107,8 +107,8 @@ impl Memento {
 }
 
 impl Placement for Memento {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Memento
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Memento)
     }
 
     fn members(&self) -> &Members {

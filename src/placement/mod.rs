@@ -55,9 +55,76 @@ use crate::id::NodeId;
 
 /// A pure function from keys to owners. It never changes: a change of members makes a new one, and
 /// the keys that must move are those whose owners differ between the two.
+///
+/// # A placement of your own
+///
+/// [`Cluster::set_placement_with`](crate::Cluster::set_placement_with) takes any type with this
+/// trait. Owners must be members, all distinct, and the same for the same hash: the cluster panics if
+/// it is sent to a node that it does not have. This one keeps the keys of a user together:
+///
+/// ```
+/// use shardlab::id::NodeId;
+/// use shardlab::placement::{Member, Members, Placement, PlacementKind};
+/// use shardlab::time::Instant;
+/// use shardlab::{Cache, Cluster, Config};
+///
+/// /// Places `user:key` by the user alone.
+/// struct ByUser(Box<dyn Placement>);
+///
+/// impl Placement for ByUser {
+///     fn name(&self) -> &'static str {
+///         "by-user"
+///     }
+///     fn members(&self) -> &Members {
+///         self.0.members()
+///     }
+///     fn hash(&self, key: &[u8]) -> u64 {
+///         let user = key.split(|&byte| byte == b':').next();
+///         self.0.hash(user.unwrap_or(key))
+///     }
+///     fn owner(&self, hash: u64) -> NodeId {
+///         self.0.owner(hash)
+///     }
+///     fn owners(&self, hash: u64, count: usize, owners: &mut Vec<NodeId>) {
+///         self.0.owners(hash, count, owners);
+///     }
+///     fn with(&self, member: Member) -> Box<dyn Placement> {
+///         Box::new(Self(self.0.with(member)))
+///     }
+///     fn without(&self, node: NodeId) -> Box<dyn Placement> {
+///         Box::new(Self(self.0.without(node)))
+///     }
+/// }
+///
+/// let mut cluster = Cluster::new(Config::new().nodes(10))?;
+/// let now = Instant::START;
+/// cluster.put(now, b"ann:mail", b"12", None)?;
+/// cluster.set_placement_with(now, |members| {
+///     Box::new(ByUser(PlacementKind::Rendezvous.place(members)))
+/// })?;
+/// cluster.move_all(now);
+/// assert_eq!(cluster.owner(b"ann:mail"), cluster.owner(b"ann:name"));
+/// cluster.join(now, 1)?;
+/// cluster.move_all(now);
+/// assert_eq!(cluster.owner(b"ann:mail"), cluster.owner(b"ann:name"));
+/// assert_eq!(cluster.get(now, b"ann:mail")?.as_deref(), Some(&b"12"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Placement: Send + Sync {
-    /// Which placement this is.
-    fn kind(&self) -> PlacementKind;
+    /// Which of the placements here this is; `None`: another one.
+    fn kind(&self) -> Option<PlacementKind> {
+        None
+    }
+
+    /// The name, for people.
+    fn name(&self) -> &'static str {
+        self.kind().map_or("custom", PlacementKind::name)
+    }
+
+    /// Whether the weights of members count.
+    fn is_weighted(&self) -> bool {
+        self.kind().is_some_and(PlacementKind::is_weighted)
+    }
 
     /// The nodes that keys are placed on, by ascending number.
     fn members(&self) -> &Members;
@@ -73,7 +140,9 @@ pub trait Placement: Send + Sync {
     fn owners(&self, hash: u64, count: usize, owners: &mut Vec<NodeId>);
 
     /// What the hash falls on, which explains the owners.
-    fn locate(&self, hash: u64) -> Location;
+    fn locate(&self, hash: u64) -> Location {
+        Location::Hash(hash)
+    }
 
     /// The largest hash, if neighbouring hashes share owners: such a placement can be drawn as a
     /// band. `None`: owners are scattered over all hashes.
@@ -88,8 +157,10 @@ pub trait Placement: Send + Sync {
         vec![1.0 / count as f64; count]
     }
 
-    /// Bytes of memory beyond the placement's own fields.
-    fn bytes(&self) -> usize;
+    /// Bytes of memory beyond the placement's own fields, where they are counted.
+    fn bytes(&self) -> usize {
+        size_of_val(&self.members()[..])
+    }
 
     /// This placement after a node has joined. The node must not be a member yet.
     fn with(&self, member: Member) -> Box<dyn Placement>;
@@ -100,6 +171,7 @@ pub trait Placement: Send + Sync {
 
 /// What a hash falls on in a placement. Its text is for people: `slot 12182`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Location {
     /// One of several equal buckets.
     Bucket(u64),
@@ -111,6 +183,8 @@ pub enum Location {
     Entry(u64),
     /// The hash itself: each node has a score for it, and the highest wins.
     Score,
+    /// Nothing but itself.
+    Hash(u64),
 }
 
 impl fmt::Display for Location {
@@ -121,6 +195,7 @@ impl fmt::Display for Location {
             Self::Slot(slot) => write!(f, "slot {slot}"),
             Self::Entry(entry) => write!(f, "entry {entry}"),
             Self::Score => write!(f, "highest score"),
+            Self::Hash(hash) => write!(f, "{}", Hex(*hash)),
         }
     }
 }
@@ -162,6 +237,7 @@ macro_rules! placements {
     ($($kind:ident $name:literal $weighted:literal $summary:literal;)*) => {
         /// The placements that can be chosen by name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
         pub enum PlacementKind {
             $(#[doc = $summary] $kind,)*
         }
@@ -175,6 +251,14 @@ macro_rules! placements {
         impl PlacementKind {
             /// All placements.
             pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            /// The name that is typed and printed.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
 
             /// One line of how it places.
             #[must_use]
@@ -203,9 +287,7 @@ macro_rules! placements {
 
         impl fmt::Display for PlacementKind {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$kind => $name,)*
-                })
+                f.write_str(self.name())
             }
         }
     };

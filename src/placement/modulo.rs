@@ -29,8 +29,8 @@ impl Modulo {
 }
 
 impl Placement for Modulo {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Modulo
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Modulo)
     }
 
     fn members(&self) -> &Members {

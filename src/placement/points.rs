@@ -25,7 +25,7 @@ const COPIES: usize = 2;
 
 /// Points of nodes on a ring of 2^64 positions.
 #[derive(Clone, Debug)]
-pub struct Points {
+pub(super) struct Points {
     /// Ascending, then the copies.
     positions: Vec<u64>,
     /// The node of each position.
@@ -39,7 +39,7 @@ pub struct Points {
 impl Points {
     /// These points, at least one and fewer than 2^32, in any order. Where two are at one position,
     /// the node with the lower number is the owner.
-    pub fn new(mut points: Vec<(u64, NodeId)>) -> Self {
+    pub(super) fn new(mut points: Vec<(u64, NodeId)>) -> Self {
         points.sort_unstable();
         let (_, first) = points[0];
         let copies = [(u64::MAX, first); COPIES];
@@ -58,7 +58,7 @@ impl Points {
     /// The index of the first point at or after this hash: that of its copy if the hash is past the
     /// last.
     #[inline]
-    pub fn index(&self, hash: u64) -> usize {
+    pub(super) fn index(&self, hash: u64) -> usize {
         let slot = usize::try_from(hash >> self.shift).unwrap_or(0);
         let start = self.starts[slot] as usize;
         let next = &self.positions[start..start + COPIES];
@@ -74,18 +74,18 @@ impl Points {
 
     /// The node of the first point at or after this hash.
     #[inline]
-    pub fn owner(&self, hash: u64) -> NodeId {
+    pub(super) fn owner(&self, hash: u64) -> NodeId {
         self.nodes[self.index(hash)]
     }
 
     /// The position of the first point at or after this hash.
-    pub fn position(&self, hash: u64) -> u64 {
+    pub(super) fn position(&self, hash: u64) -> u64 {
         let index = self.index(hash);
         self.positions[if index == self.len() { 0 } else { index }]
     }
 
     /// The nodes of all points, once around from the first at or after this hash.
-    pub fn clockwise(&self, hash: u64) -> impl Iterator<Item = NodeId> {
+    pub(super) fn clockwise(&self, hash: u64) -> impl Iterator<Item = NodeId> {
         let nodes = &self.nodes[..self.len()];
         let (before, after) = nodes.split_at(self.index(hash));
         after.iter().chain(before).copied()
@@ -93,7 +93,13 @@ impl Points {
 
     /// Adds the next distinct nodes clockwise from this hash to `owners` until there are `count`.
     /// Members without a point come last, by number.
-    pub fn fill(&self, hash: u64, count: usize, members: &Members, owners: &mut Vec<NodeId>) {
+    pub(super) fn fill(
+        &self,
+        hash: u64,
+        count: usize,
+        members: &Members,
+        owners: &mut Vec<NodeId>,
+    ) {
         let rest = members.iter().map(|member| member.node);
         for node in self.clockwise(hash).chain(rest) {
             if owners.len() >= count {
@@ -106,7 +112,7 @@ impl Points {
     }
 
     /// The part of the ring that each member owns: the sum of the arcs that end at its points.
-    pub fn shares(&self, members: &Members) -> Vec<f64> {
+    pub(super) fn shares(&self, members: &Members) -> Vec<f64> {
         const RING: u128 = 1 << u64::BITS;
         let mut arcs = vec![0_u128; members.len()];
         let mut from = u128::from(self.positions[self.len() - 1]);
@@ -119,7 +125,7 @@ impl Points {
     }
 
     /// Bytes of memory that the points and the table take.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let starts = self.starts.capacity() * size_of::<u32>();
         let positions = self.positions.capacity() * size_of::<u64>();
         starts + positions + self.nodes.capacity() * size_of::<NodeId>()

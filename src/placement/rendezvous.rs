@@ -40,8 +40,8 @@ impl Rendezvous {
 }
 
 impl Placement for Rendezvous {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Rendezvous
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Rendezvous)
     }
 
     fn members(&self) -> &Members {

@@ -80,8 +80,8 @@ fn position(node: NodeId, index: u32) -> u64 {
 }
 
 impl Placement for Ring {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Ring
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Ring)
     }
 
     fn members(&self) -> &Members {

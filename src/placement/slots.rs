@@ -97,8 +97,8 @@ fn index_of(members: &Members, node: NodeId) -> u16 {
 }
 
 impl Placement for Slots {
-    fn kind(&self) -> PlacementKind {
-        PlacementKind::Slots
+    fn kind(&self) -> Option<PlacementKind> {
+        Some(PlacementKind::Slots)
     }
 
     fn members(&self) -> &Members {

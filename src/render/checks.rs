@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::history;
 use super::object::{Failure, of};
 use super::style::{Paint, Style};
-use super::text::{line, shown, since_start};
+use super::text::{line, sentence, shown, since_start};
 use crate::checker::{KeyVerdict, Promise, Verdict, Violation};
 use crate::history::{Call, Start};
 use crate::language::word::Shown;
@@ -18,11 +18,11 @@ const MAX_STATE: usize = 10;
 
 /// One line for all keys, each key that falls short with its excerpt, and the state of the copies.
 pub fn judgement(style: Style, judgement: &Judgement, out: &mut Vec<u8>) {
-    line(&summary(&judgement.verdict), out);
+    sentence(style, &summary(&judgement.verdict), 2, out);
     for (key, excerpt) in judgement.verdict.keys.iter().zip(&judgement.excerpts) {
-        line(&shortfall(style, key), out);
+        sentence(style, &shortfall(style, key), 2, out);
         if let Some(start) = start(&key.start) {
-            line(&format!("  at the start: {start}"), out);
+            sentence(style, &format!("  at the start: {start}"), 4, out);
         }
         if !excerpt.is_empty() {
             history::grid(excerpt, 0).columns(style, "  ", out);
@@ -33,7 +33,7 @@ pub fn judgement(style: Style, judgement: &Judgement, out: &mut Vec<u8>) {
     }
     let (state, omitted) = state(judgement);
     for disorder in state {
-        line(&format!("state: {disorder}"), out);
+        sentence(style, &format!("state: {disorder}"), 2, out);
     }
     if omitted > 0 {
         line(&format!("state: and {omitted} more"), out);
@@ -87,7 +87,7 @@ fn promise(at_least: Promise, at_most: Promise) -> String {
     if at_least == at_most {
         at_least.to_string()
     } else {
-        format!("unknown, at least {at_least}, at most {at_most}")
+        format!("undecided: at least {at_least}, at most {at_most}")
     }
 }
 

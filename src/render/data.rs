@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::grid::Grid;
 use super::object::{Failure, Key, Named, Of, Text, key, of, whole};
 use super::style::{Paint, Style};
-use super::text::{acknowledge, arrow, arrow_with, line, remaining, shown};
+use super::text::{acknowledge, arrow, arrow_with, grouped, line, remaining, shown};
 use crate::id::NodeId;
-use crate::language::ErrorKind;
 use crate::language::word::show;
+use crate::language::{Error, ErrorKind};
 use crate::reply::{Found, Keyed, Left};
 
 /// The answer for each key of `MGET`.
@@ -42,6 +42,12 @@ pub fn stored(style: Style, keys: &Keyed<'_, ()>, out: &mut Vec<u8>) {
 
 pub fn removed(style: Style, count: u64, out: &mut Vec<u8>) {
     acknowledge(style, &format!("{count} removed"), out);
+}
+
+/// At a prompt it also helps those who wanted to clear the screen.
+pub fn cleared(style: Style, count: u64, out: &mut Vec<u8>) {
+    let text = format!("{} removed (Ctrl-L clears the screen)", grouped(count));
+    acknowledge(style, &text, out);
 }
 
 /// How many of these keys were there and are removed.
@@ -91,7 +97,7 @@ pub fn size(style: Style, keys: u64, out: &mut Vec<u8>) {
 
 pub fn value_grid(found: &Found<'_>) -> Grid {
     let row = value_row(&found.key, found.value.as_deref(), found.node);
-    Grid::new(&["key", "value", "server"], [row])
+    Grid::new(&["key", "value", "node"], [row])
 }
 
 pub fn values_grid(values: &Values<'_>) -> Grid {
@@ -99,7 +105,7 @@ pub fn values_grid(values: &Values<'_>) -> Grid {
         let (node, value) = read.as_ref().ok()?;
         Some(value_row(key, value.as_deref(), *node))
     });
-    Grid::new(&["key", "value", "server"], rows)
+    Grid::new(&["key", "value", "node"], rows)
 }
 
 fn value_row(key: &[u8], value: Option<&[u8]>, node: NodeId) -> Vec<String> {
@@ -215,6 +221,23 @@ pub fn stored_object<'a>(keys: &'a Keyed<'_, ()>) -> Stored<'a> {
         ok: failures.is_none(),
         failures,
         results: results.collect(),
+    }
+}
+
+/// The fields of `FILL`.
+#[derive(Serialize)]
+pub struct Filled<'a> {
+    stored: u64,
+    ok: bool,
+    #[serde(flatten)]
+    failure: Option<Failure<'a>>,
+}
+
+pub fn filled_object(stored: u64, error: Option<&Error>) -> Filled<'_> {
+    Filled {
+        stored,
+        ok: error.is_none(),
+        failure: error.map(Failure::from),
     }
 }
 

@@ -5,49 +5,95 @@ use std::fmt::Display;
 use serde_json::{Value, json};
 
 use super::style::{Paint, Style};
+use super::text::wrapped;
 use crate::eviction::Eviction;
 use crate::language::Topic;
 use crate::language::catalog::{Group, Spec, Verb, commands};
 use crate::placement::PlacementKind;
 use crate::replica::Restart;
 
+/// The columns of help where the output is no terminal.
+const WIDTH: usize = 80;
+/// The widest column of usages.
+const WIDEST_USAGE: usize = 30;
+/// Terminals with fewer columns get summaries below the usages, not beside them.
+const NARROW: usize = 60;
+
 pub fn topic(style: Style, topic: Topic, out: &mut Vec<u8>) {
-    let mut text = String::new();
-    match topic {
-        Topic::All => {
-            for group in Group::ALL {
-                text += &group_text(style, group);
-                text.push('\n');
-            }
-            text += "HELP PUT shows one command with an example, HELP @data one group.\n";
-            text += "A time is a whole number of seconds (3), or 3s, 1500ms, \"1h 30m\".\n";
-        }
-        Topic::Group(group) => text = group_text(style, group),
-        Topic::Command(spec) => text = command_text(style, spec),
-    }
+    let text = match topic {
+        Topic::All => overview(style),
+        Topic::Group(group) => group_text(style, group),
+        Topic::Command(spec) => command_text(style, spec),
+    };
     out.extend_from_slice(text.as_bytes());
 }
 
-fn group_text(style: Style, group: Group) -> String {
-    let width = commands().map(|spec| spec.usage().len()).max();
-    let width = width.unwrap_or(0) + 2;
-    let mut text = style.painted(Paint::Heading, &format!("@{group}"));
+/// The groups with the names of their commands: on one screen.
+fn overview(style: Style) -> String {
+    let mut text = String::new();
+    for group in Group::ALL {
+        let title = format!("{:<10}", format!("@{group}"));
+        let title = style.painted(Paint::Heading, &title);
+        let names = commands().filter(|spec| spec.group == group);
+        let names = names.map(|spec| style.painted(Paint::Command, spec.name));
+        text += &paragraph(style, &names.collect::<Vec<_>>().join(" "), &title, 10);
+    }
     text.push('\n');
-    for spec in commands().filter(|spec| spec.group == group) {
-        let space = " ".repeat(width - spec.usage().len());
-        text += &format!("  {}{space}{}\n", usage(style, spec), spec.summary);
+    text += &paragraph(
+        style,
+        "HELP PUT shows a command with an example, HELP @data a group.",
+        "",
+        0,
+    );
+    text + &paragraph(
+        style,
+        "A time is a whole number of seconds (3), or 3s, 1500ms, \"1h 30m\".",
+        "",
+        0,
+    )
+}
+
+fn group_text(style: Style, group: Group) -> String {
+    let of_group = || commands().filter(move |spec| spec.group == group);
+    let usages = of_group().map(|spec| spec.usage().len());
+    let column = usages.filter(|&len| len <= WIDEST_USAGE).max().unwrap_or(0) + 4;
+    let mut text = style.painted(Paint::Heading, &format!("@{group}")) + "\n";
+    for spec in of_group() {
+        let usage = format!("  {}", usage(style, spec));
+        let room = column.saturating_sub(2 + spec.usage().len());
+        if columns(style) < NARROW || room < 2 {
+            let indent = if columns(style) < NARROW { 4 } else { column };
+            let space = " ".repeat(indent);
+            text += &format!(
+                "{usage}\n{}",
+                paragraph(style, spec.summary, &space, indent)
+            );
+        } else {
+            let first = usage + &" ".repeat(room);
+            text += &paragraph(style, spec.summary, &first, column);
+        }
     }
     text
 }
 
+fn columns(style: Style) -> usize {
+    style.width.unwrap_or(WIDTH)
+}
+
+/// Wraps a text behind `first`, with its other lines behind `indent` spaces.
+fn paragraph(style: Style, text: &str, first: &str, indent: usize) -> String {
+    wrapped(text, columns(style), first, indent) + "\n"
+}
+
 fn command_text(style: Style, spec: &Spec) -> String {
-    let mut text = format!("{}\n  {}\n", usage(style, spec), spec.summary);
+    let mut text = format!("{}\n", usage(style, spec));
+    text += &paragraph(style, spec.summary, "  ", 2);
     if !spec.aliases.is_empty() {
         text += &format!("  Also: {}\n", spec.aliases.join(", "));
     }
-    text += &choices(spec.verb);
-    for line in notes(spec.verb) {
-        text += &format!("  {line}\n");
+    text += &choices(style, spec.verb);
+    for note in notes(spec.verb) {
+        text += &paragraph(style, note, "  ", 2);
     }
     if !spec.example.is_empty() {
         text += "  Example:\n";
@@ -55,67 +101,95 @@ fn command_text(style: Style, spec: &Spec) -> String {
     for (line, output) in spec.example {
         text += &format!("    {}\n", style.painted(Paint::Command, line));
         for line in output.lines() {
-            text += &format!("      {line}\n");
+            text += &match style.width {
+                Some(_) => paragraph(style, line, "      ", 8),
+                None => format!("      {line}\n"),
+            };
         }
     }
     text
 }
 
-/// More lines about a command.
+/// More about a command, a paragraph each.
 fn notes(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Quorum => &[
-            "With w + r > replicas, w > replicas / 2 and r > 1 every key is a linearizable register",
-            "with expiry, as long as fewer than w of its owners lose their memory between two heals",
-            "and none of them restarts cold, stale or with hints only.",
-            "With w = replicas and r = 1 there is no stale read, but what is unknown may come and go.",
-            "With less, answers come faster and may be stale while something is broken.",
-            "While a clock is wrong (SKEW) the promise is at most no stale read. With replicas and a",
-            "capacity no more is promised than that no value is invented, since nodes evict.",
-            "The promise shown is the weakest since the history began; CHECK judges by it.",
+            "With w + r > replicas, w > replicas / 2 and r > 1 every key is a linearizable register with expiry. That holds as long as fewer than w of its owners lose their memory between two heals, and none of them restarts cold, stale or with hints.",
+            "With w = replicas and r = 1 there is no stale read, but a write with an unknown outcome may be seen and then not be seen. With less, requests are faster, and reads may be stale while a fault is active.",
+            "While a clock is wrong (SKEW) the promise is at most no stale read. With replicas on nodes that evict it is at most no expired read.",
+            "The promise shown is the weakest since the history began. CHECK judges by it.",
         ],
         Verb::Heal => &[
-            "Nodes that have crashed or are paused, and clocks that are wrong, stay so: RESTART,",
-            "RESUME and SKEW mend those.",
+            "Without ALL, crashed and paused nodes and wrong clocks stay so; at a prompt and in JSON the reply names them. With ALL, nodes restart with resync.",
         ],
+        Verb::Fill => &[
+            "Options come in any order. At most 1,000,000 keys and 1 GiB. TTLs between two times come from the seed, in steps of a millisecond.",
+        ],
+        Verb::Plan => {
+            &["It carries the change out on a copy of the cluster and then drops the copy."]
+        }
+        Verb::Capacity => &[
+            "CAPACITY none BYTES removes one of the two limits. Without NODE it sets all nodes, also those with their own capacity and those that join later.",
+        ],
+        Verb::Stats => &[
+            "requests, p50 ms and p99 ms are the number of requests on keys in the cluster and their latency, in the time of the cluster. A request that completes in its own instant takes 0 ms. A time with a ~ is at most a sixteenth too long.",
+            "timeouts counts requests that failed because nodes did not answer in time; retries counts how often a client asked another owner.",
+            "RESET also forgets the keys of HOT. Contents stay.",
+        ],
+        Verb::Inspect => &[
+            "rank is - where a node has no capacity, or the policy chooses at random. The order holds until an entry is used, stored or removed.",
+        ],
+        Verb::Repeat => {
+            &["In JSON the reply is one object with the latest 1,000 objects of its turns."]
+        }
         Verb::Step => &[
-            "Messages of one instant are delivered one by one; what is then still due is done",
-            "before the next command that is not LINKS or STEP. On the real clock it waits.",
+            "Messages of one instant are delivered one by one. Timers that are due then run before the next command other than LINKS and STEP. On the real clock STEP waits.",
         ],
         Verb::Trace => &[
-            "Meanwhile requests go as messages, as they do where something is broken. It keeps the",
-            "first 10,000 messages and counts the rest.",
+            "While it runs, requests go by message, as they do when a fault is active. It keeps the first 10,000 messages and counts the rest.",
         ],
         Verb::History => &[
-            "It is kept from the start where keys have replicas, and otherwise from the first fault",
-            "or the first HISTORY or CHECK on; keys that are there by then count as put at that time.",
-            "It holds the latest 10,000 operations, and values over 64 bytes as length and hash.",
+            "With replicas it is recorded from the start, otherwise from the first fault, HISTORY or CHECK on; keys that are present then count as put at that time. It holds the latest 10,000 operations. Values over 64 bytes are kept as length and hash.",
         ],
         Verb::Check => &[
-            "From the strongest: linearizable; linearizable but for losses; no stale read; no expired",
-            "read; no invented value; nothing. A key that falls short is shown with the fewest",
-            "operations that show it. It fails (exit status 1) if the promise named is broken, or",
-            "without one the weakest promise since the history began (QUORUM shows it). If it cannot",
-            "decide, it says so (exit status 3). The state of the copies fails nothing.",
+            "The promises, strongest first: linearizable; linearizable but for losses; no stale read; no expired read; no invented value; nothing. For a key that falls short it shows the fewest operations that prove it.",
+            "It fails (exit status 1) if the promise that you name is broken, or else the weakest promise since the history began (QUORUM shows it). If it cannot decide, it says so (exit status 3). The state of the copies never makes it fail.",
         ],
+        Verb::Clear => &[
+            "At a terminal it asks before it removes more than 100 keys. Ctrl-L clears \
+             the screen.",
+        ],
+        Verb::Watch => &[
+            "At a terminal it redraws in place, and goes on when the command fails. On \
+             the virtual clock it waits in real time there, and the virtual time advances as much.",
+        ],
+        Verb::Notices => &[
+            "At a terminal, expiries that come faster than one can read are counted: \
+             28,571 keys expired on 4 servers. MONITOR prints each of them.",
+        ],
+        Verb::Quit => &["In a file that SOURCE runs it ends that file only."],
         _ => &[],
     }
 }
 
-/// The names that the command takes, a line for each.
-fn choices(verb: Verb) -> String {
+/// The names that the command takes, with what each means.
+fn choices(style: Style, verb: Verb) -> String {
     match verb {
-        Verb::Eviction => choice_lines(Eviction::ALL, |it| it.summary()),
-        Verb::Placement => choice_lines(PlacementKind::ALL, |it| it.summary()),
-        Verb::Restart => choice_lines(&Restart::ALL, |it| it.summary()),
+        Verb::Eviction => choice_lines(style, Eviction::ALL, |it| it.summary()),
+        Verb::Placement => choice_lines(style, PlacementKind::ALL, |it| it.summary()),
+        Verb::Restart => choice_lines(style, &Restart::ALL, |it| it.summary()),
         _ => String::new(),
     }
 }
 
-fn choice_lines<T: Display>(all: &[T], summary: impl Fn(&T) -> &'static str) -> String {
+fn choice_lines<T: Display>(
+    style: Style,
+    all: &[T],
+    summary: impl Fn(&T) -> &'static str,
+) -> String {
     let line = |it| {
-        let (name, summary) = (format!("{it}"), summary(it));
-        format!("    {name:14}{summary}\n")
+        let name = format!("    {:14}", format!("{it}"));
+        paragraph(style, summary(it), &name, 18)
     };
     all.iter().map(line).collect()
 }
@@ -145,27 +219,4 @@ fn object(spec: &Spec) -> Value {
         "summary": spec.summary,
         "example": example.collect::<Value>(),
     })
-}
-
-/// The table of all commands as Markdown, for the README.
-#[must_use]
-pub fn command_table() -> String {
-    let mut text = String::from("| group | command | what it does |\n| --- | --- | --- |\n");
-    for spec in commands() {
-        let also = if spec.aliases.is_empty() {
-            String::new()
-        } else {
-            format!(" (also {})", spec.aliases.join(", "))
-        };
-        let cells = [
-            spec.group.to_string(),
-            format!("`{}`{also}", spec.usage()),
-            spec.summary.into(),
-        ];
-        text += &format!(
-            "| {} |\n",
-            cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
-        );
-    }
-    text
 }

@@ -30,7 +30,7 @@ pub fn grid(operations: &[Call], forgotten: u64) -> Grid {
         ]
     });
     let headers = ["client", "invoked", "returned", "command", "outcome"];
-    let mut grid = Grid::new(&headers, rows);
+    let mut grid = Grid::new(&headers, rows).rare(&["returned", "invoked"]);
     if forgotten > 0 {
         grid.below = format!("{forgotten} earlier ones are forgotten\n");
     }
@@ -40,7 +40,7 @@ pub fn grid(operations: &[Call], forgotten: u64) -> Grid {
 /// The command of the operation.
 fn command(it: &Call) -> String {
     let ttl = |deadline: &Option<Instant>| {
-        let ttl = deadline.map(|deadline| Compact(deadline.since(it.invoked)));
+        let ttl = deadline.map(|deadline| Compact(deadline.saturating_duration_since(it.invoked)));
         ttl.map_or_else(String::new, |ttl| format!(" {ttl}"))
     };
     let words = match &it.operation {

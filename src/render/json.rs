@@ -3,8 +3,11 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::object::{Failure, Field, Named, Object, Text, of, whole, write};
-use super::{LineOutcome, checks, data, events, help, history, messages, nodes, placing};
+use super::object::{Failure, Field, Named, Text, of, whole, write};
+use super::{
+    CommandLine, LineOutcome, capacity, checks, copies, data, events, help, history, messages,
+    moving, nodes, placing,
+};
 use crate::event::Event;
 use crate::reply::Reply;
 
@@ -20,7 +23,6 @@ pub fn missed(count: u64, out: &mut Vec<u8>) {
 pub fn outcome(client: Option<u32>, outcome: LineOutcome<'_>, out: &mut Vec<u8>) {
     let mut line = OpenLine {
         client,
-        command: outcome.command,
         line: outcome.line,
         out,
     };
@@ -33,20 +35,13 @@ pub fn outcome(client: Option<u32>, outcome: LineOutcome<'_>, out: &mut Vec<u8>)
 /// A line that lacks the fields of its reply.
 struct OpenLine<'a> {
     client: Option<u32>,
-    command: Option<&'static str>,
-    line: u64,
+    line: CommandLine<'a>,
     out: &'a mut Vec<u8>,
 }
 
 impl OpenLine<'_> {
     fn put(&mut self, fields: impl Serialize) {
-        let object = Object {
-            client: self.client,
-            command: self.command,
-            line: self.line,
-            fields,
-        };
-        write(&object, self.out);
+        write(&self.line.object(self.client, fields), self.out);
     }
 }
 
@@ -68,16 +63,26 @@ fn reply(reply: &Reply<'_>, line: &mut OpenLine<'_>) {
         Reply::Keys(keys) => line.put(Field("keys", data::keys_list(keys))),
         Reply::Size(size) => line.put(Field("size", size)),
         Reply::Nodes(rows) => line.put(nodes::nodes_object(rows)),
-        Reply::Stats { node, stats } => line.put(nodes::stats_object(*node, stats)),
+        Reply::Stats {
+            node,
+            stats,
+            latency,
+        } => line.put(nodes::stats_object(*node, stats, *latency)),
+        Reply::Copies { key, now, copies } => line.put(of(key, copies::object(copies, *now))),
+        Reply::Filled { stored, error } => line.put(data::filled_object(*stored, error.as_ref())),
+        Reply::Healed(remaining) => {
+            line.put(json!({ "remaining": remaining, "ok": true }));
+        }
         Reply::Hot(rows) => line.put(nodes::hot_object(rows)),
-        Reply::Capacity(capacity) => line.put(nodes::capacity_object(*capacity)),
+        Reply::Capacity(capacity) => line.put(capacity::object(capacity)),
         Reply::Ring(ring) => line.put(placing::ring_object(ring)),
         Reply::Where(place) => line.put(placing::where_object(place)),
-        Reply::Moved(moved) => line.put(placing::moved_object(moved)),
+        Reply::Moved(moved) => line.put(moving::object(moved)),
         Reply::Placement(kind) => line.put(Field("placement", Text(kind))),
         Reply::Eviction(eviction) => line.put(Field("eviction", Text(eviction))),
         Reply::Replicas(replicas) => line.put(Field("replicas", replicas)),
         Reply::Nemesis(nemesis) => line.put(Field("nemesis", Text(nemesis))),
+        Reply::Notices(are_on) => line.put(Field("notices", are_on)),
         Reply::Clock(kind) => line.put(Field("clock", Text(kind))),
         Reply::Time { elapsed, clock } => line.put(json!({
             "elapsed_ms": whole(elapsed.as_millis()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::grid::Grid;
 use super::style::{Paint, Style};
-use super::text::{acknowledge, line, since_start};
+use super::text::{acknowledge, line, sentence, since_start};
 use crate::network::Endpoint;
 use crate::reply::{Delivery, TracedMessage};
 use crate::time::Instant;
@@ -20,6 +20,17 @@ pub fn faults(style: Style, faults: &[String], out: &mut Vec<u8>) {
     }
 }
 
+/// What HEAL says of the faults that it leaves.
+pub fn healed(remaining: &[String]) -> String {
+    match remaining {
+        [] => "OK".into(),
+        remaining => format!(
+            "OK; still in force: {} (HEAL ALL repairs these, too)",
+            remaining.join(", ")
+        ),
+    }
+}
+
 /// Messages in flight.
 pub fn grid(messages: &[TracedMessage]) -> Grid {
     let rows = messages.iter().map(|it| {
@@ -27,7 +38,8 @@ pub fn grid(messages: &[TracedMessage]) -> Grid {
         let (sent, arrives) = (since_start(it.sent), arrival(it.delivery));
         vec![from, to, it.text.clone(), sent, arrives]
     });
-    Grid::new(&["from", "to", "message", "sent", "arrives"], rows)
+    let headers = ["from", "to", "message", "sent", "arrives"];
+    Grid::new(&headers, rows).rare(&["sent"])
 }
 
 fn arrival(delivery: Delivery) -> String {
@@ -53,7 +65,7 @@ pub fn delivered(style: Style, messages: &[TracedMessage], out: &mut Vec<u8>) {
     }
     for it in messages {
         let at = style.painted(Paint::Faint, &since_start(it.at()));
-        line(&format!("{at} {}", sentence(it)), out);
+        sentence(style, &format!("{at} {}", described(it)), 2, out);
     }
 }
 
@@ -70,7 +82,7 @@ pub fn path(
     for it in messages {
         let at = style.painted(Paint::Faint, &after(start, it.at()));
         let note = style.painted(Paint::Notice, &note(start, it));
-        line(&format!("{at} {}{note}", sentence(it)), out);
+        sentence(style, &format!("{at} {}{note}", described(it)), 2, out);
     }
     if omitted > 0 {
         line(&format!("{omitted} more messages were not recorded"), out);
@@ -83,20 +95,28 @@ fn note(start: Instant, it: &TracedMessage) -> String {
         Delivery::Delivered(_) => format!(" (sent {})", after(start, it.sent)),
         Delivery::Travels(arrives) => format!(" (arrives {})", after(start, arrives)),
         Delivery::Held => " (held)".into(),
-        Delivery::Waits(_) => format!(" (server {} is paused)", it.to),
+        Delivery::Waits(_) => format!(" (node {} is paused)", it.to),
         Delivery::Lost(_) => " (lost)".into(),
     }
 }
 
-fn sentence(it: &TracedMessage) -> String {
+fn described(it: &TracedMessage) -> String {
     format!("{} -> {}: {}", it.from, it.to, it.text)
 }
 
-/// The time since `start` in milliseconds, with up to three decimals.
+/// The time since `start` in milliseconds, with up to three decimals; with a minus before `start`.
 fn after(start: Instant, at: Instant) -> String {
-    let micros = Duration::as_micros(&at.since(start));
+    let (sign, time) = if at < start {
+        ('-', start.saturating_duration_since(at))
+    } else {
+        ('+', at.saturating_duration_since(start))
+    };
+    let micros = Duration::as_micros(&time);
     let text = format!("{}.{:03}", micros / 1000, micros % 1000);
-    format!("+{}ms", text.trim_end_matches('0').trim_end_matches('.'))
+    format!(
+        "{sign}{}ms",
+        text.trim_end_matches('0').trim_end_matches('.')
+    )
 }
 
 pub fn objects(messages: &[TracedMessage]) -> Value {

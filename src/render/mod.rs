@@ -2,11 +2,13 @@
 //!
 //! One [`Reply`] has three renderings: plain lines for people and scripts, boxed tables, and JSON
 //! with one object a line. `plain`, `table` and `json` each match a reply to a function of its
-//! family. The families (`data`, `nodes`, `placing`, `events`, `messages`, `history`, `checks`,
-//! `help`) have a function or a struct for each rendering. They are built on the leaves `text`,
+//! family. The families (`data`, `nodes`, `copies`, `capacity`, `placing`, `moving`, `events`, `messages`, `history`, `checks`,
+//! `help`, `nested`) have a function or a struct for each rendering. They are built on the leaves `text`,
 //! `grid`, `object` and `style`.
 
+mod capacity;
 mod checks;
+mod copies;
 mod data;
 mod events;
 mod grid;
@@ -14,6 +16,8 @@ mod help;
 mod history;
 mod json;
 mod messages;
+mod moving;
+mod nested;
 mod nodes;
 mod object;
 mod placing;
@@ -25,13 +29,14 @@ mod text;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::language::Error;
 use crate::language::word;
 use crate::reply::Reply;
 
-pub use help::command_table;
+pub use nested::{CommandLine, JsonText, Repeated, repeated, traced};
 pub use style::{Paint, Style};
+pub use text::grouped;
 
 /// The renderings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,10 +83,8 @@ impl FromStr for Format {
 /// The outcome of one line.
 #[derive(Clone, Copy)]
 pub struct LineOutcome<'a> {
-    /// The canonical name of the command; `None` if the line names no known command.
-    pub command: Option<&'static str>,
-    /// The number of the line in its file, from 1.
-    pub line: u64,
+    /// The command, and where it stands.
+    pub line: CommandLine<'a>,
     /// The reply or the error.
     pub result: Result<&'a Reply<'a>, &'a Error>,
 }
@@ -169,8 +172,25 @@ pub fn error(style: Style, place: Option<(&str, u64)>, error: &Error, out: &mut 
         };
         out.extend_from_slice(format!("{line}: ").as_bytes());
     }
-    style.paint(Paint::Error, out, |out| out.extend_from_slice(b"error:"));
-    out.push(b' ');
-    word::show_text(error.message.as_bytes(), out);
+    let mut message = style.painted(Paint::Error, "error:").into_bytes();
+    message.push(b' ');
+    word::show_text(error.message.as_bytes(), &mut message);
+    let message = String::from_utf8_lossy(&message);
+    if place.is_some() {
+        return text::line(&message, out);
+    }
+    text::sentence(style, &message, 2, out);
+}
+
+/// Appends a text, wrapped at words to the width of the terminal.
+pub fn paragraph(style: Style, text: &str, out: &mut Vec<u8>) {
+    text::sentence(style, text, 0, out);
+}
+
+/// Appends a notice of many events at once: `28,571 keys expired on 4 servers`.
+pub fn condensed(style: Style, kind: &EventKind, keys: u64, nodes: usize, out: &mut Vec<u8>) {
+    style.paint(Paint::Notice, out, |out| {
+        events::condensed(kind, keys, nodes, out);
+    });
     out.push(b'\n');
 }

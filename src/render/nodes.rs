@@ -1,40 +1,59 @@
 //! Replies about the nodes: their contents and counts.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::grid::{Grid, bar};
-use super::object::{of, rounded};
+use super::object::{Of, Text, of, rounded};
 use super::style::{Paint, Style};
 use super::text::{percent, shown};
-use crate::cluster::Status;
-use crate::config::Capacity;
+use crate::cluster::{Quantile, Status};
 use crate::id::NodeId;
-use crate::reply::{HotRow, NodeRow, Skew, skew};
+use crate::language::word::Shown;
+use crate::reply::{HotRow, Latency, NodeRow, Skew, key_skew};
 use crate::stats::Stats;
 
 pub fn nodes_grid(style: Style, rows: &[NodeRow]) -> Grid {
     let all = total_keys(rows);
     let cells = rows.iter().map(|row| node_cells(style, row, all));
-    let mut headers = vec!["server", "state"];
+    let mut headers = vec!["node", "state"];
     headers.extend(counts(&Stats::default()).map(|(name, _)| name));
     headers.extend(["hit %", "used", "share"]);
     if style.interactive {
         headers.push("");
     }
-    let mut grid = Grid::new(&headers, cells);
-    if let Some(skew) = skew(rows.iter().map(|row| row.stats.keys)) {
-        grid.below = format!("skew {skew:.2} (max / mean keys)\n");
+    let mut grid = Grid::new(&headers, cells).rare(rare_columns(rows));
+    if let Some(skew) = key_skew(rows) {
+        let is_weighted = rows.iter().any(|row| row.weight.is_some_and(|it| it > 1));
+        let keys = if is_weighted {
+            "keys for the weight"
+        } else {
+            "keys"
+        };
+        grid.below = format!("skew {skew:.2} (max / mean {keys})\n");
     }
     grid.below += &missing_copies(rows);
     grid
 }
 
-/// The copies that nodes lack: `2 copies are missing (server 0: 1, server 2: 1)`.
+/// The columns that a narrow terminal goes without, the first one first: the bar, and before others
+/// what says nothing where nodes have no capacity.
+fn rare_columns(rows: &[NodeRow]) -> &'static [&'static str] {
+    if rows.iter().all(|row| row.used.is_none()) {
+        return &[
+            "", "used", "evicted", "expired", "misses", "hits", "bytes", "hit %", "share",
+        ];
+    }
+    &[
+        "", "expired", "misses", "hits", "evicted", "bytes", "hit %", "share", "used",
+    ]
+}
+
+/// The copies that nodes lack: `2 copies are missing (node 0: 1, node 2: 1)`.
 fn missing_copies(rows: &[NodeRow]) -> String {
     let missing = |row: &NodeRow| row.stats.replicas_missing;
     let all: u64 = rows.iter().map(missing).sum();
     let lacking = rows.iter().filter(|row| missing(row) > 0);
-    let lacking = lacking.map(|row| format!("server {}: {}", row.node, missing(row)));
+    let lacking = lacking.map(|row| format!("node {}: {}", row.node, missing(row)));
     let lacking = lacking.collect::<Vec<_>>().join(", ");
     match all {
         0 => String::new(),
@@ -61,29 +80,57 @@ fn node_cells(style: Style, row: &NodeRow, all: u64) -> Vec<String> {
     cells
 }
 
-pub fn stats_grid(stats: &Stats) -> Grid {
+pub fn stats_grid(stats: &Stats, latency: Option<&Latency>) -> Grid {
     let rows = counts(stats).map(|(name, count)| vec![name.into(), count.to_string()]);
     let ratio = vec!["hit ratio".into(), percent(stats.hit_ratio())];
     let missing = stats.replicas_missing.to_string();
     let missing = vec!["copies missing".into(), missing];
-    let rows = rows.into_iter().chain([ratio, missing]);
+    let latency = latency.into_iter().flat_map(latency_rows);
+    let rows = rows.into_iter().chain([ratio, missing]).chain(latency);
     Grid::new(&["count", "value"], rows)
 }
 
-pub fn hot_grid(rows: &[HotRow]) -> Grid {
+fn latency_rows(latency: &Latency) -> [Vec<String>; 5] {
+    let row = |name: &str, value: String| vec![name.into(), value];
+    [
+        row("requests", latency.requests.to_string()),
+        row("p50 ms", time(latency.median)),
+        row("p99 ms", time(latency.p99)),
+        row("timeouts", latency.timeouts.to_string()),
+        row("retries", latency.retries.to_string()),
+    ]
+}
+
+/// A time in milliseconds, with a `~` if it is not exact.
+fn time(quantile: Option<Quantile>) -> String {
+    quantile.map_or_else(
+        || "-".into(),
+        |quantile| {
+            let mark = if quantile.is_exact { "" } else { "~" };
+            format!("{mark}{}", millis(quantile))
+        },
+    )
+}
+
+pub fn hot_grid(style: Style, rows: &[HotRow]) -> Grid {
+    // A long key would leave no room for its counts.
+    let key = |key: &[u8]| match style.width {
+        Some(_) => Shown(key).to_string(),
+        None => shown(key),
+    };
     let cells = rows.iter().flat_map(|row| {
         row.keys.iter().map(|hot| {
             vec![
                 row.node.to_string(),
-                shown(&hot.key),
+                key(&hot.key),
                 hot.count.to_string(),
                 hot.error.to_string(),
                 percent(share(hot.count, row.requests)),
             ]
         })
     });
-    let headers = ["server", "key", "requests", "unsure", "share"];
-    let mut grid = Grid::new(&headers, cells);
+    let headers = ["node", "key", "requests", "unsure", "share"];
+    let mut grid = Grid::new(&headers, cells).rare(&["unsure", "share"]);
     if let Some(skew) = Skew::of(rows) {
         grid.below = format!(
             "skew {:.2} (max / mean requests), {:.2} without these keys: they explain {} of it\n",
@@ -93,15 +140,6 @@ pub fn hot_grid(rows: &[HotRow]) -> Grid {
         );
     }
     grid
-}
-
-pub fn capacity(capacity: Capacity) -> String {
-    match (capacity.entries, capacity.bytes) {
-        (None, None) => "none".into(),
-        (Some(entries), None) => format!("{entries} entries a node"),
-        (None, Some(bytes)) => format!("{bytes} bytes a node"),
-        (Some(entries), Some(bytes)) => format!("{entries} entries and {bytes} bytes a node"),
-    }
 }
 
 fn total_keys(rows: &[NodeRow]) -> u64 {
@@ -123,63 +161,155 @@ fn counts(stats: &Stats) -> [(&'static str, u64); 6] {
     ]
 }
 
-pub fn stats_object(node: Option<NodeId>, stats: &Stats) -> Map<String, Value> {
-    let node = node.map(|node| ("node".into(), node.0.into()));
-    node.into_iter().chain(count_fields(stats)).collect()
+/// The counts of a node or of the cluster, in the order of [`counts`].
+#[derive(Serialize)]
+struct Counts {
+    keys: u64,
+    bytes: u64,
+    hits: u64,
+    misses: u64,
+    evicted: u64,
+    expired: u64,
+    hit_ratio: Option<f64>,
+    replicas_missing: u64,
 }
 
-fn count_fields(stats: &Stats) -> impl Iterator<Item = (String, Value)> {
-    let counts = counts(stats).map(|(name, count)| (name.into(), count.into()));
-    let ratio = stats.hit_ratio().map(rounded).into();
-    let missing = stats.replicas_missing.into();
-    let others = [("hit_ratio", ratio), ("replicas_missing", missing)];
-    let others = others.map(|(name, value): (&str, Value)| (name.into(), value));
-    counts.into_iter().chain(others)
+impl From<&Stats> for Counts {
+    fn from(stats: &Stats) -> Self {
+        Self {
+            keys: stats.keys,
+            bytes: stats.bytes,
+            hits: stats.hits,
+            misses: stats.misses,
+            evicted: stats.evicted,
+            expired: stats.expired,
+            hit_ratio: stats.hit_ratio().map(rounded),
+            replicas_missing: stats.replicas_missing,
+        }
+    }
 }
 
-/// `skew` is the most keys on a node as a multiple of the mean; `used` is a part of the node's
-/// capacity, and `share` a part of all keys.
-pub fn nodes_object(rows: &[NodeRow]) -> Value {
+/// The fields of `STATS`.
+#[derive(Serialize)]
+pub struct StatsObject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<u32>,
+    #[serde(flatten)]
+    counts: Counts,
+    #[serde(flatten)]
+    latency: Option<LatencyObject>,
+}
+
+#[derive(Serialize)]
+struct LatencyObject {
+    requests: u64,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    /// Whether both times are exact; otherwise they are too long by at most a sixteenth.
+    latency_exact: bool,
+    timeouts: u64,
+    retries: u64,
+}
+
+pub fn stats_object(node: Option<NodeId>, stats: &Stats, latency: Option<Latency>) -> StatsObject {
+    StatsObject {
+        node: node.map(|node| node.0),
+        counts: stats.into(),
+        latency: latency.map(latency_object),
+    }
+}
+
+fn latency_object(latency: Latency) -> LatencyObject {
+    let quantiles = [latency.median, latency.p99];
+    LatencyObject {
+        requests: latency.requests,
+        p50_ms: latency.median.map(millis),
+        p99_ms: latency.p99.map(millis),
+        latency_exact: quantiles.iter().flatten().all(|it| it.is_exact),
+        timeouts: latency.timeouts,
+        retries: latency.retries,
+    }
+}
+
+/// Milliseconds, rounded up to whole microseconds.
+fn millis(quantile: Quantile) -> f64 {
+    quantile.time.as_nanos().div_ceil(1000) as f64 / 1000.0
+}
+
+/// The fields of `NODES`.
+#[derive(Serialize)]
+pub struct NodesObject {
+    skew: Option<f64>,
+    nodes: Vec<NodeObject>,
+}
+
+#[derive(Serialize)]
+struct NodeObject {
+    node: u32,
+    state: Text<Status>,
+    #[serde(flatten)]
+    counts: Counts,
+    /// A part of the node's capacity.
+    used: Option<f64>,
+    /// A part of all keys.
+    share: f64,
+}
+
+pub fn nodes_object(rows: &[NodeRow]) -> NodesObject {
     let all = total_keys(rows);
-    let nodes = rows.iter().map(|row| {
-        let mut node = Map::new();
-        node.insert("node".into(), row.node.0.into());
-        node.insert("state".into(), row.state.to_string().into());
-        node.extend(count_fields(&row.stats));
-        node.insert("used".into(), row.used.map(rounded).into());
-        let share = share(row.stats.keys, all).map_or(0.0, rounded);
-        node.insert("share".into(), share.into());
-        Value::Object(node)
+    let nodes = rows.iter().map(|row| NodeObject {
+        node: row.node.0,
+        state: Text(row.state),
+        counts: (&row.stats).into(),
+        used: row.used.map(rounded),
+        share: share(row.stats.keys, all).map_or(0.0, rounded),
     });
-    let skew = skew(rows.iter().map(|row| row.stats.keys));
-    json!({
-        "skew": skew.map(rounded),
-        "nodes": nodes.collect::<Value>(),
-    })
+    NodesObject {
+        skew: key_skew(rows).map(rounded),
+        nodes: nodes.collect(),
+    }
 }
 
-pub fn hot_object(rows: &[HotRow]) -> Value {
+/// The fields of `HOT`.
+#[derive(Serialize)]
+pub struct HotObject<'a> {
+    skew: Option<f64>,
+    skew_without: Option<f64>,
+    explained: Option<f64>,
+    nodes: Vec<HotNode<'a>>,
+}
+
+#[derive(Serialize)]
+struct HotNode<'a> {
+    node: u32,
+    requests: u64,
+    keys: Vec<Of<'a, HotCount>>,
+}
+
+#[derive(Serialize)]
+struct HotCount {
+    count: u64,
+    error: u64,
+}
+
+pub fn hot_object(rows: &[HotRow]) -> HotObject<'_> {
     let skew = Skew::of(rows);
-    json!({
-        "skew": skew.map(|skew| rounded(skew.all)),
-        "skew_without": skew.map(|skew| rounded(skew.without)),
-        "explained": skew.map(|skew| rounded(skew.explained)),
-        "nodes": rows.iter().map(hot_node).collect::<Value>(),
-    })
+    HotObject {
+        skew: skew.map(|skew| rounded(skew.all)),
+        skew_without: skew.map(|skew| rounded(skew.without)),
+        explained: skew.map(|skew| rounded(skew.explained)),
+        nodes: rows.iter().map(hot_node).collect(),
+    }
 }
 
-fn hot_node(row: &HotRow) -> Value {
+fn hot_node(row: &HotRow) -> HotNode<'_> {
     let keys = row.keys.iter().map(|hot| {
-        let fields = json!({ "count": hot.count, "error": hot.error });
-        of(&hot.key, fields)
+        let (count, error) = (hot.count, hot.error);
+        of(&hot.key, HotCount { count, error })
     });
-    json!({
-        "node": row.node.0,
-        "requests": row.requests,
-        "keys": keys.collect::<Vec<_>>(),
-    })
-}
-
-pub fn capacity_object(capacity: Capacity) -> Value {
-    json!({ "entries": capacity.entries, "bytes": capacity.bytes })
+    HotNode {
+        node: row.node.0,
+        requests: row.requests,
+        keys: keys.collect(),
+    }
 }

@@ -45,12 +45,15 @@ fn escape_from(start: usize, out: &mut Vec<u8>) {
 
 /// A line of output: the fields of every reply and error, then its own.
 #[derive(Serialize)]
-pub struct Object<T> {
+pub struct Object<'a, T> {
     /// The client that sent the command, unless it is the session itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<u32>,
     /// The canonical name of the command.
     pub command: Option<&'static str>,
+    /// The name of its file; absent at the prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<&'a str>,
     /// The number of the line in its file.
     pub line: u64,
     #[serde(flatten)]

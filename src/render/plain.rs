@@ -2,8 +2,10 @@
 //! command that asks prints only the answer. At the prompt every command is acknowledged.
 
 use super::style::Style;
-use super::text::{acknowledge, elapsed, line};
-use super::{checks, data, events, help, history, messages, nodes, placing};
+use super::text::{acknowledge, elapsed, line, sentence};
+use super::{
+    capacity, checks, copies, data, events, help, history, messages, moving, nodes, placing,
+};
 use crate::language::word::show_text;
 use crate::reply::Reply;
 
@@ -18,23 +20,28 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Stored(keys) => data::stored(style, keys, out),
         Reply::Values(values) => data::values(style, values, out),
         Reply::Removed(keys) => data::removed(style, data::count_removed(keys), out),
-        Reply::Cleared(count) => data::removed(style, *count, out),
+        Reply::Cleared(count) => data::cleared(style, *count, out),
         Reply::Conditional { key, stored } => data::conditional(style, key, *stored, out),
         Reply::Ttl { key, left } => data::ttl(style, key, *left, out),
         Reply::Existing { exists, asked } => data::existing(style, *exists, *asked, out),
         Reply::Keys(keys) => data::keys(style, keys, out),
         Reply::Size(keys) => data::size(style, *keys, out),
         Reply::Nodes(rows) => nodes::nodes_grid(style, rows).columns(style, "", out),
-        Reply::Stats { stats, .. } => nodes::stats_grid(stats).columns(style, "", out),
-        Reply::Hot(rows) => nodes::hot_grid(rows).columns(style, "", out),
-        Reply::Capacity(capacity) => line(&nodes::capacity(*capacity), out),
+        Reply::Stats { stats, latency, .. } => {
+            nodes::stats_grid(stats, latency.as_ref()).columns(style, "", out);
+        }
+        Reply::Copies { copies, now, .. } => copies::grid(copies, *now).columns(style, "", out),
+        Reply::Filled { stored, .. } => acknowledge(style, &format!("{stored} stored"), out),
+        Reply::Healed(remaining) => acknowledge(style, &messages::healed(remaining), out),
+        Reply::Hot(rows) => nodes::hot_grid(style, rows).columns(style, "", out),
+        Reply::Capacity(capacity) => line(&capacity::text(capacity), out),
         Reply::Ring(ring) => placing::ring_grid(style, ring).columns(style, "", out),
         Reply::Where(place) => placing::whereabouts(style, place, out),
-        Reply::Moved(moved) => line(&placing::moved(moved), out),
-        Reply::Placement(kind) => line(&kind.to_string(), out),
-        Reply::Eviction(eviction) => line(&eviction.to_string(), out),
+        Reply::Moved(moved) => sentence(style, &moving::text(moved), 2, out),
+        Reply::Placement(name) | Reply::Eviction(name) => line(name, out),
         Reply::Replicas(replicas) => line(&replicas.to_string(), out),
         Reply::Nemesis(nemesis) => line(&nemesis.to_string(), out),
+        Reply::Notices(are_on) => line(if *are_on { "on" } else { "off" }, out),
         Reply::Clock(kind) => line(&kind.to_string(), out),
         Reply::Time { elapsed: time, .. } => line(&elapsed(*time), out),
         Reply::Events(events) => events::list(style, events, out),
@@ -56,7 +63,12 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
             read,
             replicas,
             promise,
-        } => line(&checks::quorum(*write, *read, *replicas, *promise), out),
+        } => sentence(
+            style,
+            &checks::quorum(*write, *read, *replicas, *promise),
+            2,
+            out,
+        ),
         Reply::Text(text) => {
             show_text(text, out);
             out.push(b'\n');

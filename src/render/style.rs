@@ -11,6 +11,9 @@ pub struct Style {
     pub interactive: bool,
     /// Bars and boxes may use characters outside of ASCII.
     pub unicode: bool,
+    /// The columns of the terminal, to which tables and sentences are fitted. `None`: the stream is no
+    /// terminal, and nothing is fitted except help, which has 80 columns.
+    pub width: Option<usize>,
 }
 
 /// The role of a piece of text.

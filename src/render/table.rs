@@ -2,7 +2,7 @@
 
 use super::grid::Grid;
 use super::style::Style;
-use super::{data, events, history, messages, nodes, placing, plain};
+use super::{copies, data, events, history, messages, nodes, placing, plain};
 use crate::reply::Reply;
 
 /// A reply with columns in a box, any other reply as plain lines.
@@ -19,8 +19,9 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
         Reply::Values(values) => data::values_grid(values),
         Reply::Keys(keys) => data::keys_grid(keys),
         Reply::Nodes(rows) => nodes::nodes_grid(style, rows),
-        Reply::Stats { stats, .. } => nodes::stats_grid(stats),
-        Reply::Hot(rows) => nodes::hot_grid(rows),
+        Reply::Stats { stats, latency, .. } => nodes::stats_grid(stats, latency.as_ref()),
+        Reply::Copies { copies, now, .. } => copies::grid(copies, *now),
+        Reply::Hot(rows) => nodes::hot_grid(style, rows),
         Reply::Ring(ring) => placing::ring_grid(style, ring),
         Reply::Events(events) => events::grid(events),
         Reply::Links(messages) => messages::grid(messages),

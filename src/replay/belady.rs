@@ -32,6 +32,7 @@ pub fn next_requests(ids: &[u32], objects: u32) -> Vec<u32> {
 }
 
 /// Belady's MIN for a trace.
+#[derive(Clone)]
 pub struct Belady {
     next_requests: Arc<[u32]>,
     /// How many requests there were.
@@ -101,10 +102,6 @@ impl EvictionPolicy for Belady {
 
     fn remove(&mut self, slot: Slot) {
         self.next[slot as usize] = GONE;
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        4 + 4 * 8
     }
 
     fn validate(&self, slots: &[Slot]) {

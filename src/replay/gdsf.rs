@@ -12,7 +12,7 @@ use std::collections::BinaryHeap;
 use crate::eviction::{EvictionPolicy, Slot};
 
 /// GDSF.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Gdsf {
     age: f64,
     /// How many priorities were set.
@@ -98,10 +98,6 @@ impl EvictionPolicy for Gdsf {
     fn remove(&mut self, slot: Slot) {
         self.entries[slot as usize].set = 0;
         self.len -= 1;
-    }
-
-    fn bytes_per_entry(&self) -> usize {
-        24 + 24 * 4
     }
 
     fn validate(&self, slots: &[Slot]) {

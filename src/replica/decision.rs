@@ -18,7 +18,7 @@ pub struct Live<'a> {
 }
 
 /// The decision.
-pub enum Decision<'a> {
+pub(crate) enum Decision<'a> {
     /// Answer.
     Answer(Outcome),
     /// Write `value` (`None`: a tombstone), then answer.
@@ -32,7 +32,7 @@ pub enum Decision<'a> {
 }
 
 /// Decides what an operation does to what is stored.
-pub fn decide<'a>(operation: &Operation<&'a [u8]>, live: Option<Live<'a>>) -> Decision<'a> {
+pub(crate) fn decide<'a>(operation: &Operation<&'a [u8]>, live: Option<Live<'a>>) -> Decision<'a> {
     let write = |value: &'a [u8], deadline, outcome| Decision::Write {
         value: Some(Cow::Borrowed(value)),
         deadline,

@@ -24,7 +24,7 @@ pub(crate) enum Known {
 
 impl Known {
     /// The version of the write; 0 if there is none.
-    pub fn version(self) -> Version {
+    pub(crate) fn version(self) -> Version {
         match self {
             Self::Nothing => 0,
             Self::Entry(version, _) | Self::Tombstone(version) => version,
@@ -32,7 +32,7 @@ impl Known {
     }
 
     /// Where the entry is.
-    pub fn slot(self) -> Option<u32> {
+    pub(crate) fn slot(self) -> Option<u32> {
         match self {
             Self::Entry(_, slot) => Some(slot),
             Self::Nothing | Self::Tombstone(_) => None,

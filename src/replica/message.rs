@@ -252,53 +252,53 @@ impl Payload for Message {
     }
 }
 
-/// One line for people: `write apple v3`.
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = |key: &Bytes| String::from_utf8_lossy(key).escape_debug().to_string();
+impl Message {
+    /// One line for people: `write apple v3`. `name` renders a key.
+    pub fn describe(&self, name: impl Fn(&[u8]) -> String) -> String {
         match self {
-            Self::Request {
-                key: it, request, ..
-            } => {
-                write!(f, "{} {}", request.operation.name(), key(it))
+            Self::Request { key, request, .. } => {
+                format!("{} {}", request.operation.name(), name(key))
             }
-            Self::Answer { outcome, .. } => write!(f, "answer: {}", Answer(outcome)),
-            Self::Write {
-                key: it, record, ..
-            } if record.value.is_none() => {
-                write!(f, "write {} v{}: deleted", key(it), record.version)
+            Self::Answer { outcome, .. } => format!("answer: {}", Answer(outcome)),
+            Self::Write { key, record, .. } => {
+                let deleted = if record.value.is_some() {
+                    ""
+                } else {
+                    ": deleted"
+                };
+                format!("write {} v{}{deleted}", name(key), record.version)
             }
-            Self::Write {
-                key: it, record, ..
-            } => write!(f, "write {} v{}", key(it), record.version),
             Self::Written { outcome, .. } => match outcome {
-                Written::Applied => f.write_str("written"),
-                Written::Conflict => f.write_str("not written: a later write is there"),
-                Written::TooLate => f.write_str("not written: too late"),
-                Written::Refused(error) => write!(f, "not written: {error}"),
+                Written::Applied => "written".into(),
+                Written::Conflict => "not written: a later write is there".into(),
+                Written::TooLate => "not written: too late".into(),
+                Written::Refused(error) => format!("not written: {error}"),
             },
-            Self::Read { key: it, .. } => write!(f, "read {}", key(it)),
-            Self::Found { record: None, .. } => f.write_str("found nothing"),
+            Self::Read { key, .. } => format!("read {}", name(key)),
+            Self::Found { record: None, .. } => "found nothing".into(),
             Self::Found {
                 record: Some(record),
                 ..
             } => {
                 let what = if record.value.is_some() { "" } else { ": gone" };
-                write!(f, "found v{}{what}", record.version)
+                format!("found v{}{what}", record.version)
             }
-            Self::Unavailable { .. } => f.write_str("unavailable"),
-            Self::Settled {
-                key: it, version, ..
-            } => write!(f, "settled {} v{version}", key(it)),
-            Self::Superseded { key: it, version } => {
-                write!(f, "superseded {} v{version}", key(it))
-            }
-            Self::Sync { hints: true, .. } => f.write_str("sync: hints"),
-            Self::Sync { .. } => f.write_str("sync"),
-            Self::Records { records, .. } if records.len() == 1 => f.write_str("1 record"),
-            Self::Records { records, .. } => write!(f, "{} records", records.len()),
-            Self::Merged { .. } => f.write_str("merged"),
+            Self::Unavailable { .. } => "unavailable".into(),
+            Self::Settled { key, version, .. } => format!("settled {} v{version}", name(key)),
+            Self::Superseded { key, version } => format!("superseded {} v{version}", name(key)),
+            Self::Sync { hints: true, .. } => "sync: hints".into(),
+            Self::Sync { .. } => "sync".into(),
+            Self::Records { records, .. } if records.len() == 1 => "1 record".into(),
+            Self::Records { records, .. } => format!("{} records", records.len()),
+            Self::Merged { .. } => "merged".into(),
         }
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |key: &[u8]| String::from_utf8_lossy(key).escape_debug().to_string();
+        f.write_str(&self.describe(name))
     }
 }
 

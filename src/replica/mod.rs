@@ -106,7 +106,9 @@ pub enum Restart {
     Stale,
 }
 
-/// A node that holds copies of keys together with others. See the module's docs.
+/// A node that holds copies of keys together with others, as a state machine: it gets the time and a
+/// message, and returns messages.
+#[derive(Clone)]
 pub struct Replica {
     /// The entries and the counts.
     pub node: Node,
@@ -273,7 +275,7 @@ impl Replica {
                 based_on,
             } => {
                 if ctx.has_bug(InjectedBug::RelativeTtl) {
-                    let under_way = ctx.now.since(ctx.sent);
+                    let under_way = ctx.now.saturating_duration_since(ctx.sent);
                     record.deadline = record.deadline.map(|it| it.saturating_add(under_way));
                 }
                 let outcome = self.merge(ctx, &key, &record, base, based_on, Origin::Client);

@@ -14,49 +14,49 @@ use crate::id::NodeId;
 
 /// A set of owners of one key, by their index among the owners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OwnerSet(u64);
+pub(super) struct OwnerSet(u64);
 
 impl OwnerSet {
     fn first(count: usize) -> Self {
         Self((1 << count) - 1)
     }
 
-    pub fn add(&mut self, index: usize) {
+    pub(super) fn add(&mut self, index: usize) {
         self.0 |= 1 << index;
     }
 
-    pub fn remove(&mut self, index: usize) {
+    pub(super) fn remove(&mut self, index: usize) {
         self.0 &= !(1 << index);
     }
 
-    pub fn has(self, index: usize) -> bool {
+    pub(super) fn has(self, index: usize) -> bool {
         self.0 >> index & 1 == 1
     }
 
-    pub fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
-    pub fn is_empty(self) -> bool {
+    pub(super) fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    pub fn union(self, other: Self) -> Self {
+    pub(super) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    pub fn difference(self, other: Self) -> Self {
+    pub(super) fn difference(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    pub fn intersection(self, other: Self) -> Self {
+    pub(super) fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 }
 
 /// How many owners are enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quorum {
+pub(super) enum Quorum {
     /// W.
     Write,
     /// R.

@@ -17,7 +17,8 @@ use crate::time::Instant;
 const MAX_BACKGROUND: usize = 10_000;
 
 /// A request that is being carried out.
-pub struct Pending {
+#[derive(Clone)]
+pub(super) struct Pending {
     pub from: Endpoint,
     pub key: Bytes,
     pub request: Request,
@@ -30,13 +31,14 @@ pub struct Pending {
 }
 
 /// What a request waits for.
-pub enum Phase {
+#[derive(Clone)]
+pub(super) enum Phase {
     Reading(Reading),
     Writing(Writing),
 }
 
 impl Pending {
-    pub fn new(
+    pub(super) fn new(
         ctx: &Context<'_>,
         from: Endpoint,
         key: Bytes,
@@ -56,12 +58,17 @@ impl Pending {
     }
 
     /// Whether it is a repair that has started in this instant: another one could learn nothing new.
-    pub fn is_fresh_repair(&self, now: Instant) -> bool {
+    pub(super) fn is_fresh_repair(&self, now: Instant) -> bool {
         matches!(self.from, Endpoint::Node(_)) && self.started == now
     }
 
     /// Why there are too few owners, given those that have done it.
-    pub fn shortfall(&self, ctx: &Context<'_>, quorum: Quorum, done: OwnerSet) -> Box<Shortfall> {
+    pub(super) fn shortfall(
+        &self,
+        ctx: &Context<'_>,
+        quorum: Quorum,
+        done: OwnerSet,
+    ) -> Box<Shortfall> {
         let (group, needed) = self.owners.short_of(done, quorum, ctx.rules);
         let (down, outdated, refused) = match &self.phase {
             Phase::Reading(reading) => (reading.failed, OwnerSet::default(), &[][..]),
@@ -93,8 +100,8 @@ impl Pending {
 }
 
 /// The requests that a replica coordinates.
-#[derive(Default)]
-pub struct PendingRequests {
+#[derive(Clone, Default)]
+pub(super) struct PendingRequests {
     pub requests: BTreeMap<RequestId, Box<Pending>>,
     timers: Timers<RequestId>,
     /// Writes whose client has its answer, oldest first. Some may be over.
@@ -102,17 +109,17 @@ pub struct PendingRequests {
 }
 
 impl PendingRequests {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.requests.clear();
         self.timers.clear();
         self.background.clear();
     }
 
-    pub fn insert(&mut self, id: RequestId, mut pending: Box<Pending>) {
+    pub(super) fn insert(&mut self, id: RequestId, mut pending: Box<Pending>) {
         let due = pending.due;
         if pending.timer != due {
             pending.timer = due;
@@ -126,14 +133,14 @@ impl PendingRequests {
     }
 
     /// The earliest due time, and whose it is.
-    pub fn first_due(&mut self) -> Option<(Instant, RequestId)> {
+    pub(super) fn first_due(&mut self) -> Option<(Instant, RequestId)> {
         let requests = &self.requests;
         let is_live = |due, id| requests.get(&id).is_some_and(|it| it.due == due);
         self.timers.first(is_live)
     }
 
     /// Adds a write to those in the background; returns one that is too many.
-    pub fn add_background(&mut self, id: RequestId) -> Option<RequestId> {
+    pub(super) fn add_background(&mut self, id: RequestId) -> Option<RequestId> {
         self.background.push_back(id);
         if self.background.len() <= MAX_BACKGROUND {
             while let Some(first) = self.background.front()

@@ -10,8 +10,8 @@ use crate::operation::Found;
 use crate::time::Instant;
 
 /// The state of a reading phase.
-#[derive(Default)]
-pub struct Reading {
+#[derive(Clone, Default)]
+pub(super) struct Reading {
     pub asked: OwnerSet,
     pub answered: OwnerSet,
     pub failed: OwnerSet,
@@ -32,7 +32,7 @@ pub struct Reading {
 
 /// How to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextRead {
+pub(super) enum NextRead {
     /// Enough owners have answered.
     Decide,
     /// An answer is outstanding.
@@ -44,7 +44,7 @@ pub enum NextRead {
 }
 
 impl Reading {
-    pub fn starting_at(now: Instant, clock: Version) -> Self {
+    pub(super) fn starting_at(now: Instant, clock: Version) -> Self {
         Self {
             started: now,
             based_on: clock,
@@ -53,7 +53,7 @@ impl Reading {
     }
 
     /// A phase after which all owners have the latest write.
-    pub fn repairing(now: Instant, clock: Version) -> Self {
+    pub(super) fn repairing(now: Instant, clock: Version) -> Self {
         Self {
             repairs: true,
             ..Self::starting_at(now, clock)
@@ -61,7 +61,7 @@ impl Reading {
     }
 
     /// The same phase, started again.
-    pub fn restarted_at(&self, now: Instant, clock: Version) -> Self {
+    pub(super) fn restarted_at(&self, now: Instant, clock: Version) -> Self {
         Self {
             asked_all: self.asked_all,
             repairs: self.repairs,
@@ -70,7 +70,7 @@ impl Reading {
     }
 
     /// How many owners have to answer.
-    pub fn quorum(&self) -> Quorum {
+    pub(super) fn quorum(&self) -> Quorum {
         if self.repairs {
             Quorum::All
         } else {
@@ -79,12 +79,12 @@ impl Reading {
     }
 
     /// Whether this answers a question of this round.
-    pub fn is_of(&self, round: Option<Version>) -> bool {
+    pub(super) fn is_of(&self, round: Option<Version>) -> bool {
         round == Some(self.based_on)
     }
 
     /// An owner has crashed: what it knew may be lost.
-    pub fn discount(&mut self, index: usize) {
+    pub(super) fn discount(&mut self, index: usize) {
         self.holders.remove(index);
         if self.answered.has(index) {
             self.answered.remove(index);
@@ -94,13 +94,18 @@ impl Reading {
 
     /// Whether the latest write was live when the first owner was asked, and has expired since. Then
     /// a later write may be there by now.
-    pub fn has_expired_meanwhile(&self, now: Instant) -> bool {
+    pub(super) fn has_expired_meanwhile(&self, now: Instant) -> bool {
         let deadline = self.latest.as_ref().and_then(|latest| latest.deadline);
         deadline.is_some_and(|deadline| self.started < deadline && deadline <= now)
     }
 
     /// Records the answer of an owner.
-    pub fn record_answer(&mut self, index: usize, record: Option<Record>, forgotten: Version) {
+    pub(super) fn record_answer(
+        &mut self,
+        index: usize,
+        record: Option<Record>,
+        forgotten: Version,
+    ) {
         self.answered.add(index);
         let Some(record) = record else {
             self.forgotten |= forgotten > 0 && forgotten >= self.based_on;
@@ -121,7 +126,7 @@ impl Reading {
     }
 
     /// How to go on. A failed owner, or one that has neither an entry nor a tombstone, falls through to the next one.
-    pub fn next(&self, owners: &Owners, rules: &Rules<'_>) -> NextRead {
+    pub(super) fn next(&self, owners: &Owners, rules: &Rules<'_>) -> NextRead {
         let enough = owners.suffice(self.answered, self.quorum(), rules);
         if enough && self.latest.is_some() {
             return NextRead::Decide;

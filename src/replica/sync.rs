@@ -12,7 +12,8 @@ use crate::operation::Bytes;
 use crate::time::Instant;
 
 /// A sync that is not over.
-pub struct Sync {
+#[derive(Clone)]
+pub(super) struct Sync {
     id: RequestId,
     /// The nodes that have not answered.
     waiting: BTreeSet<NodeId>,

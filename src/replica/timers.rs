@@ -7,7 +7,8 @@ use crate::time::Instant;
 
 /// A heap of due times. A request that is over, or has another due time by now, leaves its entry
 /// behind until it reaches the top, or until more than half of the entries are such.
-pub struct Timers<K> {
+#[derive(Clone)]
+pub(crate) struct Timers<K> {
     heap: BinaryHeap<Reverse<(Instant, K)>>,
 }
 
@@ -22,7 +23,7 @@ impl<K: Ord> Default for Timers<K> {
 impl<K: Ord + Copy> Timers<K> {
     /// Sets a timer. `live` is the number of requests there are, and `is_live` says whether an entry
     /// is the due time of one. Cost: O(log n), amortised.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         due: Instant,
         request: K,
@@ -36,7 +37,7 @@ impl<K: Ord + Copy> Timers<K> {
     }
 
     /// The earliest due time, and whose it is.
-    pub fn first(&mut self, is_live: impl Fn(Instant, K) -> bool) -> Option<(Instant, K)> {
+    pub(crate) fn first(&mut self, is_live: impl Fn(Instant, K) -> bool) -> Option<(Instant, K)> {
         while let Some(&Reverse((due, request))) = self.heap.peek() {
             if is_live(due, request) {
                 return Some((due, request));
@@ -47,7 +48,7 @@ impl<K: Ord + Copy> Timers<K> {
     }
 
     /// Forgets all.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.heap.clear();
     }
 }

@@ -19,12 +19,13 @@ use crate::operation::Bytes;
 use crate::time::Instant;
 
 /// The most tombstones of a node.
-pub const MAX_TOMBSTONES: usize = if cfg!(test) { 100 } else { 100_000 };
+pub(super) const MAX_TOMBSTONES: usize = if cfg!(test) { 100 } else { 100_000 };
 /// The most bytes that they take: keys, and [`OVERHEAD`] for each.
-pub const MAX_BYTES: usize = 16 << 20;
+pub(super) const MAX_BYTES: usize = 16 << 20;
 /// Bytes of a tombstone besides its key.
 const OVERHEAD: usize = 96;
 
+#[derive(Clone)]
 struct Tombstone {
     key: Bytes,
     version: Version,
@@ -46,9 +47,9 @@ impl Tombstone {
     }
 }
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct Tombstones {
+/// The versions of deleted and expired keys: at most 100,000, and at most 16 MiB.
+#[derive(Clone, Default)]
+pub(super) struct Tombstones {
     table: HashTable<Tombstone>,
     bytes: usize,
     created: u64,
@@ -61,7 +62,7 @@ pub struct Tombstones {
 }
 
 impl Tombstones {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
@@ -73,19 +74,19 @@ impl Tombstones {
     }
 
     /// The version of the write that removed `key`, if there is a tombstone.
-    pub fn version(&self, key: &[u8]) -> Option<Version> {
+    pub(super) fn version(&self, key: &[u8]) -> Option<Version> {
         self.find(key).map(|it| it.version)
     }
 
     /// The tombstone of `key` as a record.
-    pub fn record(&self, key: &[u8]) -> Option<Record> {
+    pub(super) fn record(&self, key: &[u8]) -> Option<Record> {
         self.find(key).map(Tombstone::record)
     }
 
     /// Makes a tombstone for a write, with the deadline if its value expired. It is kept at least
     /// until `until`. Returns the logical clock up to which state is forgotten if the bound drops a
     /// settled tombstone.
-    pub fn insert(
+    pub(super) fn insert(
         &mut self,
         key: &Bytes,
         (version, deadline): (Version, Option<Instant>),
@@ -142,27 +143,27 @@ impl Tombstones {
     }
 
     /// The unsettled tombstones that the bound has dropped since the last call.
-    pub fn take_dropped(&mut self) -> Vec<(Bytes, Version)> {
+    pub(super) fn take_dropped(&mut self) -> Vec<(Bytes, Version)> {
         std::mem::take(&mut self.dropped)
     }
 
     /// Whether [`Tombstones::take_dropped`] has something to return.
-    pub fn has_dropped(&self) -> bool {
+    pub(super) fn has_dropped(&self) -> bool {
         !self.dropped.is_empty()
     }
 
     /// The latest version of an unsettled tombstone that the bound has dropped.
-    pub fn dropped_up_to(&self) -> Version {
+    pub(super) fn dropped_up_to(&self) -> Version {
         self.dropped_up_to
     }
 
     /// When there may next be something to collect.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         self.queue.front().map(|(until, ..)| *until)
     }
 
     /// Removes the tombstone of a key that is stored again. Returns when it was settled.
-    pub fn remove(&mut self, key: &[u8]) -> Option<Version> {
+    pub(super) fn remove(&mut self, key: &[u8]) -> Option<Version> {
         if self.table.is_empty() {
             return None;
         }
@@ -175,7 +176,7 @@ impl Tombstones {
     }
 
     /// Notes that every owner has this write.
-    pub fn settle(&mut self, key: &[u8], version: Version, clock: Version) {
+    pub(super) fn settle(&mut self, key: &[u8], version: Version, clock: Version) {
         let found = |it: &Tombstone| *it.key == *key && it.version == version;
         if let Some(tombstone) = self.table.find_mut(rapidhash(key), found) {
             tombstone.settled = Some(clock);
@@ -183,12 +184,12 @@ impl Tombstones {
     }
 
     /// How many were ever made.
-    pub fn created(&self) -> u64 {
+    pub(super) fn created(&self) -> u64 {
         self.created
     }
 
     /// Notes that every owner knows of the first `number` tombstones that were made here.
-    pub fn settle_up_to(&mut self, number: u64, clock: Version) {
+    pub(super) fn settle_up_to(&mut self, number: u64, clock: Version) {
         let old = self.table.iter_mut().filter(|it| it.number <= number);
         old.for_each(|it| it.settled = it.settled.or(Some(clock)));
     }
@@ -196,7 +197,12 @@ impl Tombstones {
     /// Collects the settled tombstones whose time is over at `now`, if they `may_forget`. Returns the
     /// latest logical clock at which one of these was settled. The others are looked at again at
     /// `again`.
-    pub fn collect(&mut self, now: Instant, again: Instant, may_forget: bool) -> Option<Version> {
+    pub(super) fn collect(
+        &mut self,
+        now: Instant,
+        again: Instant,
+        may_forget: bool,
+    ) -> Option<Version> {
         let mut forgotten = None;
         for _ in 0..self.queue.len() {
             let due = self.queue.front().is_some_and(|(until, ..)| *until <= now);
@@ -215,12 +221,12 @@ impl Tombstones {
     }
 
     /// All tombstones as records, in no meaningful order.
-    pub fn records(&self) -> impl Iterator<Item = (&Bytes, Record)> {
+    pub(super) fn records(&self) -> impl Iterator<Item = (&Bytes, Record)> {
         self.table.iter().map(|it| (&it.key, it.record()))
     }
 
     /// Forgets all but the tombstones of these keys.
-    pub fn retain(&mut self, mut wanted: impl FnMut(&Bytes) -> bool) {
+    pub(super) fn retain(&mut self, mut wanted: impl FnMut(&Bytes) -> bool) {
         let bytes = &mut self.bytes;
         self.table.retain(|it| {
             let keep = wanted(&it.key);
@@ -232,7 +238,7 @@ impl Tombstones {
     }
 
     /// Forgets all; the count of those that were made goes on.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.table.clear();
         self.bytes = 0;
         self.queue.clear();

@@ -12,7 +12,8 @@ use crate::operation::{Outcome, PutError};
 use crate::time::Instant;
 
 /// An outcome, and until when it is true: until the value that was read expires.
-pub struct PendingAnswer {
+#[derive(Clone)]
+pub(super) struct PendingAnswer {
     pub outcome: Outcome,
     pub valid_until: Option<Instant>,
 }
@@ -28,7 +29,8 @@ impl From<Outcome> for PendingAnswer {
 }
 
 /// The state of a writing phase.
-pub struct Writing {
+#[derive(Clone)]
+pub(super) struct Writing {
     pub record: Record,
     /// The state that its condition was checked on.
     pub base: Option<Base>,
@@ -55,7 +57,7 @@ pub struct Writing {
 
 /// How to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextWrite {
+pub(super) enum NextWrite {
     /// The value that was read has expired: read again.
     ReadAgain,
     /// Enough owners have it: answer the client. `done`: all owners have answered.
@@ -70,7 +72,7 @@ pub enum NextWrite {
 
 impl Writing {
     /// A client's write.
-    pub fn new(record: Record, base: Option<Base>, answer: PendingAnswer) -> Self {
+    pub(super) fn new(record: Record, base: Option<Base>, answer: PendingAnswer) -> Self {
         Self {
             based_on: record.version,
             record,
@@ -89,7 +91,7 @@ impl Writing {
     }
 
     /// A read-repair write; the owners in `have` already have it.
-    pub fn read_repair(
+    pub(super) fn read_repair(
         record: Record,
         have: OwnerSet,
         based_on: Version,
@@ -106,7 +108,7 @@ impl Writing {
     }
 
     /// Records what an owner did with the write.
-    pub fn record_ack(&mut self, index: usize, outcome: &Written) {
+    pub(super) fn record_ack(&mut self, index: usize, outcome: &Written) {
         match outcome {
             Written::Applied => {
                 self.acked.add(index);
@@ -124,13 +126,13 @@ impl Writing {
     }
 
     /// An owner is down.
-    pub fn fail(&mut self, index: usize) {
+    pub(super) fn fail(&mut self, index: usize) {
         self.failed.add(index);
         self.down.add(index);
     }
 
     /// An owner has crashed: what it acknowledged may be lost.
-    pub fn discount(&mut self, index: usize) {
+    pub(super) fn discount(&mut self, index: usize) {
         if self.acked.has(index) {
             self.timed_out = true;
             self.acked.remove(index);
@@ -139,24 +141,24 @@ impl Writing {
     }
 
     /// Stops waiting for the owners that have not answered.
-    pub fn on_timeout(&mut self, all: OwnerSet) {
+    pub(super) fn on_timeout(&mut self, all: OwnerSet) {
         self.timed_out = true;
         self.failed = all.difference(self.acked);
     }
 
     /// Whether no owner has it, and none ever will.
-    pub fn is_nowhere(&self) -> bool {
+    pub(super) fn is_nowhere(&self) -> bool {
         self.acked.is_empty() && !self.timed_out
     }
 
     /// Whether a later expiry or the write itself leaves a tombstone, which can be collected when
     /// all owners have the write.
-    pub fn leaves_tombstone(&self) -> bool {
+    pub(super) fn leaves_tombstone(&self) -> bool {
         self.record.value.is_none() || self.record.deadline.is_some()
     }
 
     /// How to go on.
-    pub fn next(&self, owners: &Owners, rules: &Rules<'_>, now: Instant) -> NextWrite {
+    pub(super) fn next(&self, owners: &Owners, rules: &Rules<'_>, now: Instant) -> NextWrite {
         let is_over = self.answer.valid_until.is_some_and(|until| until <= now);
         if is_over && !self.answered && rules.bug != Some(InjectedBug::LateDeadline) {
             return NextWrite::ReadAgain;

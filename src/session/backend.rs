@@ -5,7 +5,6 @@ use crate::event::EventLog;
 use crate::id::NodeId;
 use crate::language::catalog::Capability;
 use crate::language::{Change, Command, Error};
-use crate::placement::PlacementKind;
 use crate::reply::{Reply, TracedMessage};
 use crate::time::{Clock, Instant};
 
@@ -131,7 +130,7 @@ pub struct Overview {
     /// How many faults of the network are active.
     pub faults: u64,
     /// How keys are placed.
-    pub placement: PlacementKind,
+    pub placement: &'static str,
     /// How many owners each key has.
     pub replicas: usize,
     /// Whether some key has a deadline.

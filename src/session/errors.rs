@@ -7,7 +7,7 @@ use crate::language::catalog::{self, Verb};
 use crate::language::word::Shown;
 use crate::language::{Error, ErrorKind, Responses};
 use crate::network::NetworkError;
-use crate::operation::{Group, Outcome, PutError, Refusal, Shortfall, servers};
+use crate::operation::{Group, Outcome, PutError, Refusal, Shortfall, node_list};
 use crate::time::TimeError;
 
 /// The command that an error is about.
@@ -18,7 +18,7 @@ impl Context {
     /// What the command does to a key; `None`: it reads.
     fn done(self) -> Option<&'static str> {
         match self.0 {
-            Verb::Put | Verb::MSet | Verb::Add | Verb::Cas => Some("stored"),
+            Verb::Put | Verb::MSet | Verb::Fill | Verb::Add | Verb::Cas => Some("stored"),
             Verb::Del | Verb::Clear => Some("removed"),
             Verb::Incr | Verb::Expire | Verb::Persist => Some("changed"),
             _ => None,
@@ -62,7 +62,7 @@ impl Context {
                 ErrorKind::Refused,
                 PutError::Full
                     .to_string()
-                    .replace("the node", &format!("server {node}")),
+                    .replace("the node", &format!("node {node}")),
             ),
             (refusal, _) => Error::new(ErrorKind::Refused, refusal.to_string()),
         }
@@ -116,17 +116,17 @@ fn cause(cluster: &Cluster, short: &Shortfall) -> String {
         (0, []) => "its owners did not agree".into(),
         (0, [_]) if short.group == Group::Coordinators => reasons,
         (0, [node]) => {
-            let reason = reasons.replacen(&format!("server {node} "), "", 1);
-            format!("its {one}, server {node}, {reason}")
+            let reason = reasons.replacen(&format!("node {node} "), "", 1);
+            format!("its {one}, node {node}, {reason}")
         }
         (0, missing) if all_silent => {
-            format!("none of its {many} answered ({})", servers(missing))
+            format!("none of its {many} answered ({})", node_list(missing))
         }
         (0, _) => format!("none of its {many} did it: {reasons}"),
         (answered, _) => format!(
             "only {answered} of the {} {many} needed answered ({}); {reasons}",
             short.needed,
-            servers(&short.answered),
+            node_list(&short.answered),
         ),
     }
 }
@@ -138,7 +138,7 @@ fn reasons(cluster: &Cluster, short: &Shortfall) -> String {
     let mut add = |nodes: &[NodeId], one: &str, many: &str| {
         if !nodes.is_empty() {
             let what = if nodes.len() == 1 { one } else { many };
-            reasons.push(format!("{} {what}", servers(nodes)));
+            reasons.push(format!("{} {what}", node_list(nodes)));
         }
     };
     let (syncing, other) = partition(&short.down, |node| {

@@ -7,6 +7,7 @@ use super::backend::TraceStart;
 use super::simulated::SimulatedCluster;
 use crate::cluster::Status;
 use crate::id::NodeId;
+use crate::language::word::shown;
 use crate::language::{Command, Error};
 use crate::nemesis::{Bounds, FaultInjector, Nemesis};
 use crate::network::{Envelope, Fault, Link};
@@ -45,7 +46,14 @@ impl SimulatedCluster {
                 self.expect_faults(now, &[node])?;
                 self.cluster.skew(now, node, nanos)?;
             }
-            Command::Heal => self.cluster.heal(now),
+            Command::Heal { all } => {
+                if all {
+                    self.cluster.heal_all(now);
+                } else {
+                    self.cluster.heal(now);
+                }
+                return Ok(Reply::Healed(self.node_faults()));
+            }
             Command::Faults => return Ok(Reply::Faults(self.faults())),
             Command::Nemesis { nemesis: None } => {
                 let nemesis = self.injector.as_ref().map_or(Nemesis::Off, |it| it.0);
@@ -82,7 +90,7 @@ impl SimulatedCluster {
 
     fn inject_fault(&mut self, now: Instant, fault: &Fault) -> Result<(), Error> {
         self.expect_faults(now, &fault.nodes())?;
-        self.cluster.network().apply(fault)?;
+        self.cluster.inject(now, fault)?;
         Ok(())
     }
 
@@ -155,8 +163,25 @@ impl SimulatedCluster {
     fn faults(&mut self) -> Vec<String> {
         let network = self.cluster.network().faults();
         let mut faults: Vec<String> = network.iter().map(ToString::to_string).collect();
+        faults.extend(self.node_faults());
+        let dropped = self.cluster.dropped_for();
+        faults.extend(dropped.map(|(node, count)| {
+            format!("# {count} messages for paused node {node} were dropped: its inbox is full")
+        }));
         let nodes: Vec<NodeId> = self.cluster.node_ids().collect();
-        for &node in &nodes {
+        let lost = nodes.into_iter().filter_map(|node| {
+            let count = self.cluster.network().overflow(node);
+            let line = format!("# {count} messages to node {node} were dropped: too many wait");
+            (count > 0).then_some(line)
+        });
+        faults.extend(lost);
+        faults
+    }
+
+    /// The faults of nodes and clocks, as commands.
+    fn node_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for node in self.cluster.node_ids() {
             match self.cluster.status(node) {
                 Some(Status::Crashed) => faults.push(format!("CRASH {node}")),
                 Some(Status::Paused) => faults.push(format!("PAUSE {node}")),
@@ -169,16 +194,6 @@ impl SimulatedCluster {
             let time = Compact(Duration::from_nanos(nanos.unsigned_abs()));
             format!("SKEW {node} {sign}{time}")
         }));
-        let dropped = self.cluster.dropped_for();
-        faults.extend(dropped.map(|(node, count)| {
-            format!("# {count} messages for paused node {node} were dropped: its inbox is full")
-        }));
-        let lost = nodes.into_iter().filter_map(|node| {
-            let count = self.cluster.network().overflow(node);
-            let line = format!("# {count} messages to node {node} were dropped: too many wait");
-            (count > 0).then_some(line)
-        });
-        faults.extend(lost);
         faults
     }
 
@@ -249,7 +264,7 @@ fn traced(envelope: &Envelope<Message>, delivery: Delivery) -> TracedMessage {
         from: envelope.from,
         to: envelope.to,
         kind: envelope.message.kind(),
-        text: envelope.message.to_string(),
+        text: envelope.message.describe(shown),
         sent: envelope.sent,
         delivery,
         sequence: envelope.sequence,

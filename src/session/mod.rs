@@ -10,12 +10,15 @@
 //! | `backend` | [`DistributedCache`]: what a session needs of any sharded cache |
 //! | `simulated` | the simulated cluster as a backend, with the fault injector |
 //! | `requests` | commands on keys: submit, wait, reply |
+//! | `filling`, `moving` | the keys of FILL; changes of members and placement, and plans of them |
 //! | `faults`, `checks`, `errors` | the other commands of the simulated cluster |
 
 mod backend;
 mod checks;
 mod errors;
 mod faults;
+mod filling;
+mod moving;
 mod requests;
 mod simulated;
 
@@ -24,6 +27,7 @@ pub use requests::Waiting;
 pub use simulated::SimulatedCluster;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, MoveCost};
@@ -68,10 +72,12 @@ impl World {
 }
 
 /// Where a command that a client sent was written, for its reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tag {
     /// The name of the command.
     pub command: &'static str,
+    /// The name of its file; `None` at the prompt.
+    pub file: Option<Arc<str>>,
     /// The number of its line.
     pub line: u64,
 }
@@ -378,10 +384,11 @@ fn moved(
 ) -> Reply<'static> {
     Reply::Moved(Moved {
         change,
+        is_planned: false,
         node,
         replicas: world.backend.overview().replicas,
         cost,
-        time: world.now().since(start),
+        time: world.now().saturating_duration_since(start),
     })
 }
 

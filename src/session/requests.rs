@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::backend::{Origin, Progress};
 use super::errors::Context;
+use super::filling::Filling;
 use super::simulated::SimulatedCluster;
 use crate::cluster::{Cluster, Request, Started, Ticket, TooManyRequests};
 use crate::id::NodeId;
@@ -13,6 +14,7 @@ use crate::language::word::Bytes;
 use crate::language::{Command, Error, ErrorKind};
 use crate::operation::{Found, Operation, Outcome};
 use crate::reply::{Found as FoundReply, Keyed, Left, Reply};
+use crate::rng::Rng;
 use crate::time::Instant;
 
 /// How many requests of a command are in flight at once.
@@ -31,6 +33,8 @@ pub struct Waiting<'a> {
     outcomes: Vec<Option<(NodeId, Outcome)>>,
     /// The keys that CLEAR removes.
     cleared: Vec<Vec<u8>>,
+    /// The keys that FILL stores.
+    filling: Option<Box<Filling>>,
     /// Whether PERSIST has seen a deadline, and now takes it away.
     persists: bool,
 }
@@ -52,6 +56,7 @@ pub(super) fn is_on_keys(command: &Command<'_>) -> bool {
             | Command::Expire { .. }
             | Command::Persist { .. }
             | Command::Exists { .. }
+            | Command::Fill { .. }
             | Command::Clear
     )
 }
@@ -87,6 +92,7 @@ impl SimulatedCluster {
             waiting.count = waiting.cleared.len();
         }
         self.check_sizes(&waiting.command)?;
+        waiting.filling = self.filling(now, &waiting.command)?;
         self.resume_on_keys(now, waiting)
     }
 
@@ -113,6 +119,48 @@ impl SimulatedCluster {
         Ok(())
     }
 
+    /// The keys that FILL stores. Nothing is stored if no value of this size may be.
+    fn filling(
+        &mut self,
+        now: Instant,
+        command: &Command<'_>,
+    ) -> Result<Option<Box<Filling>>, Error> {
+        let Command::Fill {
+            count,
+            size,
+            ttl,
+            prefix,
+        } = command
+        else {
+            return Ok(None);
+        };
+        if let Some((_, longest)) = ttl {
+            now.after(*longest)?;
+            self.is_timed = true;
+        }
+        let rng = Rng::new(self.cluster.config().seed ^ now.as_nanos());
+        Ok(Some(Box::new(Filling::new(
+            prefix, *size, *count, *ttl, rng,
+        ))))
+    }
+
+    /// If all keys of a chunk of FILL have their outcomes, makes the next one. Returns whether there is
+    /// one.
+    fn fill_on(&self, now: Instant, waiting: &mut Waiting<'_>) -> bool {
+        let is_over = waiting.tickets.is_empty() && waiting.submitted == waiting.count;
+        let Some(filling) = waiting.filling.as_mut().filter(|_| is_over) else {
+            return false;
+        };
+        for (index, outcome) in waiting.outcomes.drain(..).flatten().enumerate() {
+            let key = filling.key(index);
+            let outcome = Context(Verb::Fill).check(&self.cluster, key, outcome);
+            filling.note(outcome.map(|_| ()));
+        }
+        waiting.count = filling.next_chunk(now, AT_ONCE);
+        waiting.submitted = 0;
+        waiting.count > 0
+    }
+
     /// Goes on with a command on keys: takes the outcomes that are known, and submits more.
     pub(super) fn resume_on_keys<'a>(
         &mut self,
@@ -125,6 +173,9 @@ impl SimulatedCluster {
                 waiting.persists = true;
                 waiting.submitted = 0;
                 waiting.outcomes.clear();
+            }
+            if self.fill_on(now, &mut waiting) {
+                continue;
             }
             if waiting.submitted == waiting.count || waiting.tickets.len() >= AT_ONCE {
                 break;
@@ -152,17 +203,13 @@ impl SimulatedCluster {
                 self.cluster
                     .look_ahead(ahead.map(|index| waiting.key(index)));
             }
-            let request = request(
-                &waiting.command,
-                index,
-                waiting.key(index),
-                waiting.deadline,
-                waiting.persists,
-            );
-            let request = request.of(waiting.origin.client).via(waiting.origin.via);
+            let request = waiting
+                .request(index)
+                .of(waiting.origin.client)
+                .via(waiting.origin.via);
             let started = match self.start(now, &request) {
                 Ok(started) => started,
-                Err(error) if waiting.submitted == 0 => return Err(error.into()),
+                Err(error) if waiting.has_not_begun() => return Err(error.into()),
                 Err(TooManyRequests) => return Ok(false),
             };
             waiting.submitted += 1;
@@ -298,6 +345,7 @@ impl<'a> Waiting<'a> {
             tickets: tickets.into_iter().collect(),
             outcomes: vec![request.ok()],
             cleared: Vec::new(),
+            filling: None,
             persists: false,
         }
     }
@@ -317,8 +365,24 @@ impl<'a> Waiting<'a> {
             tickets: VecDeque::new(),
             outcomes: Vec::with_capacity(count),
             cleared: Vec::new(),
+            filling: None,
             persists: false,
         }
+    }
+
+    /// Whether no request was submitted.
+    fn has_not_begun(&self) -> bool {
+        let is_later = |it: &Filling| it.stored + it.failed > 0;
+        self.submitted == 0 && !self.filling.as_deref().is_some_and(is_later)
+    }
+
+    /// The request for the key at `index`.
+    fn request(&self, index: usize) -> Request<'_> {
+        if let Some(filling) = &self.filling {
+            return filling.request(index);
+        }
+        let key = self.key(index);
+        request(&self.command, index, key, self.deadline, self.persists)
     }
 
     fn key(&self, index: usize) -> &[u8] {
@@ -328,6 +392,7 @@ impl<'a> Waiting<'a> {
             }
             Command::MSet { pairs, .. } => &pairs[index].0,
             Command::Clear => &self.cleared[index],
+            Command::Fill { .. } => self.filling.as_ref().map_or(b"", |it| it.key(index)),
             command => single_key(command).unwrap_or_default(),
         }
     }
@@ -378,6 +443,7 @@ impl<'a> Waiting<'a> {
                 Ok(Reply::Existing { exists, asked })
             }
             Command::Clear => cleared(cluster, self.cleared, outcomes),
+            Command::Fill { .. } => Ok(self.filling.map_or(Reply::Done, |it| filled(*it))),
             command => {
                 let (node, outcome) = outcomes.into_iter().next().ok_or_else(super::interrupted)?;
                 let outcome = match (&command, self.persists) {
@@ -415,6 +481,28 @@ fn cleared(
         return Ok(Reply::Cleared(removed));
     }
     Err(partly_cleared(removed, all, errors))
+}
+
+/// The reply to FILL: how many keys are stored, and the error if some are not.
+fn filled(filling: Filling) -> Reply<'static> {
+    let Filling {
+        count,
+        stored,
+        failed,
+        error,
+        ..
+    } = filling;
+    let more = match failed {
+        0 | 1 => String::new(),
+        failed => format!("; and {} more", failed - 1),
+    };
+    let error = error.map(|mut error| {
+        let message = &error.message;
+        error.message =
+            format!("FILL has stored {stored} of {count} keys for certain; {message}{more}");
+        error
+    });
+    Reply::Filled { stored, error }
 }
 
 /// The error of a CLEAR that failed for some keys: that of the first, and how many there are.
@@ -486,7 +574,7 @@ fn reply_to_one<'a>(
             let found = found(Context(Verb::Ttl).check(cluster, &key, (node, outcome))?);
             let left = found.map_or(Left::Absent, |found| match found.deadline {
                 None => Left::Forever,
-                Some(deadline) => Left::For(deadline.since(now)),
+                Some(deadline) => Left::For(deadline.saturating_duration_since(now)),
             });
             Reply::Ttl { key, left }
         }

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use super::backend::{DistributedCache, Origin, Overview, Progress, TraceStart};
 use super::checks::CALLS;
 use super::requests::{Waiting, is_on_keys};
-use crate::cluster::{Cluster, Completion, MoveCost, Ticket};
+use crate::cluster::{Cluster, Completion, Latencies, MoveCost, Ticket};
 use crate::config::Capacity;
 use crate::event::{Event, EventLog};
+use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::language::catalog::Capability;
 use crate::language::word::Bytes;
 use crate::language::{Bound, Change, Command, Error, ErrorKind, glob};
 use crate::nemesis::{FaultInjector, Nemesis};
 use crate::operation::Outcome;
-use crate::reply::{HotRow, NodeRow, Reply, Ring, TracedMessage, Whereabouts};
+use crate::reply::{Bounds, HotRow, Latency, NodeRow, Reply, Ring, TracedMessage, Whereabouts};
 use crate::stats::Stats;
 use crate::time::{Clock, ClockKind, Instant};
 
@@ -84,7 +85,7 @@ impl SimulatedCluster {
             Command::Keys { pattern, node } => self.keys(now, pattern.as_deref(), node)?,
             Command::Size => Reply::Size(cluster.size(now)),
             Command::Time => Reply::Time {
-                elapsed: now.since(Instant::START),
+                elapsed: now.saturating_duration_since(Instant::START),
                 clock: clock.kind(),
             },
             Command::Clock { kind: None } => Reply::Clock(clock.kind()),
@@ -94,19 +95,32 @@ impl SimulatedCluster {
             }
             Command::Nodes => Reply::Nodes(self.nodes(now)),
             Command::Ring => Reply::Ring(self.ring()),
-            Command::Placement => Reply::Placement(cluster.placement().kind()),
+            Command::Placement => Reply::Placement(cluster.placement().name()),
             Command::Hot { count } => Reply::Hot(self.hot(count)),
             Command::Where { key } => self.whereabouts(key),
             Command::Stats { node } => self.stats(now, node)?,
+            Command::ResetStats => {
+                cluster.reset_stats();
+                Reply::Done
+            }
+            Command::Inspect { key } => Reply::Copies {
+                copies: cluster.inspect(&key),
+                key,
+                now,
+            },
+            Command::Plan { change } => self.plan(now, change)?,
             Command::Events { count, node } => self.list_events(count, node)?,
-            Command::Eviction { policy: None } => Reply::Eviction(cluster.eviction()),
+            Command::Eviction { policy: None } => {
+                let name = cluster.eviction().map_or("custom", Eviction::name);
+                Reply::Eviction(name)
+            }
             Command::Eviction {
                 policy: Some(policy),
             } => {
                 cluster.set_eviction(now, policy);
                 Reply::Done
             }
-            Command::Capacity { bound } => self.capacity(now, bound),
+            Command::Capacity { bound, node } => self.capacity(now, bound, node)?,
             Command::Replicas => Reply::Replicas(cluster.config().replicas),
             Command::Quorum { quorums } => self.quorum(now, quorums)?,
             Command::Echo { text } => Reply::Text(text),
@@ -126,22 +140,35 @@ impl SimulatedCluster {
         Ok(Reply::Keys(self.cluster.keys(now, node, wanted)))
     }
 
-    fn capacity(&mut self, now: Instant, bound: Option<Bound>) -> Reply<'static> {
-        let old = self.cluster.capacity();
-        let new = match bound {
-            None => return Reply::Capacity(old),
-            Some(Bound::Entries(entries)) => Capacity {
-                entries: Some(entries),
-                ..old
-            },
-            Some(Bound::Bytes(bytes)) => Capacity {
-                bytes: Some(bytes),
-                ..old
-            },
-            Some(Bound::None) => Capacity::default(),
+    fn capacity(
+        &mut self,
+        now: Instant,
+        bound: Option<Bound>,
+        node: Option<NodeId>,
+    ) -> Result<Reply<'static>, Error> {
+        self.check_node(node)?;
+        let cluster = &mut self.cluster;
+        let old = node.map_or(cluster.capacity(), |node| cluster.capacity_of(node));
+        let Some(bound) = bound else {
+            return Ok(Reply::Capacity(self.bounds(node, old)));
         };
-        self.cluster.set_capacity(now, new);
-        Reply::Done
+        let new = changed(old, bound);
+        match node {
+            None => cluster.set_capacity(now, new),
+            Some(node) => cluster.set_node_capacity(now, node, new)?,
+        }
+        Ok(Reply::Done)
+    }
+
+    /// The capacity of one node, or the common one and those that differ.
+    fn bounds(&self, node: Option<NodeId>, capacity: Capacity) -> Bounds {
+        let all = self.cluster.node_ids().filter(|_| node.is_none());
+        let all = all.map(|id| (id, self.cluster.capacity_of(id)));
+        Bounds {
+            node,
+            capacity,
+            others: all.filter(|(_, own)| *own != capacity).collect(),
+        }
     }
 
     fn whereabouts<'a>(&self, key: Bytes<'a>) -> Reply<'a> {
@@ -150,7 +177,7 @@ impl SimulatedCluster {
         let mut owners = Vec::new();
         placement.owners(hash, self.cluster.config().replicas, &mut owners);
         Reply::Where(Whereabouts {
-            placement: placement.kind(),
+            placement: placement.name(),
             owners,
             location: placement.locate(hash),
             hash,
@@ -162,12 +189,21 @@ impl SimulatedCluster {
         self.check_node(node)?;
         let Some(one) = node else {
             let stats = self.cluster.stats(now);
-            return Ok(Reply::Stats { node, stats });
+            let latency = Some(latency(self.cluster.latencies()));
+            return Ok(Reply::Stats {
+                node,
+                stats,
+                latency,
+            });
         };
         let mut all = self.cluster.node_stats(now).into_iter();
         let stats = all.find(|(id, _)| *id == one);
         let stats = stats.map_or_else(Stats::default, |(_, stats)| stats);
-        Ok(Reply::Stats { node, stats })
+        Ok(Reply::Stats {
+            node,
+            stats,
+            latency: None,
+        })
     }
 
     fn switch_clock(&mut self, clock: &mut dyn Clock, kind: ClockKind) -> Result<(), Error> {
@@ -215,7 +251,7 @@ impl SimulatedCluster {
         });
         let members = placement.members().iter().copied();
         Ring {
-            placement: placement.kind(),
+            placement: placement.name(),
             band,
             shares: members.zip(placement.shares()).collect(),
         }
@@ -232,12 +268,14 @@ impl SimulatedCluster {
     }
 
     fn nodes(&mut self, now: Instant) -> Vec<NodeRow> {
-        let capacity = self.cluster.capacity();
         let all = self.cluster.node_stats(now).into_iter();
+        let members = self.cluster.placement().members().iter();
+        let weights: BTreeMap<NodeId, u32> = members.map(|it| (it.node, it.weight)).collect();
         all.map(|(node, stats)| NodeRow {
             node,
+            weight: weights.get(&node).copied(),
             state: self.cluster.status(node).unwrap_or_default(),
-            used: used(capacity, &stats),
+            used: used(self.cluster.capacity_of(node), &stats),
             stats,
         })
         .collect()
@@ -289,26 +327,7 @@ impl DistributedCache for SimulatedCluster {
     }
 
     fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error> {
-        match change {
-            Change::Join { weight } => Ok(Some(self.cluster.join(now, weight)?)),
-            Change::Leave { node } => {
-                self.check_node(Some(node))?;
-                self.cluster.leave(now, node)?;
-                Ok(Some(node))
-            }
-            Change::Place { kind } => {
-                self.cluster.set_placement(now, kind)?;
-                Ok(None)
-            }
-            Change::Replicate { replicas } => {
-                self.cluster.set_replicas(now, replicas)?;
-                Ok(None)
-            }
-            Change::Rebalance => {
-                self.cluster.rebalance(now);
-                Ok(self.cluster.leaving())
-            }
-        }
+        self.start_change(now, change)
     }
 
     fn move_some(&mut self, now: Instant) -> Option<MoveCost> {
@@ -351,7 +370,7 @@ impl DistributedCache for SimulatedCluster {
             keys: self.cluster.rough_size(),
             is_moving: self.cluster.is_moving(),
             faults: self.cluster.fault_count(),
-            placement: self.cluster.placement().kind(),
+            placement: self.cluster.placement().name(),
             replicas: self.cluster.config().replicas,
             has_deadlines: self.cluster.next_expiry().is_some(),
         }
@@ -389,6 +408,29 @@ fn ranges(ids: &[NodeId]) -> String {
         _ => format!("{first} to {last}"),
     };
     runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
+}
+
+/// A capacity with another bound, or without it.
+fn changed(old: Capacity, bound: Bound) -> Capacity {
+    let Capacity { entries, bytes } = old;
+    let (entries, bytes) = match bound {
+        Bound::Entries(entries) => (Some(entries), bytes),
+        Bound::Bytes(bytes) => (entries, Some(bytes)),
+        Bound::AnyEntries => (None, bytes),
+        Bound::AnyBytes => (entries, None),
+        Bound::None => (None, None),
+    };
+    Capacity { entries, bytes }
+}
+
+fn latency(latencies: &Latencies) -> Latency {
+    Latency {
+        requests: latencies.requests(),
+        median: latencies.percentile(50),
+        p99: latencies.percentile(99),
+        timeouts: latencies.timeouts(),
+        retries: latencies.retries(),
+    }
 }
 
 /// How much of its capacity a node uses, from 0 to 1; of two bounds, the one nearer to its end.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::demo::{self, SCENARIOS, Scenario};
+use super::demo::{self, Scenario, scenarios};
 use super::lines::{Feed, Lines};
 use super::runner::{Place, Runner, Step};
 use super::wakeup::Wakeup;
@@ -28,32 +28,57 @@ pub fn run(
         Work::Files(files) => run_files(&mut session, &mut runner, wakeup, files),
         Work::Demo(None) => list_scenarios(&mut runner),
         Work::Demo(Some(name)) => match demo::find(name) {
-            Some(scenario) => {
-                let mut lines = Lines::new(Feed::Reader(Box::new(scenario.script.as_bytes())));
-                let _ = runner.run_lines(&mut session, name, &mut lines);
-            }
+            Some(scenario) => return play(&mut session, &mut runner, wakeup, scenario),
             None => return unknown_scenario(&mut runner, name),
         },
     }
     end(&mut runner, wakeup)
 }
 
-fn end(runner: &mut Runner, wakeup: &Wakeup) -> Exit {
+/// Plays a scenario. If it comes to its end, all is well, whatever its commands show.
+fn play(
+    session: &mut LocalSession,
+    runner: &mut Runner,
+    wakeup: &Wakeup,
+    scenario: &'static Scenario,
+) -> Exit {
+    let script = match scenario.lines(session) {
+        Ok(script) => script,
+        Err(error) => {
+            runner.out.error(format!("error: {error}\n").as_bytes());
+            return Exit::Usage;
+        }
+    };
+    runner.introduce(scenario.introduction().unwrap_or_default());
+    let script = io::Cursor::new(script.into_bytes());
+    let mut lines = Lines::new(Feed::Reader(Box::new(script)));
+    match runner.run_lines(session, scenario.name, &mut lines) {
+        Ok(Step::Next) => end_from_outside(runner, wakeup).unwrap_or(Exit::Success),
+        _ => end(runner, wakeup),
+    }
+}
+
+/// How the program ends if something outside ends it: lost output, or Ctrl-C.
+fn end_from_outside(runner: &mut Runner, wakeup: &Wakeup) -> Option<Exit> {
     runner.out.flush();
     match runner.out.broken() {
-        Some(io::ErrorKind::BrokenPipe) => return Exit::Success,
+        Some(io::ErrorKind::BrokenPipe) => return Some(Exit::Success),
         Some(kind) => {
             let message = format!("error: cannot write the output: {kind}\n");
             runner.out.error(message.as_bytes());
-            return Exit::Failure;
+            return Some(Exit::Failure);
         }
         None => {}
     }
     if wakeup.is_cut_off() {
-        return Exit::Success;
+        return Some(Exit::Success);
     }
-    if wakeup.is_interrupted() {
-        return Exit::Interrupted;
+    wakeup.is_interrupted().then_some(Exit::Interrupted)
+}
+
+fn end(runner: &mut Runner, wakeup: &Wakeup) -> Exit {
+    if let Some(exit) = end_from_outside(runner, wakeup) {
+        return exit;
     }
     match (runner.failures(), runner.undecided()) {
         (0, 0) => Exit::Success,
@@ -63,14 +88,16 @@ fn end(runner: &mut Runner, wakeup: &Wakeup) -> Exit {
 }
 
 fn run_commands(session: &mut LocalSession, runner: &mut Runner, commands: &[Vec<u8>]) {
-    for (line, command) in (1..).zip(commands) {
-        let place = Place {
-            file: Some("-c"),
-            line,
-        };
-        if runner.run_line(session, place, command) != Step::Next || runner.is_cut_off() {
+    let mut number = 0;
+    for command in commands {
+        let bytes = io::Cursor::new(command.clone());
+        let mut lines = Lines::new(Feed::Reader(Box::new(bytes))).after(number);
+        let step = runner.run_lines(session, "-c", &mut lines);
+        if step.ok() != Some(Step::Next) || runner.is_cut_off() {
             return;
         }
+        // An empty command is a line, too.
+        number = lines.number().max(number + 1);
     }
 }
 
@@ -101,8 +128,8 @@ fn run_files<P: AsRef<Path>>(
 }
 
 fn stdin(session: &mut LocalSession, runner: &mut Runner, wakeup: &Arc<Wakeup>) -> Step {
-    wakeup.read_ahead(io::stdin());
-    let mut lines = Lines::new(Feed::Inbox(Arc::clone(wakeup)));
+    let input = wakeup.read_ahead(|| Ok(io::stdin()));
+    let mut lines = Lines::new(Feed::Inbox(Arc::clone(wakeup), input));
     let step = runner.run_lines(session, "<stdin>", &mut lines);
     step.unwrap_or_else(|error| {
         let message = format!("cannot read standard input: {error}");
@@ -115,18 +142,16 @@ fn stdin(session: &mut LocalSession, runner: &mut Runner, wakeup: &Arc<Wakeup>) 
 }
 
 fn list_scenarios(runner: &mut Runner) {
-    let names = SCENARIOS.iter().map(|scenario| scenario.name.len());
-    let width = names.max().unwrap_or(0);
-    for Scenario { name, summary, .. } in SCENARIOS {
-        let line = format!("{name:<width$}  {summary}\n");
-        runner.out.buffer().extend_from_slice(line.as_bytes());
+    let width = scenarios().map(|scenario| scenario.name.len()).max();
+    let width = width.unwrap_or(0);
+    for Scenario { name, summary, .. } in scenarios() {
+        runner.print(&format!("{name:<width$}  {summary}\n"));
     }
 }
 
 fn unknown_scenario(runner: &mut Runner, name: &str) -> Exit {
-    let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-    let (name, names) = (Shown(name.as_bytes()), names.join(", "));
-    let message = format!("error: there is no demo {name}; there is {names}\n");
+    let name = Shown(name.as_bytes());
+    let message = format!("error: there is no demo {name}; shardlab demo lists them\n");
     runner.out.error(message.as_bytes());
     Exit::Usage
 }

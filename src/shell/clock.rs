@@ -46,7 +46,9 @@ impl Clock for ShellClock {
         if self.kind == ClockKind::Virtual {
             return self.virtual_clock.wait_until(until);
         }
-        let until = self.started.checked_add(until.since(Instant::START));
+        let until = self
+            .started
+            .checked_add(until.saturating_duration_since(Instant::START));
         match until.map(|until| self.wakeup.wait_until(until)) {
             Some(false) => Waited::Reached,
             Some(true) | None => Waited::Interrupted,

@@ -1,6 +1,7 @@
 //! Whether a stream gets colour.
 
 use std::env;
+use std::fmt;
 use std::str::FromStr;
 
 /// When to use colour.
@@ -15,6 +16,21 @@ pub enum When {
     Never,
 }
 
+impl When {
+    /// All choices.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        })
+    }
+}
+
 /// The error of parsing a [`When`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("colour is auto, always or never")]
@@ -24,12 +40,8 @@ impl FromStr for When {
     type Err = UnknownWhen;
 
     fn from_str(name: &str) -> Result<Self, UnknownWhen> {
-        match name {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err(UnknownWhen),
-        }
+        let mut all = Self::ALL.into_iter();
+        all.find(|when| name == when.to_string()).ok_or(UnknownWhen)
     }
 }
 

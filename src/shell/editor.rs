@@ -1,195 +1,53 @@
 //! What the line editor knows of the language: colours, hints and completion.
 //!
-//! It works on the text and on a few names that the prompt tells it, and never asks the session: a
-//! key press must not wait for a lock.
+//! It works on the text and on a few names that the prompt gives it, and never asks the session: a
+//! key press must not wait for a lock that is held for long. A long line has no colours and no hints:
+//! each key would cost its whole length.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
-use rustyline::completion::{Completer, FilenameCompleter, Pair};
+use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
-use crate::checker::Promise;
-use crate::eviction::Eviction;
-use crate::language::catalog::{self, Group, Spec, Verb, commands};
-use crate::language::word::{Scanner, show};
-use crate::language::{Action, Command, Request, duration, parse};
-use crate::placement::PlacementKind;
+use super::completion::{Candidate, candidates, place};
+use super::keys::{self, Keys};
+use crate::language::catalog::{self, Spec, Verb, commands};
+use crate::language::duration;
+use crate::language::word::Scanner;
 use crate::render::{Paint, Style};
 
-/// The most keys that are remembered for completion.
-const MAX_KEYS: usize = 1000;
+/// The longest line, in bytes, that has colours and hints.
+const MAX_PAINTED: usize = 1000;
 
 /// The editor's helper.
 pub struct Editor {
     style: Style,
-    /// Keys that were typed, as they are shown, the latest first.
-    keys: VecDeque<String>,
+    /// Whether the line is an answer to a question, and no command.
+    pub is_asking: bool,
+    /// The keys of this session.
+    keys: Arc<Mutex<Keys>>,
     /// The cluster's nodes.
     pub nodes: Vec<String>,
-    files: FilenameCompleter,
 }
 
 impl Editor {
-    pub fn new(style: Style) -> Self {
+    pub fn new(style: Style, keys: Arc<Mutex<Keys>>) -> Self {
         Self {
             style,
-            keys: VecDeque::new(),
+            is_asking: false,
+            keys,
             nodes: Vec::new(),
-            files: FilenameCompleter::new(),
         }
     }
 
-    /// Remembers the keys that a line names.
-    pub fn remember(&mut self, line: &str) {
-        let Ok(Some(input)) = parse(line.as_bytes()) else {
-            return;
-        };
-        let command = match input.action {
-            Action::Command(command) | Action::Request(Request { command, .. }) => command,
-            Action::Script(_) => return,
-        };
-        for key in keys_of(&command).into_iter().take(MAX_KEYS) {
-            let shown = shown(key);
-            self.keys.retain(|known| *known != shown);
-            self.keys.push_front(shown);
-        }
-        self.keys.truncate(MAX_KEYS);
+    /// Whether a line is coloured and has hints.
+    fn paints(&self, line: &str) -> bool {
+        self.style.color && !self.is_asking && line.len() <= MAX_PAINTED
     }
-
-    /// What can stand at this place of a command.
-    fn candidates(&self, place: &Place<'_>) -> Vec<String> {
-        let Some(spec) = place.spec else {
-            return commands().flat_map(Spec::names).map(Into::into).collect();
-        };
-        let mut candidates = Vec::new();
-        for part in next_parts(spec, place.words) {
-            let words = part.trim_matches(['[', ']', '.']).split([' ', '|']);
-            for word in words {
-                match word {
-                    "key" => candidates.extend(self.keys.iter().cloned()),
-                    "n" | "a" | "b" | "a,b" | "c" if has_nodes(spec.verb) => {
-                        candidates.extend(self.nodes.iter().cloned());
-                    }
-                    "command" => candidates.extend(commands().map(|spec| spec.name.into())),
-                    "@group" => candidates.extend(Group::ALL.map(|group| format!("@{group}"))),
-                    "policy" => candidates.extend(Eviction::ALL.iter().map(ToString::to_string)),
-                    "placement" => {
-                        candidates.extend(PlacementKind::ALL.iter().map(ToString::to_string));
-                    }
-                    "promise" => candidates.extend(Promise::ALL.map(|it| shown(it.to_string()))),
-                    "NODE" | "CLEAR" | "WEIGHT" | "real" | "virtual" | "on" | "off" | "none"
-                    | "resync" | "hints" | "cold" | "stale" | "ONEWAY" | "JITTER" | "light"
-                    | "heavy" | "swarm" => {
-                        candidates.push(word.into());
-                    }
-                    _ => {}
-                }
-            }
-        }
-        candidates
-    }
-}
-
-/// The parts of the syntax that the next word can belong to: up to the first that must be there.
-fn next_parts(spec: &'static Spec, words: usize) -> impl Iterator<Item = &'static str> {
-    let mut ended = false;
-    spec.parts_after(words).take_while(move |part| {
-        let is_next = !ended;
-        ended |= !part.starts_with('[') && !part.ends_with("...");
-        is_next
-    })
-}
-
-fn shown(word: impl AsRef<[u8]>) -> String {
-    let mut shown = Vec::new();
-    show(word.as_ref(), &mut shown);
-    String::from_utf8_lossy(&shown).into_owned()
-}
-
-/// Whether an `n` in this command's syntax is a node's number, and not how often or how many.
-fn has_nodes(verb: Verb) -> bool {
-    !matches!(verb, Verb::Repeat | Verb::Step | Verb::Client)
-}
-
-fn keys_of<'a>(command: &'a Command<'_>) -> Vec<&'a [u8]> {
-    match command {
-        Command::Put { key, .. }
-        | Command::Get { key }
-        | Command::Add { key, .. }
-        | Command::Cas { key, .. }
-        | Command::Incr { key, .. }
-        | Command::Ttl { key }
-        | Command::Expire { key, .. }
-        | Command::Persist { key }
-        | Command::Where { key } => vec![key],
-        Command::Del { keys } | Command::MGet { keys } | Command::Exists { keys } => {
-            keys.iter().map(AsRef::as_ref).collect()
-        }
-        Command::MSet { pairs, .. } => pairs.iter().map(|(key, _)| key.as_ref()).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Where in a command a line ends.
-struct Place<'a> {
-    /// The innermost command, once its name is followed by a space.
-    spec: Option<&'static Spec>,
-    /// The command that it is within, and how many words that one has for itself.
-    outer: Option<(&'static Spec, usize)>,
-    /// Words between its name and the word being typed.
-    words: usize,
-    /// The word before the one being typed.
-    previous: String,
-    /// The word being typed; empty behind a space.
-    word: &'a str,
-    /// Where that word starts.
-    start: usize,
-}
-
-/// Finds the place where `line` ends; `None` if it does not split into words.
-fn place(line: &str) -> Option<Place<'_>> {
-    let typed = line.rsplit([' ', '\t']).next().unwrap_or_default();
-    let start = line.len() - typed.len();
-    let mut scanner = Scanner::new(line.get(..start)?.as_bytes());
-    let mut words = Vec::new();
-    while let Some(word) = scanner.next_word().ok()? {
-        words.push(word.text()?.to_owned());
-    }
-    let previous = words.last().cloned().unwrap_or_default();
-    let mut place = Place {
-        spec: None,
-        outer: None,
-        words: 0,
-        previous,
-        word: typed,
-        start,
-    };
-    let mut words = words.as_slice();
-    while let Some((name, rest)) = words.split_first() {
-        let spec = catalog::find(name.as_bytes())?;
-        let own = match spec.verb {
-            Verb::Repeat | Verb::Via | Verb::Client => 1,
-            Verb::Trace => 0,
-            Verb::Watch => usize::from(rest.first().is_some_and(|word| is_time(word))),
-            _ => usize::MAX,
-        };
-        if rest.len() < own {
-            place.spec = Some(spec);
-            place.words = rest.len();
-            break;
-        }
-        place.outer = Some((spec, own));
-        words = rest.get(own..).unwrap_or_default();
-    }
-    Some(place)
-}
-
-fn is_time(word: &str) -> bool {
-    word.starts_with(|first: char| first.is_ascii_digit())
 }
 
 impl Completer for Editor {
@@ -199,30 +57,21 @@ impl Completer for Editor {
         &self,
         line: &str,
         pos: usize,
-        context: &Context<'_>,
+        _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let Some(place) = line.get(..pos).and_then(place) else {
+        let place = line.get(..pos).filter(|_| !self.is_asking).and_then(place);
+        let Some(place) = place else {
             return Ok((pos, Vec::new()));
         };
-        if place.spec.is_some_and(|spec| spec.verb == Verb::Source) {
-            return self.files.complete(line, pos, context);
-        }
-        let mut candidates = self.candidates(&place);
-        if place.previous.eq_ignore_ascii_case("NODE") && place.spec.is_some() {
-            candidates.clone_from(&self.nodes);
-        }
-        let typed = place.word;
-        let starts = |candidate: &String| {
-            let start = candidate.get(..typed.len());
-            // The letter case matters in keys only.
-            let any_case = !self.keys.contains(candidate);
-            start.is_some_and(|start| {
-                start == typed || any_case && start.eq_ignore_ascii_case(typed)
-            })
-        };
-        let pairs = candidates.into_iter().filter(starts).map(|candidate| Pair {
-            replacement: format!("{candidate} "),
-            display: candidate,
+        let found = candidates(&place, &keys::lock(&self.keys), &self.nodes);
+        let is_file = place.spec.is_some_and(|spec| spec.verb == Verb::Source);
+        let pairs = found.into_iter().map(|Candidate { word, follows_gap }| {
+            // A folder is not yet a file.
+            let ends = !is_file || !word.trim_end_matches('"').ends_with('/');
+            Pair {
+                display: format!("{}{word}", if follows_gap { "... " } else { "" }),
+                replacement: format!("{word}{}", if ends { " " } else { "" }),
+            }
         });
         Ok((place.start, pairs.collect()))
     }
@@ -231,7 +80,8 @@ impl Completer for Editor {
 /// What is shown in grey behind the line.
 pub struct Ghost {
     display: String,
-    /// What the right arrow key adds; the names of missing words are not to be typed.
+    /// The rest of a name, which the right arrow key completes; the names of missing words are not to be
+    /// typed.
     completion: Option<String>,
 }
 
@@ -250,18 +100,18 @@ impl Hinter for Editor {
 
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Ghost> {
         // Without colour a hint could not be told from what was typed.
-        if !self.style.color || pos < line.len() || line.trim_start().is_empty() {
+        if !self.paints(line) || pos < line.len() || line.trim_start().is_empty() {
             return None;
         }
-        let place = place(line)?;
+        let place = place(line).filter(|place| !place.is_open)?;
         let (spec, words) = match (place.spec, place.outer) {
             (Some(spec), _) => (spec, place.words),
-            (None, Some(outer)) if place.word.is_empty() => outer,
-            (None, _) => return hint_name(place.word),
+            (None, Some(outer)) if place.typed.is_empty() => outer,
+            (None, _) => return hint_name(place.typed),
         };
-        let done = words + usize::from(!place.word.is_empty());
+        let done = words + usize::from(!place.typed.is_empty());
         let rest: Vec<&str> = spec.parts_after(done).collect();
-        let space = if place.word.is_empty() { "" } else { " " };
+        let space = if place.typed.is_empty() { "" } else { " " };
         (!rest.is_empty()).then(|| Ghost {
             display: format!("{space}{}", rest.join(" ")),
             completion: None,
@@ -286,10 +136,13 @@ fn hint_name(typed: &str) -> Option<Ghost> {
         .next()
         .filter(|_| !typed.is_empty() && names.next().is_none())?;
     let spec = catalog::find(name.as_bytes())?;
-    let rest = name.get(typed.len()..)?;
+    let mut rest = name.get(typed.len()..)?.to_owned();
+    if !typed.contains(|char: char| char.is_ascii_uppercase()) {
+        rest.make_ascii_lowercase();
+    }
     Some(Ghost {
         display: format!("{rest} {}", spec.syntax).trim_end().into(),
-        completion: Some(rest.into()),
+        completion: Some(rest),
     })
 }
 
@@ -300,7 +153,7 @@ impl Highlighter for Editor {
             // counts such characters as having no width.
             return Cow::Owned(line.replace(upsets_terminal, ""));
         }
-        if !self.style.color {
+        if !self.paints(line) {
             return Cow::Borrowed(line);
         }
         let mut painted = String::new();
@@ -328,8 +181,7 @@ impl Highlighter for Editor {
     }
 
     fn highlight_char(&self, line: &str, _: usize, kind: CmdKind) -> bool {
-        let wanted = self.style.color || line.contains(upsets_terminal);
-        wanted && kind != CmdKind::MoveCursor
+        self.paints(line) && kind != CmdKind::MoveCursor
     }
 }
 
@@ -356,16 +208,21 @@ impl Helper for Editor {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::parse;
     use rustyline::history::DefaultHistory;
 
     fn editor() -> Editor {
-        let mut editor = Editor::new(Style {
+        let style = Style {
             color: true,
             ..Style::default()
-        });
-        editor.nodes = vec!["0".into(), "1".into()];
-        editor.remember("PUT apple red");
-        editor.remember("MGET banana 'a b'");
+        };
+        let mut editor = Editor::new(style, Arc::default());
+        editor.nodes = vec!["0".into(), "1".into(), "10".into()];
+        for line in ["PUT apple red", "MGET banana 'a b' 'it\\'s' \"\\x1b\""] {
+            let input = parse(line.as_bytes()).expect("no error");
+            let action = input.expect("a command").action;
+            keys::lock(&editor.keys).note(&action, true);
+        }
         editor
     }
 
@@ -390,7 +247,8 @@ mod tests {
     fn hints_show_the_words_still_missing() {
         for (line, expected) in [
             ("", ""),
-            ("pu", "T key value [ttl]"),
+            ("pu", "t key value [ttl]"),
+            ("Pu", "T key value [ttl]"),
             ("PUT", " key value [ttl]"),
             ("PUT ", "key value [ttl]"),
             ("PUT apple", " value [ttl]"),
@@ -406,7 +264,7 @@ mod tests {
             ("WATCH GET ", "key"),
             ("WATCH ", "[time] command"),
             ("WATCH 1s ", "command"),
-            ("WATCH 1s g", "ET key"),
+            ("WATCH 1s g", "et key"),
             ("SIZE", ""),
             ("CRASH ", "n"),
             ("RESTART 2 ", "[resync|hints|cold|stale]"),
@@ -424,64 +282,124 @@ mod tests {
 
     #[test]
     fn completion_knows_commands_keys_nodes_and_options() {
-        assert_eq!(complete("pu"), ["PUT "]);
-        assert_eq!(
-            complete("GET "),
-            ["GET \"a b\" ", "GET banana ", "GET apple "]
-        );
-        assert_eq!(complete("get ap"), ["get apple "]);
-        assert_eq!(complete("STATS "), ["STATS 0 ", "STATS 1 "]);
-        assert_eq!(complete("KEYS * N"), ["KEYS * NODE "]);
-        assert_eq!(
-            complete("KEYS * NODE "),
-            ["KEYS * NODE 0 ", "KEYS * NODE 1 "]
-        );
-        assert_eq!(complete("CLOCK v"), ["CLOCK virtual "]);
-        assert_eq!(
-            complete("EVICTION s"),
-            [
-                "EVICTION second-chance ",
-                "EVICTION slru ",
-                "EVICTION sieve ",
-                "EVICTION s3-fifo "
-            ]
-        );
-        assert_eq!(
-            complete("PLACEMENT m"),
-            [
-                "PLACEMENT modulo ",
-                "PLACEMENT maglev ",
-                "PLACEMENT memento "
-            ]
-        );
-        assert_eq!(complete("JOIN "), ["JOIN WEIGHT "]);
-        assert_eq!(complete("JOIN w"), ["JOIN WEIGHT "]);
-        assert_eq!(complete("LEAVE "), ["LEAVE 0 ", "LEAVE 1 "]);
-        assert_eq!(complete("HELP pl"), ["HELP PLACEMENT "]);
-        assert_eq!(complete("HELP @d"), ["HELP @data "]);
-        assert_eq!(complete("REPEAT 3 ge"), ["REPEAT 3 GET "]);
-        assert_eq!(complete("REPEAT 3 GET b"), ["REPEAT 3 GET banana "]);
-        assert_eq!(complete("SIZE "), [""; 0]);
-        assert_eq!(complete("RESTART 1"), ["RESTART 1 "]);
-        assert_eq!(complete("RESTART 1 h"), ["RESTART 1 hints "]);
-        assert_eq!(complete("DELAY 0 1 20ms J"), ["DELAY 0 1 20ms JITTER "]);
-        assert_eq!(complete("PARTITION 0 | 1 O"), ["PARTITION 0 | 1 ONEWAY "]);
-        assert_eq!(complete("DROP 0 "), ["DROP 0 0 ", "DROP 0 1 "]);
-        assert_eq!(complete("TRACE GET b"), ["TRACE GET banana "]);
-        assert_eq!(complete("STEP "), [""; 0]);
-        assert_eq!(complete("VIA 1 GET b"), ["VIA 1 GET banana "]);
-        assert_eq!(complete("VIA "), ["VIA 0 ", "VIA 1 "]);
-        assert_eq!(complete("REPEAT "), [""; 0]);
+        for (line, expected) in [
+            ("pu", &["PUT "][..]),
+            ("rest", &["RESTART "]),
+            (
+                "GET ",
+                &[
+                    "GET \"\\x1b\" ",
+                    "GET \"a b\" ",
+                    "GET apple ",
+                    "GET banana ",
+                    "GET \"it's\" ",
+                ],
+            ),
+            ("get ap", &["get apple "]),
+            ("get AP", &[]),
+            ("STATS ", &["STATS 0 ", "STATS 1 ", "STATS 10 "]),
+            ("STATS 1", &["STATS 1 ", "STATS 10 "]),
+            ("KEYS * N", &["KEYS * NODE "]),
+            ("KEYS * NODE 0", &["KEYS * NODE 0 "]),
+            ("CLOCK V", &["CLOCK virtual "]),
+            (
+                "PLACEMENT m",
+                &[
+                    "PLACEMENT maglev ",
+                    "PLACEMENT memento ",
+                    "PLACEMENT modulo ",
+                ],
+            ),
+            ("JOIN ", &["JOIN WEIGHT "]),
+            ("JOIN w", &["JOIN WEIGHT "]),
+            ("HELP plac", &["HELP PLACEMENT "]),
+            ("HELP @d", &["HELP @data "]),
+            ("REPEAT 3 ge", &["REPEAT 3 GET "]),
+            ("REPEAT 3 GET b", &["REPEAT 3 GET banana "]),
+            ("SIZE ", &[]),
+            ("RESTART 1 h", &["RESTART 1 hints "]),
+            ("DELAY 0 1 20ms J", &["DELAY 0 1 20ms JITTER "]),
+            ("PARTITION 0 | 1 O", &["PARTITION 0 | 1 ONEWAY "]),
+            ("TRACE GET b", &["TRACE GET banana "]),
+            ("STEP ", &[]),
+            ("VIA 1 GET b", &["VIA 1 GET banana "]),
+            ("VIA ", &["VIA 0 ", "VIA 1 ", "VIA 10 "]),
+            ("REPEAT ", &[]),
+            (
+                "EVENTS ",
+                &["EVENTS 0 ", "EVENTS 1 ", "EVENTS 10 ", "EVENTS NODE "],
+            ),
+            ("HISTORY c", &["HISTORY CLEAR "]),
+            (
+                "CHECK l",
+                &[
+                    "CHECK linearizable ",
+                    "CHECK \"linearizable but for losses\" ",
+                ],
+            ),
+        ] {
+            assert_eq!(complete(line), expected, "{line:?}");
+        }
         assert!(complete("WATCH ").contains(&"WATCH GET ".into()));
-        assert_eq!(complete("RESTART "), ["RESTART 0 ", "RESTART 1 "]);
-        assert_eq!(
-            complete("EVENTS "),
-            ["EVENTS NODE ", "EVENTS 0 ", "EVENTS 1 "]
-        );
-        assert_eq!(complete("HISTORY c"), ["HISTORY CLEAR "]);
-        assert_eq!(complete("CHECK n"), ["CHECK nothing "]);
-        assert_eq!(complete("CHECK l"), ["CHECK linearizable "]);
-        assert_eq!(complete("CRA"), ["CRASH "]);
+        assert!(complete("").is_sorted());
+    }
+
+    #[test]
+    fn keys_that_need_quotes_are_completed_in_quotes() {
+        for (line, expected) in [
+            ("GET a", &["GET \"a b\" ", "GET apple "][..]),
+            ("GET \"a", &["GET \"a b\" ", "GET \"apple\" "]),
+            ("GET \"a ", &["GET \"a b\" "]),
+            ("GET 'a ", &["GET \"a b\" "]),
+            ("GET \"a b\"", &["GET \"a b\" "]),
+            ("MGET 'a b' ba", &["MGET 'a b' banana "]),
+            ("GET 'it\\'", &["GET \"it's\" "]),
+            ("GET it", &["GET \"it's\" "]),
+            ("GET \"\\x6", &[]),
+            ("GET \"\\", &["GET \"\\x1b\" "]),
+            ("GET \"\\x1", &["GET \"\\x1b\" "]),
+            ("GET a\"", &[]),
+        ] {
+            assert_eq!(complete(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn of_many_keys_the_first_and_the_last_are_offered() {
+        let editor = editor();
+        for number in 0..500 {
+            let line = format!("GET many:{number}");
+            let input = parse(line.as_bytes()).expect("no error");
+            let action = input.expect("a command").action;
+            keys::lock(&editor.keys).note(&action, true);
+        }
+        let history = DefaultHistory::new();
+        let found = editor.complete("GET ma", 6, &Context::new(&history));
+        let (_, pairs) = found.expect("completion never fails");
+        let shown: Vec<&str> = pairs.iter().map(|pair| &*pair.display).collect();
+        assert_eq!((shown.len(), shown[0]), (100, "many:0"));
+        assert_eq!(shown[99], "... many:99");
+        assert_eq!(pairs[99].replacement, "many:99 ");
+    }
+
+    #[test]
+    fn a_long_line_is_neither_coloured_nor_hinted() {
+        let line = format!("PUT {}", "x".repeat(MAX_PAINTED));
+        assert_eq!(hint(&line), "");
+        assert_eq!(editor().highlight(&line, 0), line);
+        assert!(!editor().highlight_char(&line, 0, CmdKind::Other));
+    }
+
+    #[test]
+    fn an_answer_to_a_question_is_no_command() {
+        let mut editor = editor();
+        editor.is_asking = true;
+        assert_eq!(editor.highlight("quit", 0), "quit");
+        let history = DefaultHistory::new();
+        let context = Context::new(&history);
+        assert!(editor.hint("qui", 3, &context).is_none());
+        let found = editor.complete("qui", 3, &context).expect("no error");
+        assert!(found.1.is_empty());
     }
 
     #[test]
@@ -491,7 +409,6 @@ mod tests {
             editor.style.color = color;
             let line = "PUT a \u{1b}[2J\u{9b}31m\u{7}";
             assert_eq!(editor.highlight(line, 0), "PUT a [2J31m");
-            assert!(editor.highlight_char(line, 0, CmdKind::Other));
         }
     }
 

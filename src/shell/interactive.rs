@@ -1,31 +1,48 @@
-//! The prompt.
+//! The prompt at a terminal, with a line editor.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
+use rustyline::history::MemHistory;
 use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Event, EventContext,
-    EventHandler, KeyEvent, Movement, RepeatCount,
+    EventHandler, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
 };
 use unicode_width::UnicodeWidthStr;
 
+use super::Exit;
+use super::caret::Typed;
 use super::editor::Editor;
+use super::history::{History, MAX_LINES};
+use super::keys::Keys;
+use super::prompt::{self, Prompt};
 use super::runner::{Place, Runner, Step};
+use super::terminal;
 use super::timer::{self, SharedSession};
 use super::wakeup::Wakeup;
-use super::{Exit, history};
-use crate::cluster::Status;
-use crate::render::Paint;
-use crate::session::{LocalSession, Overview};
+use crate::language::{Error, ErrorKind};
+use crate::render::Style;
+use crate::session::LocalSession;
 
-type LineEditor = rustyline::Editor<Editor, FileHistory>;
+type LineEditor = rustyline::Editor<Editor, MemHistory>;
 
 /// For bytes that are not UTF-8, which the line editor does not take. The line is lost.
 const NOT_TEXT: &[u8] =
     b"error: that is not UTF-8; such bytes are typed as \\xHH in double quotes\n";
+
+/// More than the words that are ever offered: keys, nodes and names together.
+const MAX_CANDIDATES: usize = 2000;
+
+/// A person at a terminal, and what serves them.
+struct Shell {
+    editor: LineEditor,
+    runner: Runner,
+    shared: Arc<SharedSession>,
+    wakeup: Arc<Wakeup>,
+    history: Option<History>,
+}
 
 /// Talks to a person until they leave.
 ///
@@ -37,79 +54,191 @@ pub fn run(
     wakeup: &Arc<Wakeup>,
     keep_history: bool,
 ) -> anyhow::Result<Exit> {
-    let mut editor = line_editor(&runner)?;
-    let file = keep_history.then(history::file).flatten();
-    if let Some(file) = &file {
-        // A first session has no history yet.
-        let _ = editor.load_history(file);
-    }
-    let shared = Arc::new(SharedSession::new(session, runner.notices()));
-    if let Ok(printer) = editor.create_external_printer() {
-        timer::start(Arc::clone(&shared), runner.manners, printer);
-    }
-    if !runner.manners.quiet {
-        banner(&mut runner, &shared);
-    }
+    let (notices, keys) = (Arc::default(), Arc::default());
+    runner.at_prompt(&notices, &keys);
+    let shared = SharedSession::new(session, runner.notices(), notices);
+    let mut shell = Shell {
+        editor: line_editor(runner.manners.out, keys)?,
+        runner,
+        shared: Arc::new(shared),
+        wakeup: Arc::clone(wakeup),
+        history: keep_history.then(History::new).flatten(),
+    };
+    shell.start();
     loop {
-        let prompt = prompt(&runner, &shared);
-        if let Some(helper) = editor.helper_mut() {
-            helper.nodes = nodes(&shared);
-        }
-        let width = prompt.0.width();
-        // Only what comes from here on is meant for what is typed now.
-        wakeup.take_interrupt();
-        let typed = match editor.readline(&prompt) {
-            Ok(typed) => typed,
-            Err(ReadlineError::Interrupted) => {
-                end_monitoring(&mut runner, &shared);
-                continue;
-            }
-            Err(ReadlineError::Eof) => return Ok(Exit::Success),
-            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                runner.out.error(NOT_TEXT);
-                continue;
-            }
-            Err(error) => return Err(error.into()),
+        let Some(typed) = shell.read()? else {
+            return Ok(Exit::Success);
         };
-        let columns = editor
-            .dimensions()
-            .map_or(80, |(columns, _)| usize::from(columns));
-        let single = !typed.contains('\n') && width + typed.width() < columns;
-        runner.typed_at = single.then_some(width);
-        // A paste can bring several lines at once.
-        for line in typed.split('\n') {
-            remember(&mut editor, line, file.as_deref());
-            let place = Place {
-                file: None,
-                line: 1,
-            };
-            let step = runner.run_line(&mut shared.lock(), place, line.as_bytes());
-            runner.out.flush();
-            shared.wake_timer(runner.notices());
-            match step {
-                Step::Next if runner.out.broken().is_none() => {}
-                Step::Interrupted => break,
-                Step::Quit | Step::Next => return Ok(Exit::Success),
-                Step::Stop => return Ok(Exit::Failure),
-            }
+        if let Some(exit) = shell.run_lines(&typed) {
+            return Ok(exit);
         }
     }
 }
 
-fn line_editor(runner: &Runner) -> rustyline::Result<LineEditor> {
+impl Shell {
+    /// Loads the history, starts the timer, and says what was started.
+    fn start(&mut self) {
+        let read = self.history.as_mut().map(History::read);
+        let (lines, warning) = read.unwrap_or_default();
+        for line in lines {
+            // The history in memory takes every line, or leaves it out.
+            let _ = self.editor.add_history_entry(line);
+        }
+        if let Ok(printer) = self.editor.create_external_printer() {
+            timer::start(Arc::clone(&self.shared), self.runner.manners, printer);
+        }
+        if !self.runner.manners.quiet {
+            let banner = prompt::banner(&self.shared.lock());
+            self.runner.print(&banner);
+        }
+        self.warn(warning);
+    }
+
+    /// Reports what is no error of a command.
+    fn warn(&mut self, warning: Option<String>) {
+        if let Some(warning) = warning {
+            self.runner.out.error(format!("{warning}\n").as_bytes());
+        }
+    }
+
+    /// Reads what is typed, a paste with all its lines. `None`: the person leaves.
+    fn read(&mut self) -> anyhow::Result<Option<String>> {
+        loop {
+            let (prompt, nodes) = {
+                let session = self.shared.lock();
+                (Prompt::new(&self.runner, &session), nodes(&session))
+            };
+            if let Some(helper) = self.editor.helper_mut() {
+                helper.nodes = nodes;
+            }
+            // Only what comes from here on is meant for what is typed now.
+            self.wakeup.take_interrupt();
+            let width = prompt.plain.width();
+            match self.editor.readline(&(prompt.plain, prompt.painted)) {
+                Ok(text) => {
+                    self.note_typed(&text, width);
+                    return Ok(Some(text));
+                }
+                Err(ReadlineError::Interrupted) => self.end_monitoring(),
+                Err(ReadlineError::Eof) => return Ok(None),
+                Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.runner.out.error(NOT_TEXT);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Notes where the line stands on the screen, for carets.
+    fn note_typed(&mut self, text: &str, width: usize) {
+        self.runner.fit_to_terminal();
+        let columns = self.runner.manners.out.width.unwrap_or(80);
+        let is_single = !text.contains('\n') && width + text.width() < columns;
+        self.runner.typed = Some(Typed {
+            line: text.into(),
+            column: is_single.then_some(width),
+            printed: self.runner.out.total(),
+        });
+    }
+
+    /// Runs what was typed. Returns how the program ends, if it does.
+    fn run_lines(&mut self, text: &str) -> Option<Exit> {
+        for line in text.split('\n') {
+            self.remember(line);
+            let step = self.run_line(line);
+            self.runner.out.flush();
+            self.shared.wake_timer(self.runner.notices());
+            match step {
+                Step::Next if self.runner.out.broken().is_none() => {}
+                Step::Interrupted => break,
+                Step::Quit | Step::Next => return Some(Exit::Success),
+                Step::Stop => return Some(Exit::Failure),
+            }
+        }
+        None
+    }
+
+    fn run_line(&mut self, line: &str) -> Step {
+        let place = Place {
+            file: None,
+            line: 1,
+        };
+        if let Some(typed) = self
+            .runner
+            .typed
+            .as_mut()
+            .filter(|it| it.line != line.as_bytes())
+        {
+            typed.line = line.into();
+        }
+        let question = prompt::question(line.as_bytes(), &self.shared.lock());
+        if question.is_some_and(|question| !self.confirms(&question)) {
+            let error = Error::new(ErrorKind::Refused, NOT_CONFIRMED).of("CLEAR");
+            return self.runner.fail(place, line.as_bytes(), &error);
+        }
+        let mut session = self.shared.lock();
+        self.runner.run_line(&mut session, place, line.as_bytes())
+    }
+
+    /// Asks a question, and returns whether the answer is yes.
+    fn confirms(&mut self, question: &str) -> bool {
+        self.set_asking(true);
+        let answer = self.editor.readline(question);
+        self.set_asking(false);
+        answer.is_ok_and(|answer| prompt::is_yes(&answer))
+    }
+
+    fn set_asking(&mut self, is_asking: bool) {
+        if let Some(helper) = self.editor.helper_mut() {
+            helper.is_asking = is_asking;
+        }
+    }
+
+    fn remember(&mut self, line: &str) {
+        let is_new = self.editor.add_history_entry(line).unwrap_or(false);
+        let history = self.history.as_mut().filter(|_| is_new);
+        // Line by line, behind what other shells have written.
+        let warning = history.and_then(|history| history.append(line));
+        self.warn(warning);
+    }
+
+    fn end_monitoring(&mut self) {
+        if self.runner.monitoring() {
+            self.runner.stop_monitoring();
+            self.shared.wake_timer(self.runner.notices());
+            self.runner.print("monitoring ended\n");
+        }
+    }
+}
+
+/// The error of a CLEAR that the user did not confirm.
+pub const NOT_CONFIRMED: &str = "nothing was removed: only y confirms it";
+
+/// The numbers of the nodes, for completion.
+fn nodes(session: &LocalSession) -> Vec<String> {
+    let nodes = session.world.backend.overview().nodes.into_iter();
+    nodes.map(|(node, _)| node.to_string()).collect()
+}
+
+fn line_editor(style: Style, keys: Arc<Mutex<Keys>>) -> anyhow::Result<LineEditor> {
+    terminal::restore_when_ended()?;
     let config = Config::builder()
-        .max_history_size(history::MAX_LINES)?
+        .max_history_size(MAX_LINES)?
         .history_ignore_dups(true)?
         .history_ignore_space(true)
         .completion_type(CompletionType::List)
+        // More are never offered, so there is no question that only y and n answer.
+        .completion_prompt_limit(MAX_CANDIDATES)
         .build();
-    let style = runner.manners.out;
-    let mut editor = LineEditor::with_config(config)?;
+    let history = MemHistory::with_config(&config);
+    let mut editor = LineEditor::with_history(config, history)?;
     // The helper knows whether there is colour, and has more to do than that.
     editor.set_color_mode(ColorMode::Forced);
-    editor.set_helper(Some(Editor::new(style)));
+    editor.set_helper(Some(Editor::new(style, keys)));
     let clear = EventHandler::Conditional(Box::new(ClearLine));
     editor.bind_sequence(KeyEvent::ctrl('C'), clear);
+    let complete = EventHandler::Conditional(Box::new(CompleteName));
+    editor.bind_sequence(KeyEvent(KeyCode::Right, Modifiers::NONE), complete);
     Ok(editor)
 }
 
@@ -130,108 +259,19 @@ impl ConditionalEventHandler for ClearLine {
     }
 }
 
-fn remember(editor: &mut LineEditor, line: &str, file: Option<&std::path::Path>) {
-    if let Some(helper) = editor.helper_mut() {
-        helper.remember(line);
-    }
-    let added = editor.add_history_entry(line).unwrap_or(false);
-    if let Some(file) = file.filter(|_| added) {
-        // Line by line, behind what other shells have written. A history that cannot be written
-        // is no reason to stop working.
-        let _ = editor.append_history(file);
-    }
-}
+/// At the end of a line the right arrow completes the name of which the hint shows the rest, as Tab
+/// does: in capitals. (Left to itself, the editor would only add the rest.)
+struct CompleteName;
 
-fn banner(runner: &mut Runner, shared: &SharedSession) {
-    let session = shared.lock();
-    let clock = session.world.clock.kind();
-    let overview = session.world.backend.overview();
-    let nodes = counted(overview.nodes.len() as u64, "node");
-    let placement = overview.placement;
-    let version = env!("CARGO_PKG_VERSION");
-    let text = format!(
-        "shardlab {version}: {nodes}, {placement} placement, {clock} clock\n\
-         HELP lists the commands, Ctrl-D leaves.\n"
-    );
-    runner.out.buffer().extend_from_slice(text.as_bytes());
-    runner.out.flush();
-}
-
-/// The numbers of the nodes, for completion.
-fn nodes(shared: &SharedSession) -> Vec<String> {
-    let overview = shared.lock().world.backend.overview();
-    let nodes = overview.nodes.into_iter();
-    nodes.map(|(node, _)| node.to_string()).collect()
-}
-
-/// The prompt, without and with colour.
-fn prompt(runner: &Runner, shared: &SharedSession) -> (String, String) {
-    let overview = shared.lock().world.backend.overview();
-    let keys = counted(overview.keys, "key");
-    let nodes = counted(overview.nodes.len() as u64, "node");
-    let moving = if overview.is_moving { ", moving" } else { "" };
-    let monitoring = if runner.monitoring() {
-        " (monitor)"
-    } else {
-        ""
-    };
-    let style = runner.manners.out;
-    let trouble = trouble(&overview);
-    if trouble.is_empty() {
-        let text = format!("{nodes}, {keys}");
-        let painted = style.painted(Paint::Heading, &text);
-        return (
-            format!("{text}{moving}{monitoring}> "),
-            format!("{painted}{moving}{monitoring}> "),
-        );
-    }
-    let plain = trouble.iter().map(|(_, it)| it.clone());
-    let plain = plain.collect::<Vec<_>>().join(", ");
-    let painted = trouble.iter().map(|(paint, it)| style.painted(*paint, it));
-    let painted = painted.collect::<Vec<_>>().join(", ");
-    let heading = |text: &str| style.painted(Paint::Heading, text);
-    (
-        format!("{nodes} ({plain}), {keys}{moving}{monitoring}> "),
-        format!(
-            "{} ({painted}), {}{moving}{monitoring}> ",
-            heading(&nodes),
-            heading(&keys)
-        ),
-    )
-}
-
-/// What is wrong with the cluster: nodes that are not up, and how many faults the network has.
-fn trouble(overview: &Overview) -> Vec<(Paint, String)> {
-    let mut trouble = Vec::new();
-    for state in [Status::Crashed, Status::Paused, Status::Syncing] {
-        let nodes = overview.nodes.iter().filter(|(_, it)| *it == state);
-        let nodes: Vec<String> = nodes.map(|(node, _)| node.to_string()).collect();
-        let paint = match state {
-            Status::Crashed => Paint::Error,
-            _ => Paint::Notice,
-        };
-        match nodes.as_slice() {
-            [] => {}
-            [one] => trouble.push((paint, format!("node {one} {state}"))),
-            all => trouble.push((paint, format!("nodes {} {state}", all.join(" ")))),
-        }
-    }
-    if overview.faults > 0 {
-        trouble.push((Paint::Notice, counted(overview.faults, "fault")));
-    }
-    trouble
-}
-
-fn counted(count: u64, what: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{s}")
-}
-
-fn end_monitoring(runner: &mut Runner, shared: &SharedSession) {
-    if runner.monitoring() {
-        runner.stop_monitoring();
-        shared.wake_timer(runner.notices());
-        runner.out.buffer().extend_from_slice(b"monitoring ended\n");
-        runner.out.flush();
+impl ConditionalEventHandler for CompleteName {
+    fn handle(
+        &self,
+        _: &Event,
+        _: RepeatCount,
+        _: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        let is_at_end = context.pos() == context.line().len();
+        (is_at_end && context.hint_text().is_some()).then_some(Cmd::Complete)
     }
 }

@@ -15,8 +15,8 @@ const CHUNK: u64 = 256 * 1024;
 pub enum Feed {
     /// Something that never makes anybody wait for long.
     Reader(Box<dyn Read>),
-    /// Standard input, read ahead by a thread.
-    Inbox(Arc<Wakeup>),
+    /// An input that is read ahead by a thread, by its number.
+    Inbox(Arc<Wakeup>, u64),
 }
 
 /// What comes next.
@@ -42,6 +42,8 @@ pub struct Lines {
     /// Up to where the buffer has no line end.
     scanned: usize,
     number: u64,
+    /// Whether the first line was read.
+    has_begun: bool,
     skipping: bool,
     ended: bool,
     max_line: usize,
@@ -63,9 +65,32 @@ impl Lines {
             start: 0,
             scanned: 0,
             number: 0,
+            has_begun: false,
             skipping: false,
             ended: false,
             max_line: MAX_LINE,
+        }
+    }
+
+    /// The same lines, numbered behind so many others.
+    #[must_use]
+    pub fn after(mut self, number: u64) -> Self {
+        self.number = number;
+        self
+    }
+
+    /// The number of the latest line.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The input that is read ahead, if it is one.
+    #[must_use]
+    pub fn input(&self) -> Option<u64> {
+        match &self.feed {
+            Feed::Reader(_) => None,
+            Feed::Inbox(_, input) => Some(*input),
         }
     }
 
@@ -96,6 +121,7 @@ impl Lines {
             }
             if too_long && !std::mem::replace(&mut self.skipping, true) {
                 self.number += 1;
+                self.has_begun = true;
                 return Next::TooLong(self.number);
             }
             match self.fill() {
@@ -113,7 +139,7 @@ impl Lines {
     fn line(&mut self, line: std::ops::Range<usize>) -> Next<'_> {
         self.number += 1;
         let mut line = self.buffer.get(line).unwrap_or_default();
-        if self.number == 1 {
+        if !std::mem::replace(&mut self.has_begun, true) {
             line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         }
         Next::Line(line.strip_suffix(b"\r").unwrap_or(line), self.number)
@@ -128,7 +154,7 @@ impl Lines {
                 let len = reader.take(CHUNK).read_to_end(&mut self.buffer)?;
                 Ok(if len == 0 { Fill::End } else { Fill::More })
             }
-            Feed::Inbox(wakeup) => match wakeup.receive() {
+            Feed::Inbox(wakeup, input) => match wakeup.receive(*input) {
                 Received::Chunk(chunk) => {
                     self.buffer.extend_from_slice(&chunk);
                     Ok(Fill::More)
@@ -136,6 +162,14 @@ impl Lines {
                 Received::Empty => Ok(Fill::Empty),
                 Received::End(end) => end.map(|()| Fill::End),
             },
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if let Feed::Inbox(wakeup, input) = &self.feed {
+            wakeup.close(*input);
         }
     }
 }

@@ -1,23 +1,31 @@
 //! The shell: the program's face, in a terminal and in pipes.
 //!
 //! The `runner` runs lines, wherever they come from. `batch` feeds it files, pipes and `-c`
-//! commands; `interactive` feeds it what is typed, with the `editor`'s hints and colours, while the
-//! `timer` tells what happens meanwhile. `wakeup` is what can end a wait.
+//! commands; `interactive` feeds it what is typed, with the `editor`'s hints, colours and completion,
+//! while the `timer` prints what happens meanwhile; `dumb` does without all of these. `prompt` is what
+//! both ask, `notices` condenses what happens too fast, and `wakeup` is what can end a wait.
 
+mod arguments;
 mod batch;
 mod caret;
 mod clock;
 mod color;
+mod completion;
 mod demo;
+mod dumb;
 mod editor;
 mod history;
 mod interactive;
+mod keys;
 mod lines;
+mod notices;
 mod output;
 mod printer;
+mod prompt;
 mod rehearsal;
 mod runner;
 mod simulate;
+mod terminal;
 mod timer;
 mod wakeup;
 
@@ -30,9 +38,9 @@ use crate::config::Config;
 use crate::render::Format;
 use crate::session::LocalSession;
 use crate::time::ClockKind;
+pub use arguments::main;
 use clock::ShellClock;
 pub use color::When;
-pub use demo::SCENARIOS;
 use output::Output;
 use printer::Manners;
 use runner::Runner;
@@ -123,6 +131,9 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     if !interactive {
         wakeup::watch_output(&wakeup);
     }
+    if interactive && is_dumb() {
+        return Ok(dumb::run(session, runner, &wakeup));
+    }
     if interactive {
         return interactive::run(session, runner, &wakeup, options.history);
     }
@@ -131,8 +142,16 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
 
 /// Whether there is a person at both ends.
 fn is_interactive() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    !dumb && io::stdin().is_terminal() && io::stdout().is_terminal()
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Whether the terminal cannot move its cursor, as far as is known. These are the names that the line
+/// editor takes for such.
+fn is_dumb() -> bool {
+    let term = std::env::var("TERM")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    matches!(term.as_str(), "" | "dumb" | "cons25" | "emacs")
 }
 
 fn manners(options: &Options, interactive: bool) -> Manners {
@@ -140,6 +159,7 @@ fn manners(options: &Options, interactive: bool) -> Manners {
         color: options.color.wanted(interactive && is_terminal),
         interactive,
         unicode: interactive && color::speaks_utf8(),
+        width: terminal::columns().filter(|_| is_terminal),
     };
     Manners {
         format: options.format,
@@ -148,5 +168,15 @@ fn manners(options: &Options, interactive: bool) -> Manners {
         bail: options.bail,
         echo: options.echo,
         quiet: options.quiet,
+        can_redraw: interactive && !is_dumb(),
+    }
+}
+
+/// An I/O error without std's "(os error 2)".
+fn plain_error(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text.chars().take(end).collect(),
+        None => text,
     }
 }

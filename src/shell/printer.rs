@@ -1,7 +1,9 @@
 //! What is printed while a command runs: events, and progress.
 
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use super::notices::Notices;
 use super::output::Output;
 use super::wakeup::Wakeup;
 use crate::event::{Event, EventKind};
@@ -30,6 +32,15 @@ pub struct Manners {
     pub echo: bool,
     /// Print no notices and no acknowledgements.
     pub quiet: bool,
+    /// Whether the terminal can move its cursor: TERM is not dumb.
+    pub can_redraw: bool,
+}
+
+impl Manners {
+    /// Whether many notices are counted. Programs read JSON, and MONITOR asks for each event.
+    pub fn condenses(self, level: NoticeLevel) -> bool {
+        self.out.interactive && self.format != Format::Json && level == NoticeLevel::Expiries
+    }
 }
 
 /// Which events are printed as they happen.
@@ -67,6 +78,8 @@ pub struct Printer<'r> {
     pub is_real: bool,
     pub progress: Progress,
     pub replies: &'r mut Vec<ClientReply>,
+    /// At a terminal, what condenses the notices.
+    pub condenser: Option<&'r Mutex<Notices>>,
 }
 
 impl Observer for Printer<'_> {
@@ -75,10 +88,14 @@ impl Observer for Printer<'_> {
         let Manners { format, out, .. } = self.manners;
         match notice {
             Notice::Event(event) if self.notices.wants(event) => {
-                render::event(format, out, event, self.out.buffer());
+                let condenses = self.manners.condenses(self.notices);
+                match self.condenser.filter(|_| condenses) {
+                    Some(notices) => lock(notices).add(event),
+                    None => render::event(format, out, event, self.out.notices()),
+                }
             }
             Notice::Missed(count) if self.notices != NoticeLevel::Nothing => {
-                render::missed(format, out, count, self.out.buffer());
+                render::missed(format, out, count, self.out.notices());
             }
             Notice::Event(_) | Notice::Missed(_) => {}
             Notice::Reply { client, tag, reply } => self.replies.push((client, tag, reply)),
@@ -90,6 +107,7 @@ impl Observer for Printer<'_> {
     /// what was printed cannot be written.
     fn before_wait(&mut self) {
         if self.is_real {
+            self.print_notices();
             self.out.flush();
             if self.out.broken().is_some() {
                 self.wakeup.cut_off();
@@ -98,7 +116,7 @@ impl Observer for Printer<'_> {
     }
 
     fn progress(&mut self, part: f64, moved: u64) -> bool {
-        let is_shown = self.manners.out.interactive && !self.manners.quiet;
+        let is_shown = self.manners.can_redraw && !self.manners.quiet;
         if is_shown && self.progress.is_due() {
             let percent = (part * 100.0).floor();
             let text = format!("moving keys: {percent} %, {moved} moved");
@@ -108,16 +126,30 @@ impl Observer for Printer<'_> {
     }
 }
 
+impl Printer<'_> {
+    /// Prints the notices that were held back, if they may be.
+    pub fn print_notices(&mut self) {
+        if let Some(notices) = self.condenser {
+            lock(notices).take(Instant::now(), self.manners.out, self.out.notices());
+        }
+    }
+}
+
+/// The notices that the prompt and the timer share.
+pub fn lock(notices: &Mutex<Notices>) -> MutexGuard<'_, Notices> {
+    notices.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// When a long command prints its progress: after a while, and then at intervals. The time is real,
 /// whatever the cluster's clock.
 #[derive(Default)]
 pub struct Progress {
-    due: Option<std::time::Instant>,
+    due: Option<Instant>,
 }
 
 impl Progress {
     fn is_due(&mut self) -> bool {
-        let now = std::time::Instant::now();
+        let now = Instant::now();
         let due = *self.due.get_or_insert(now + FIRST_PROGRESS);
         if now >= due {
             self.due = Some(now + NEXT_PROGRESS);

@@ -1,20 +1,31 @@
-//! Runs lines, and prints the replies and errors. See `scripts.rs` for the commands that run other lines.
+//! Runs lines, and prints the replies and errors. See `scripts.rs` for the commands that run other
+//! lines, `files.rs` for scripts in files, and `watch.rs` for WATCH.
 
+mod collecting;
+mod files;
 mod scripts;
+mod turn_line;
+mod watch;
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
-use super::lines::{Feed, Lines, MAX_LINE, Next};
+use collecting::Collected;
+
+use super::caret::{self, Typed};
+use super::keys::{self, Keys};
+use super::lines::{Lines, MAX_LINE, Next};
+use super::notices::Notices;
 use super::output::Output;
 use super::printer::{ClientReply, Manners, NoticeLevel, Printer, Progress};
+use super::terminal;
 use super::wakeup::Wakeup;
 use crate::language::catalog::{Spec, Verb};
 use crate::language::word::show_text;
 use crate::language::{Action, Command, Error, ErrorKind, Request, parse};
-use crate::render::{self, Format, LineOutcome};
+use crate::render::{self, CommandLine, Format, LineOutcome};
 use crate::reply::Reply;
 use crate::session::{LocalSession, Origin, Tag};
 use crate::time::{ClockKind, Instant};
@@ -31,6 +42,21 @@ pub struct Place<'a> {
     pub line: u64,
 }
 
+impl<'a> Place<'a> {
+    /// The command that stands here.
+    fn of(self, spec: &Spec) -> CommandLine<'a> {
+        self.named(Some(spec.name))
+    }
+
+    fn named(self, command: Option<&'static str>) -> CommandLine<'a> {
+        CommandLine {
+            command,
+            file: self.file,
+            line: self.line,
+        }
+    }
+}
+
 /// Whether to go on after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -45,12 +71,18 @@ pub enum Step {
     Interrupted,
 }
 
-/// See the module's docs.
+/// Runs lines in a session, and prints their replies and errors.
 pub struct Runner {
     pub out: Output,
     pub manners: Manners,
     wakeup: Arc<Wakeup>,
     monitoring: bool,
+    /// Whether expiries are printed as they happen.
+    are_notices_on: bool,
+    /// At a terminal, the notices that are held back.
+    condenser: Option<Arc<Mutex<Notices>>>,
+    /// At a prompt, the keys that were named so far.
+    keys: Option<Arc<Mutex<Keys>>>,
     failures: u64,
     /// How many checks could not decide.
     undecided: u64,
@@ -59,8 +91,10 @@ pub struct Runner {
     /// Scripts that are being run, outermost first, by their canonical paths.
     sources: Vec<PathBuf>,
     depth: usize,
-    /// The column at which the line that was typed starts, if it still stands above.
-    pub typed_at: Option<usize>,
+    /// The objects inside of each REPEAT and TRACE that is running, in JSON; the outermost first.
+    collected: Vec<Collected>,
+    /// The line that was typed last.
+    pub typed: Option<Typed>,
 }
 
 impl Runner {
@@ -72,13 +106,44 @@ impl Runner {
             manners,
             wakeup,
             monitoring: false,
+            are_notices_on: !manners.quiet,
+            condenser: None,
+            keys: None,
             failures: 0,
             undecided: 0,
             replies: Vec::new(),
             sources: Vec::new(),
             depth: 0,
-            typed_at: None,
+            collected: Vec::new(),
+            typed: None,
         }
+    }
+
+    /// Serves a prompt: many notices are condensed there, and keys are remembered for completion.
+    pub fn at_prompt(&mut self, notices: &Arc<Mutex<Notices>>, keys: &Arc<Mutex<Keys>>) {
+        self.condenser = Some(Arc::clone(notices));
+        self.keys = Some(Arc::clone(keys));
+    }
+
+    /// Fits what is printed from now on to the terminal.
+    pub fn fit_to_terminal(&mut self) {
+        let width = terminal::columns();
+        self.manners.out.width = width;
+        self.manners.err.width = width;
+    }
+
+    /// Prints what a scenario shows, before it is played.
+    pub fn introduce(&mut self, text: &str) {
+        if self.manners.format != Format::Json && !text.is_empty() {
+            render::paragraph(self.manners.out, text, self.out.buffer());
+            self.out.buffer().push(b'\n');
+        }
+    }
+
+    /// Prints a text that is no reply.
+    pub fn print(&mut self, text: &str) {
+        self.out.buffer().extend_from_slice(text.as_bytes());
+        self.out.flush();
     }
 
     /// How many checks could not decide.
@@ -114,10 +179,10 @@ impl Runner {
     /// Which events are printed.
     #[must_use]
     pub fn notices(&self) -> NoticeLevel {
-        match (self.monitoring, self.manners.quiet) {
+        match (self.monitoring, self.are_notices_on) {
             (true, _) => NoticeLevel::All,
-            (false, false) => NoticeLevel::Expiries,
-            (false, true) => NoticeLevel::Nothing,
+            (false, true) => NoticeLevel::Expiries,
+            (false, false) => NoticeLevel::Nothing,
         }
     }
 
@@ -132,6 +197,7 @@ impl Runner {
             is_real,
             progress: Progress::default(),
             replies: &mut self.replies,
+            condenser: self.condenser.as_deref(),
         }
     }
 
@@ -140,7 +206,7 @@ impl Runner {
     pub fn tick(&mut self, session: &mut LocalSession, now: Instant) {
         let mut printer = self.printer(session);
         session.session.tick(&mut session.world, now, &mut printer);
-        self.print_replies();
+        self.print_pending();
     }
 
     /// Runs one line of a script, and echoes it if that is wanted.
@@ -159,6 +225,9 @@ impl Runner {
             Ok(Some(input)) => input,
             Err(error) => return self.fail(place, line, &error),
         };
+        if let Some(keys) = &self.keys {
+            keys::lock(keys).note(&input.action, place.file.is_none());
+        }
         let backend = &session.world.backend;
         if !backend.supports(input.spec.needs()) {
             let error = Error::unsupported(input.spec.name, backend.name());
@@ -192,7 +261,7 @@ impl Runner {
         let mut printer = self.printer(session);
         let LocalSession { world, session } = session;
         let reply = session.execute(world, now, command, &mut printer);
-        self.print_replies();
+        self.print_pending();
         reply
     }
 
@@ -215,47 +284,42 @@ impl Runner {
         } else {
             let tag = Tag {
                 command: spec.name,
+                file: place.file.map(Arc::from),
                 line: place.line,
             };
             let sent = session.send(world, origin, tag, command, &mut printer);
             sent.map(|()| None)
         };
-        self.print_replies();
+        self.print_pending();
         reply
     }
 
-    /// Prints the replies to commands of other clients, which have come meanwhile.
+    /// Prints what has come meanwhile: notices that were held back, and replies to commands of other
+    /// clients.
     #[inline]
-    fn print_replies(&mut self) {
+    fn print_pending(&mut self) {
+        if self.condenser.is_some() {
+            self.print_notices();
+        }
         if !self.replies.is_empty() {
             self.print_all_replies();
+        }
+    }
+
+    /// Prints the notices that were held back, if they may be printed.
+    fn print_notices(&mut self) {
+        if let Some(notices) = &self.condenser {
+            let now = std::time::Instant::now();
+            let style = self.manners.out;
+            super::printer::lock(notices).take(now, style, self.out.notices());
         }
     }
 
     #[cold]
     fn print_all_replies(&mut self) {
         for (client, tag, reply) in std::mem::take(&mut self.replies) {
-            self.print_reply(client, tag, &reply);
+            self.print_reply(client, &tag, &reply);
         }
-    }
-
-    /// Runs the lines of a file.
-    ///
-    /// # Errors
-    /// If it cannot be read, or is being run already.
-    pub fn run_file(&mut self, session: &mut LocalSession, path: &Path) -> Result<Step, Error> {
-        let cannot = |error: io::Error| {
-            let message = format!("cannot read {}: {}", path.display(), plain(&error));
-            Error::new(ErrorKind::Io, message)
-        };
-        let canonical = path.canonicalize().map_err(cannot)?;
-        self.check_cycle(&canonical)?;
-        let file = File::open(path).map_err(cannot)?;
-        self.sources.push(canonical);
-        let mut lines = Lines::new(Feed::Reader(Box::new(file)));
-        let step = self.run_lines(session, &path.display().to_string(), &mut lines);
-        self.sources.pop();
-        step.map_err(cannot)
     }
 
     /// Runs all lines of a feed. While the feed has no line, expiries, messages and timeouts are
@@ -285,7 +349,9 @@ impl Runner {
                     self.fail(Place { file, line }, b"", &error)
                 }
                 Next::Empty => {
-                    self.wait_for_input(session);
+                    if let Some(input) = lines.input() {
+                        self.wait_for_input(session, input);
+                    }
                     Step::Next
                 }
                 Next::End => return Ok(Step::Next),
@@ -298,17 +364,20 @@ impl Runner {
     }
 
     /// Waits for input or for the next thing that is due, which is then done and told.
-    fn wait_for_input(&mut self, session: &mut LocalSession) {
+    pub fn wait_for_input(&mut self, session: &mut LocalSession, input: u64) {
         if self.is_cut_off() {
             return;
         }
         let now = session.world.now();
         let next = session.world.next_deadline();
         let real = session.world.clock.kind() == ClockKind::Real;
-        let until = next
-            .filter(|_| real)
-            .and_then(|next| std::time::Instant::now().checked_add(next.since(now)));
-        self.wakeup.wait_for_input(until);
+        let until = next.filter(|_| real).and_then(|next| {
+            std::time::Instant::now().checked_add(next.saturating_duration_since(now))
+        });
+        let held = self.condenser.as_ref();
+        let held = held.and_then(|notices| super::printer::lock(notices).due());
+        let until = until.into_iter().chain(held).min();
+        self.wakeup.wait_for_input(input, until);
         let now = session.world.now();
         self.tick(session, now);
     }
@@ -328,15 +397,13 @@ impl Runner {
     #[inline]
     fn succeed(&mut self, place: Place<'_>, spec: &'static Spec, reply: &Reply<'_>) -> Step {
         let outcome = LineOutcome {
-            command: Some(spec.name),
-            line: place.line,
+            line: place.of(spec),
             result: Ok(reply),
         };
         // What is typed is acknowledged; a thousand lines of a file need no thousand OKs.
         let mut style = self.manners.out;
         style.interactive &= place.file.is_none();
-        render::outcome(self.manners.format, style, outcome, self.out.buffer());
-        self.out.settle();
+        self.put(outcome, style);
         if reply.can_fail() {
             return self.tell_failures(place, spec, reply);
         }
@@ -374,12 +441,10 @@ impl Runner {
         }
         if self.manners.format == Format::Json {
             let outcome = LineOutcome {
-                command: error.command,
-                line: place.line,
+                line: place.named(error.command),
                 result: Err(error),
             };
-            render::outcome(Format::Json, self.manners.out, outcome, self.out.buffer());
-            self.out.settle();
+            self.put(outcome, self.manners.out);
         } else if error.kind != ErrorKind::Nested {
             self.tell(place, line, error);
         }
@@ -391,11 +456,14 @@ impl Runner {
     }
 
     /// Prints the reply to a command of another client.
-    fn print_reply(&mut self, client: u32, tag: Tag, reply: &Result<Reply<'static>, Error>) {
+    fn print_reply(&mut self, client: u32, tag: &Tag, reply: &Result<Reply<'static>, Error>) {
         let Manners { format, out, .. } = self.manners;
-        let outcome = LineOutcome {
-            command: Some(tag.command),
+        let place = Place {
+            file: tag.file.as_deref(),
             line: tag.line,
+        };
+        let outcome = LineOutcome {
+            line: place.named(Some(tag.command)),
             result: reply.as_ref(),
         };
         let has_failed = reply.as_ref().map_or(true, Reply::has_failed);
@@ -417,13 +485,30 @@ impl Runner {
 
     fn tell(&mut self, place: Place<'_>, line: &[u8], error: &Error) {
         let mut message = Vec::new();
-        if place.file.is_none() {
-            let typed_at = self.typed_at.filter(|_| self.depth == 0);
-            super::caret::point(line, error, typed_at, self.manners.err, &mut message);
+        if let Some(at) = error.at.as_ref().filter(|_| place.file.is_none()) {
+            self.point(line, at, &mut message);
         }
         let at = place.file.map(|file| (file, place.line));
         render::error(self.manners.err, at, error, &mut message);
         self.out.error(&message);
+    }
+
+    /// Shows which word of a line an error is about. The line may be the end of the one that was
+    /// typed.
+    fn point(&self, line: &[u8], at: &Range<usize>, message: &mut Vec<u8>) {
+        let style = self.manners.err;
+        let typed = self
+            .typed
+            .as_ref()
+            .filter(|typed| typed.line.ends_with(line));
+        let Some(typed) = typed else {
+            return caret::point(line, at, None, style, message);
+        };
+        let shift = typed.line.len() - line.len();
+        let at = at.start + shift..at.end + shift;
+        let stands_above = self.out.total() == typed.printed && !self.out.is_capturing();
+        let column = typed.column.filter(|_| stands_above);
+        caret::point(&typed.line, &at, column, style, message);
     }
 }
 
@@ -431,13 +516,4 @@ const INTERRUPTED: &str = "interrupted";
 
 fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, INTERRUPTED)
-}
-
-/// An I/O error without std's "(os error 2)".
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text.chars().take(end).collect(),
-        None => text,
-    }
 }

@@ -1,35 +1,44 @@
-//! `NoticeLevel` what happens while somebody is typing.
+//! What happens while a line is typed.
 //!
 //! Two threads. One sleeps until the session's next deadline, does what is due, and sends the notices
-//! on without ever waiting for anybody. The other hands them to the line editor, which prints them
-//! above the line being edited; that call can block until the editor is back at its prompt, and
-//! so it must not be made while the session is locked.
+//! on without ever waiting. The other hands them to the line editor, which prints them above the line
+//! being edited; that call can block until the editor is back at its prompt, and so it must not be
+//! made while the session is locked.
 
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use rustyline::ExternalPrinter;
 
-use super::printer::{Manners, NoticeLevel};
+use super::notices::Notices;
+use super::printer::{Manners, NoticeLevel, lock};
+use super::terminal;
 use crate::render;
 use crate::session::{LocalSession, Notice, Observer};
 use crate::time::ClockKind;
+
+/// How many texts wait for the line editor. What does not fit is counted.
+const MAX_TEXTS: usize = 256;
 
 /// A session that the prompt and the timer share.
 pub struct SharedSession {
     session: Mutex<LocalSession>,
     changed: Condvar,
-    /// Which events are to be told.
-    notices: Mutex<NoticeLevel>,
+    /// Which events are printed.
+    level: Mutex<NoticeLevel>,
+    /// The notices that are held back.
+    notices: Arc<Mutex<Notices>>,
 }
 
 impl SharedSession {
-    pub fn new(session: LocalSession, notices: NoticeLevel) -> Self {
+    pub fn new(session: LocalSession, level: NoticeLevel, notices: Arc<Mutex<Notices>>) -> Self {
         Self {
             session: Mutex::new(session),
             changed: Condvar::new(),
-            notices: Mutex::new(notices),
+            level: Mutex::new(level),
+            notices,
         }
     }
 
@@ -39,9 +48,13 @@ impl SharedSession {
     }
 
     /// Lets the timer look again: the next deadline may be another now.
-    pub fn wake_timer(&self, notices: NoticeLevel) {
-        *self.notices.lock().unwrap_or_else(PoisonError::into_inner) = notices;
+    pub fn wake_timer(&self, level: NoticeLevel) {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
         self.changed.notify_all();
+    }
+
+    fn level(&self) -> NoticeLevel {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,70 +64,123 @@ pub fn start(
     manners: Manners,
     mut printer: impl ExternalPrinter + Send + 'static,
 ) {
-    let (sender, notices) = mpsc::channel::<String>();
-    thread::spawn(move || notices.iter().try_for_each(|notice| printer.print(notice)));
+    let (sender, texts) = mpsc::sync_channel::<String>(MAX_TEXTS);
+    thread::spawn(move || texts.iter().try_for_each(|text| printer.print(text)));
     thread::spawn(move || keep_time(&shared, manners, &sender));
 }
 
-fn keep_time(shared: &SharedSession, manners: Manners, sender: &Sender<String>) {
-    let mut session = shared.lock();
+fn keep_time(shared: &SharedSession, manners: Manners, sender: &SyncSender<String>) {
+    let (mut session, mut dropped) = (shared.lock(), 0);
     loop {
-        let now = session.world.now();
-        let next = session.world.next_deadline();
-        let real = session.world.clock.kind() == ClockKind::Real;
-        session = match next.filter(|_| real) {
+        let next = next_wake(shared, &mut session);
+        let now = Instant::now();
+        match next {
+            Some(next) if next <= now => {
+                let text = text_of(shared, &mut session, manners, dropped);
+                dropped = match send(sender, text, dropped) {
+                    Some(dropped) => dropped,
+                    None => return,
+                };
+            }
+            Some(next) => {
+                let woken = shared.changed.wait_timeout(session, next - now);
+                session = woken.unwrap_or_else(PoisonError::into_inner).0;
+            }
             None => {
                 let woken = shared.changed.wait(session);
-                woken.unwrap_or_else(PoisonError::into_inner)
+                session = woken.unwrap_or_else(PoisonError::into_inner);
             }
-            Some(next) if next > now => {
-                let woken = shared.changed.wait_timeout(session, next.since(now));
-                woken.unwrap_or_else(PoisonError::into_inner).0
-            }
-            Some(_) => {
-                let notices = *shared
-                    .notices
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                let mut text = Text {
-                    manners,
-                    notices,
-                    bytes: Vec::new(),
-                };
-                let LocalSession { world, session: it } = &mut *session;
-                it.tick(world, now, &mut text);
-                let text = String::from_utf8_lossy(&text.bytes).into_owned();
-                if !text.is_empty() && sender.send(text).is_err() {
-                    return;
-                }
-                session
-            }
-        };
+        }
     }
 }
 
-/// Collects notices as text.
-struct Text {
+/// When something is to be done next, in real time: on the real clock what is due, and notices that
+/// are held back.
+fn next_wake(shared: &SharedSession, session: &mut LocalSession) -> Option<Instant> {
+    let world = &mut session.world;
+    let is_real = world.clock.kind() == ClockKind::Real;
+    let deadline = world.next_deadline().filter(|_| is_real);
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(world.now()));
+    let deadline = left.and_then(|left| Instant::now().checked_add(left));
+    deadline
+        .into_iter()
+        .chain(lock(&shared.notices).due())
+        .min()
+}
+
+/// Does what is due. Returns what is to be printed.
+fn text_of(
+    shared: &SharedSession,
+    session: &mut LocalSession,
+    mut manners: Manners,
+    dropped: u64,
+) -> String {
+    manners.out.width = terminal::columns();
+    let mut text = Text {
+        manners,
+        level: shared.level(),
+        notices: &shared.notices,
+        bytes: Vec::new(),
+    };
+    if dropped > 0 {
+        render::missed(manners.format, manners.out, dropped, &mut text.bytes);
+    }
+    let LocalSession { world, session } = session;
+    if world.clock.kind() == ClockKind::Real {
+        let now = world.now();
+        session.tick(world, now, &mut text);
+    }
+    lock(&shared.notices).take(Instant::now(), manners.out, &mut text.bytes);
+    String::from_utf8_lossy(&text.bytes).into_owned()
+}
+
+/// Sends a text on, unless too many wait. Returns how many of its lines and of those before it were
+/// dropped; `None` if there is no editor any more.
+fn send(sender: &SyncSender<String>, text: String, dropped: u64) -> Option<u64> {
+    if text.is_empty() {
+        return Some(dropped);
+    }
+    match sender.try_send(text) {
+        Ok(()) => Some(0),
+        Err(TrySendError::Full(text)) => {
+            // One of them counts those before.
+            let lines = text.lines().count() as u64 - u64::from(dropped > 0);
+            Some(dropped + lines)
+        }
+        Err(TrySendError::Disconnected(_)) => None,
+    }
+}
+
+/// Collects what is printed as text.
+struct Text<'a> {
     manners: Manners,
-    notices: NoticeLevel,
+    level: NoticeLevel,
+    notices: &'a Mutex<Notices>,
     bytes: Vec<u8>,
 }
 
-impl Observer for Text {
+impl Observer for Text<'_> {
     fn notice(&mut self, notice: Notice<'_>) {
         let Manners { format, out, .. } = self.manners;
         match notice {
-            Notice::Event(event) if self.notices.wants(event) => {
-                render::event(format, out, event, &mut self.bytes);
+            Notice::Event(event) if self.level.wants(event) => {
+                if self.manners.condenses(self.level) {
+                    lock(self.notices).add(event);
+                } else {
+                    render::event(format, out, event, &mut self.bytes);
+                }
             }
-            Notice::Missed(count) if self.notices != NoticeLevel::Nothing => {
+            Notice::Missed(count) if self.level != NoticeLevel::Nothing => {
                 render::missed(format, out, count, &mut self.bytes);
             }
             Notice::Event(_) | Notice::Missed(_) => {}
             Notice::Reply { client, tag, reply } => {
                 let outcome = render::LineOutcome {
-                    command: Some(tag.command),
-                    line: tag.line,
+                    line: render::CommandLine {
+                        command: Some(tag.command),
+                        file: tag.file.as_deref(),
+                        line: tag.line,
+                    },
                     result: reply.as_ref(),
                 };
                 render::client_outcome(format, out, client, outcome, &mut self.bytes);

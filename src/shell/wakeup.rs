@@ -1,6 +1,6 @@
 //! What can end a wait: Ctrl-C, input from a pipe, or the time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,15 +15,21 @@ const READ_AHEAD: usize = 4;
 /// Bytes of one chunk.
 const CHUNK: usize = 64 * 1024;
 
-/// Shared by the thread that runs commands, the one that reads standard input, and the one that
-/// gets signals.
+/// Shared by the thread that runs commands, those that read pipes, and the one that gets signals.
 #[derive(Default)]
 pub struct Wakeup {
     interrupted: AtomicBool,
     /// Whether standard output cannot be written any more.
     is_cut_off: AtomicBool,
-    inbox: Mutex<Inbox>,
+    inboxes: Mutex<Inboxes>,
     changed: Condvar,
+}
+
+/// The inputs that are read ahead, by their numbers.
+#[derive(Default)]
+struct Inboxes {
+    open: BTreeMap<u64, Inbox>,
+    next: u64,
 }
 
 #[derive(Default)]
@@ -45,7 +51,7 @@ pub enum Received {
 impl Wakeup {
     /// Interrupts a wait, or the next one.
     pub fn interrupt(&self) {
-        let _inbox = self.lock();
+        let _inboxes = self.lock();
         self.interrupted.store(true, Ordering::SeqCst);
         self.changed.notify_all();
     }
@@ -65,7 +71,7 @@ impl Wakeup {
 
     /// Ends all waits from now on.
     pub fn cut_off(&self) {
-        let _inbox = self.lock();
+        let _inboxes = self.lock();
         self.is_cut_off.store(true, Ordering::SeqCst);
         self.changed.notify_all();
     }
@@ -82,19 +88,20 @@ impl Wakeup {
     }
 
     /// Waits for input or an interrupt, at most to `until`.
-    pub fn wait_for_input(&self, until: Option<Instant>) {
-        self.wait(until, |inbox| {
-            !inbox.chunks.is_empty() || inbox.end.is_some()
+    pub fn wait_for_input(&self, input: u64, until: Option<Instant>) {
+        self.wait(until, |inboxes| {
+            let inbox = inboxes.open.get(&input);
+            inbox.is_none_or(|inbox| !inbox.chunks.is_empty() || inbox.end.is_some())
         });
     }
 
-    fn wait(&self, until: Option<Instant>, wanted: impl Fn(&Inbox) -> bool) {
-        let mut inbox = self.lock();
-        while !self.is_interrupted() && !wanted(&inbox) {
+    fn wait(&self, until: Option<Instant>, wanted: impl Fn(&Inboxes) -> bool) {
+        let mut inboxes = self.lock();
+        while !self.is_interrupted() && !wanted(&inboxes) {
             let Some(until) = until else {
-                inbox = self
+                inboxes = self
                     .changed
-                    .wait(inbox)
+                    .wait(inboxes)
                     .unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
@@ -102,59 +109,100 @@ impl Wakeup {
             if left.is_zero() {
                 return;
             }
-            let woken = self.changed.wait_timeout(inbox, left);
-            inbox = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.changed.wait_timeout(inboxes, left);
+            inboxes = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Takes what the reading thread has read.
-    pub fn receive(&self) -> Received {
-        let mut inbox = self.lock();
+    /// Takes what was read ahead of an input. After its end the input has no more.
+    pub fn receive(&self, input: u64) -> Received {
+        let mut inboxes = self.lock();
+        let Some(inbox) = inboxes.open.get_mut(&input) else {
+            return Received::End(Ok(()));
+        };
         if let Some(chunk) = inbox.chunks.pop_front() {
             self.changed.notify_all();
             return Received::Chunk(chunk);
         }
-        inbox.end.take().map_or(Received::Empty, Received::End)
+        match inbox.end.take() {
+            None => Received::Empty,
+            Some(end) => {
+                inboxes.open.remove(&input);
+                Received::End(end)
+            }
+        }
     }
 
-    /// Reads `input` on a thread of its own, so that waiting for it never holds up the time.
-    pub fn read_ahead(self: &Arc<Self>, mut input: impl Read + Send + 'static) {
+    /// Opens and reads an input on a thread of its own, so that waiting for it never holds up the
+    /// time. Returns its number.
+    pub fn read_ahead<R: Read>(
+        self: &Arc<Self>,
+        open: impl FnOnce() -> io::Result<R> + Send + 'static,
+    ) -> u64 {
+        let number = {
+            let mut inboxes = self.lock();
+            inboxes.next += 1;
+            let number = inboxes.next;
+            inboxes.open.insert(number, Inbox::default());
+            number
+        };
         let this = Arc::clone(self);
         thread::spawn(move || {
-            loop {
-                let mut chunk = vec![0; CHUNK];
-                match input.read(&mut chunk) {
-                    Ok(0) => return this.end(Ok(())),
-                    Ok(len) => {
-                        chunk.truncate(len);
-                        this.deliver(chunk);
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return this.end(Err(error)),
-                }
-            }
+            let read = open().and_then(|input| this.read(number, input));
+            this.end(number, read);
         });
+        number
     }
 
-    fn deliver(&self, chunk: Vec<u8>) {
-        let mut inbox = self.lock();
-        while inbox.chunks.len() >= READ_AHEAD {
-            inbox = self
-                .changed
-                .wait(inbox)
-                .unwrap_or_else(PoisonError::into_inner);
+    /// No longer wants an input: its thread ends with its next read.
+    pub fn close(&self, input: u64) {
+        self.lock().open.remove(&input);
+        self.changed.notify_all();
+    }
+
+    fn read(&self, number: u64, mut input: impl Read) -> io::Result<()> {
+        loop {
+            let mut chunk = vec![0; CHUNK];
+            match input.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(len) => {
+                    chunk.truncate(len);
+                    if !self.deliver(number, chunk) {
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
-        inbox.chunks.push_back(chunk);
+    }
+
+    /// Returns whether the input is still wanted.
+    fn deliver(&self, number: u64, chunk: Vec<u8>) -> bool {
+        let mut inboxes = self.lock();
+        loop {
+            let Some(inbox) = inboxes.open.get_mut(&number) else {
+                return false;
+            };
+            if inbox.chunks.len() < READ_AHEAD {
+                inbox.chunks.push_back(chunk);
+                self.changed.notify_all();
+                return true;
+            }
+            let woken = self.changed.wait(inboxes);
+            inboxes = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn end(&self, number: u64, end: io::Result<()>) {
+        if let Some(inbox) = self.lock().open.get_mut(&number) {
+            inbox.end = Some(end);
+        }
         self.changed.notify_all();
     }
 
-    fn end(&self, end: io::Result<()>) {
-        self.lock().end = Some(end);
-        self.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inboxes> {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

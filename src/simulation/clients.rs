@@ -21,7 +21,7 @@ const LIVES: [u64; 9] = [1, 2, 2, 5, 10, 20, 50, 100, 500];
 const TRACED: u64 = 16;
 
 /// One client.
-pub struct Client {
+pub(super) struct Client {
     rng: Rng,
     number: u32,
     setup: Setup,
@@ -41,7 +41,7 @@ pub struct Client {
 
 impl Client {
     /// A client with this number, from 1.
-    pub fn new(mut rng: Rng, number: u32, setup: &Setup) -> Self {
+    pub(super) fn new(mut rng: Rng, number: u32, setup: &Setup) -> Self {
         let next = Some(Instant::START.saturating_add(grains(pick(&mut rng, &PAUSES))));
         let reads = 3 + rng.below(5);
         Self {
@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// Its request has an outcome. After one that was not carried out it chooses another coordinator.
-    pub fn note_outcome(&mut self, now: Instant, is_certain: bool) {
+    pub(super) fn note_outcome(&mut self, now: Instant, is_certain: bool) {
         if !is_certain || self.rng.below(8) == 0 {
             self.has_chosen = false;
         }
@@ -73,12 +73,17 @@ impl Client {
     }
 
     /// The key that it alone writes.
-    pub fn own_key(&self) -> usize {
+    pub(super) fn own_key(&self) -> usize {
         self.setup.shared + self.number as usize - 1
     }
 
     /// Its next request. `is_clear` says whether the outcome of every write to its own key is known.
-    pub fn request(&mut self, now: Instant, members: &[NodeId], is_clear: bool) -> ClientRequest {
+    pub(super) fn request(
+        &mut self,
+        now: Instant,
+        members: &[NodeId],
+        is_clear: bool,
+    ) -> ClientRequest {
         self.next = None;
         if !self.has_chosen || self.via.is_some_and(|via| !members.contains(&via)) {
             self.choose_coordinator(members);

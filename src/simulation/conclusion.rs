@@ -25,7 +25,7 @@ const PATIENCE: u32 = 100;
 const COLLECTED: Duration = Duration::from_secs(6);
 
 /// Ends a run. Returns why it failed, if it did.
-pub fn conclude(options: &Options, setup: &Setup, world: &mut World) -> Option<Failure> {
+pub(super) fn conclude(options: &Options, setup: &Setup, world: &mut World) -> Option<Failure> {
     let mut first_read = None;
     let disorder = finish(options, setup, world, &mut first_read);
     count(world);

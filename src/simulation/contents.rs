@@ -20,7 +20,7 @@ enum Left<'a> {
 }
 
 /// The first read from `first_read` on that did not find what it should.
-pub fn verify(
+pub(super) fn verify(
     setup: &Setup,
     losses: &Losses,
     history: &History,

@@ -6,15 +6,15 @@ use crate::time::{Compact, Instant};
 
 /// Commands, and the time of the latest.
 #[derive(Default)]
-pub struct Lines {
+pub(super) struct Lines {
     text: String,
     now: Instant,
 }
 
 impl Lines {
     /// Adds a command that is typed at this instant.
-    pub fn add(&mut self, at: Instant, command: &str) {
-        let time = at.since(self.now);
+    pub(super) fn add(&mut self, at: Instant, command: &str) {
+        let time = at.saturating_duration_since(self.now);
         if !time.is_zero() {
             let _ = writeln!(self.text, "SLEEP {}", Compact(time));
             self.now = at;
@@ -24,7 +24,7 @@ impl Lines {
     }
 
     /// All commands, one a line.
-    pub fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> String {
         self.text
     }
 }

@@ -12,7 +12,7 @@ use crate::time::Instant;
 
 /// The events that may lose values.
 #[derive(Default)]
-pub struct Losses {
+pub(super) struct Losses {
     /// Up to where the event log has been read.
     seen: Cursor,
     /// The keys of which a copy was evicted to make room.
@@ -45,7 +45,7 @@ impl Ahead {
 impl Losses {
     /// Whether an acknowledged value of a key, which was written at `written`, may be missing, or be an
     /// older one, when everything is repaired.
-    pub fn excuse(
+    pub(super) fn excuse(
         &self,
         setup: &Setup,
         key: &[u8],
@@ -72,7 +72,7 @@ impl Losses {
     }
 
     /// Notes what was evicted since the last call: there was no room.
-    pub fn excuse_evicted(&mut self, cluster: &Cluster) {
+    pub(super) fn excuse_evicted(&mut self, cluster: &Cluster) {
         let log = cluster.events();
         if self.seen != log.end() {
             for event in log.since(self.seen).events {
@@ -86,7 +86,7 @@ impl Losses {
 
     /// The same after a move during which no request was in flight: it must evict only from nodes that
     /// are full at its end.
-    pub fn excuse_moved(&mut self, cluster: &mut Cluster, now: Instant) {
+    pub(super) fn excuse_moved(&mut self, cluster: &mut Cluster, now: Instant) {
         let Some(most) = cluster.capacity().entries else {
             return;
         };
@@ -107,12 +107,12 @@ impl Losses {
     }
 
     /// Excuses nothing that was evicted since the last call.
-    pub fn skip_events(&mut self, cluster: &Cluster) {
+    pub(super) fn skip_events(&mut self, cluster: &Cluster) {
         self.seen = cluster.events().end();
     }
 
     /// Notes a fault that was injected.
-    pub fn note_fault(&mut self, cluster: &Cluster, now: Instant, action: &FaultAction) {
+    pub(super) fn note_fault(&mut self, cluster: &Cluster, now: Instant, action: &FaultAction) {
         match action {
             FaultAction::Skew(node, nanos) => self.note_skew(now, *node, *nanos),
             FaultAction::Crash(_) => {

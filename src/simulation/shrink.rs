@@ -14,7 +14,7 @@ const MAX_TRIES: usize = 5_000;
 
 /// The indexes of steps of a plan that `fails` still; without any one of them it does not fail.
 /// `fails` is not asked for the whole plan.
-pub fn shrink(plan: &[Step], mut fails: impl FnMut(&[Step]) -> bool) -> Vec<usize> {
+pub(super) fn shrink(plan: &[Step], mut fails: impl FnMut(&[Step]) -> bool) -> Vec<usize> {
     let mut indexes: Vec<usize> = (0..plan.len()).collect();
     let mut size = indexes.len().div_ceil(2);
     let mut tries = 0;

@@ -83,7 +83,7 @@ impl fmt::Display for Look {
 
 /// The key with this number: `k0` and so on.
 #[must_use]
-pub fn key(number: usize) -> Vec<u8> {
+pub(super) fn key(number: usize) -> Vec<u8> {
     format!("k{number}").into_bytes()
 }
 
@@ -151,7 +151,11 @@ pub(super) fn command<V: AsRef<[u8]>>(key: &str, operation: &Operation<V>, now: 
         }
     };
     if let Some(deadline) = deadline {
-        let _ = write!(line, " {}", Compact(deadline.since(now)));
+        let _ = write!(
+            line,
+            " {}",
+            Compact(deadline.saturating_duration_since(now))
+        );
     }
     line
 }

@@ -14,7 +14,7 @@ use crate::replica::{Restart, Version};
 
 /// A place where crashes show that too few nodes have a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Weakness {
+pub(super) enum Weakness {
     /// A write was acknowledged, and only these owners have it.
     FewCopies {
         /// The number of the key.
@@ -34,7 +34,7 @@ pub enum Weakness {
 
 impl Weakness {
     /// Looks at the owners of an acknowledged write. One that has lost its memory since may have had it.
-    pub fn of_write(cluster: &Cluster, number: usize, version: Version) -> Option<Self> {
+    pub(super) fn of_write(cluster: &Cluster, number: usize, version: Version) -> Option<Self> {
         let needed = cluster.config().write_quorum;
         let key = key(number);
         if cluster.holders(&key, version) >= needed {
@@ -47,7 +47,7 @@ impl Weakness {
     }
 
     /// The actions that show it.
-    pub fn actions(&self, setup: &Setup, cluster: &Cluster, how: Restart) -> Vec<Action> {
+    pub(super) fn actions(&self, setup: &Setup, cluster: &Cluster, how: Restart) -> Vec<Action> {
         match self {
             Self::FewCopies { key, holders } => {
                 let crashes = holders.iter().map(|&node| FaultAction::Crash(node));

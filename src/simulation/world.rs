@@ -42,15 +42,15 @@ struct InFlight {
 }
 
 /// A client's request has an outcome.
-pub struct Finished {
+pub(super) struct Finished {
     /// The client.
     pub client: u32,
     /// Whether the operation was carried out, for certain.
     pub is_certain: bool,
 }
 
-/// See the module's docs.
-pub struct World {
+/// A simulated cluster with its faults and the requests in flight.
+pub(super) struct World {
     pub cluster: Cluster,
     pub now: Instant,
     pub setup: Setup,
@@ -74,7 +74,7 @@ pub struct World {
 
 impl World {
     /// A new cluster.
-    pub fn new(setup: &Setup) -> Self {
+    pub(super) fn new(setup: &Setup) -> Self {
         let mut config = setup.config;
         if setup.evicts() {
             // The reader reads after each step.
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// Lets time pass, and takes outcomes at the instants at which they are known.
-    pub fn advance(&mut self, to: Instant) {
+    pub(super) fn advance(&mut self, to: Instant) {
         while !self.in_flight.is_empty()
             && let Some(next) = self.cluster.next_deadline().filter(|next| *next < to)
         {
@@ -121,22 +121,22 @@ impl World {
     }
 
     /// Whether a client waits for an outcome.
-    pub fn is_awaited(&self) -> bool {
+    pub(super) fn is_awaited(&self) -> bool {
         !self.in_flight.is_empty()
     }
 
     /// Whether the outcome of every write to a key is known.
-    pub fn is_clear(&self, key: usize) -> bool {
+    pub(super) fn is_clear(&self, key: usize) -> bool {
         self.writes[key].is_clear
     }
 
     /// The requests that have finished since the last call.
-    pub fn finished(&mut self) -> Vec<Finished> {
+    pub(super) fn finished(&mut self) -> Vec<Finished> {
         std::mem::take(&mut self.finished)
     }
 
     /// Does what a step does, if that is possible now. Returns whether it was done.
-    pub fn act(&mut self, action: &Action) -> bool {
+    pub(super) fn act(&mut self, action: &Action) -> bool {
         let done = match action {
             Action::Request(request) => self.send(request),
             Action::Fault(action) => self.apply_fault(action),
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Runs steps at their instants.
-    pub fn replay(&mut self, plan: &[Step]) {
+    pub(super) fn replay(&mut self, plan: &[Step]) {
         for step in plan {
             self.advance(step.at);
             self.act(&step.action);
@@ -347,7 +347,7 @@ impl World {
     }
 
     /// Lets time pass until nothing is in flight any more. `false`: that takes longer than `until`.
-    pub fn rest(&mut self, until: Instant) -> bool {
+    pub(super) fn rest(&mut self, until: Instant) -> bool {
         while !self.cluster.is_at_rest() {
             let next = self.cluster.next_deadline();
             let Some(next) = next.filter(|it| *it <= until) else {
@@ -359,7 +359,7 @@ impl World {
     }
 
     /// Sends a request from the prompt, which waits for the outcome, but not beyond `until`.
-    pub fn ask(&mut self, request: ClientRequest, until: Instant) {
+    pub(super) fn ask(&mut self, request: ClientRequest, until: Instant) {
         let client = request.client;
         self.act(&Action::Request(request));
         let is_waiting = |it: &InFlight| it.request.client == client;

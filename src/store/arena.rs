@@ -25,9 +25,9 @@ const NONE: u32 = u32::MAX;
 /// Free bytes that are not worth a compaction.
 const SLACK: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct Arena {
+/// All records of a store in one vector, with lists of free blocks by size. At most 16 GiB.
+#[derive(Clone, Default)]
+pub(super) struct Arena {
     bytes: Vec<u8>,
     /// The first free block of each size class.
     free: Vec<u32>,
@@ -36,7 +36,7 @@ pub struct Arena {
 
 /// An entry that was found by its key.
 #[derive(Clone, Copy)]
-pub struct Found {
+pub(crate) struct Found {
     /// The entry's slot, as long as it lives.
     pub slot: Slot,
     /// Where the value starts in the arena, until the store changes.
@@ -46,7 +46,7 @@ pub struct Found {
 }
 
 /// A record that a compaction has moved.
-pub struct Moved<'a> {
+pub(super) struct Moved<'a> {
     pub from: Record,
     pub to: Record,
     pub slot: Slot,
@@ -56,13 +56,13 @@ pub struct Moved<'a> {
 impl Arena {
     /// The slot in a record's header.
     #[cfg(test)]
-    pub fn slot(&self, record: Record) -> Slot {
+    pub(super) fn slot(&self, record: Record) -> Slot {
         Header::read(self.block(record)).slot
     }
 
     /// The key of a record.
     #[inline]
-    pub fn key(&self, record: Record) -> &[u8] {
+    pub(super) fn key(&self, record: Record) -> &[u8] {
         let block = self.block(record);
         let header = Header::read(block);
         &block[header.len..][..header.key]
@@ -70,26 +70,26 @@ impl Arena {
 
     /// The value of a record.
     #[inline]
-    pub fn value(&self, record: Record) -> &[u8] {
+    pub(super) fn value(&self, record: Record) -> &[u8] {
         let block = self.block(record);
         let header = Header::read(block);
         &block[header.len + header.key..][..header.value]
     }
 
     /// The length of a record's value in bytes.
-    pub fn value_len(&self, record: Record) -> usize {
+    pub(super) fn value_len(&self, record: Record) -> usize {
         Header::read(self.block(record)).value
     }
 
     /// Whether a record's key is this one.
     #[inline]
-    pub fn holds(&self, record: Record, key: &[u8]) -> bool {
+    pub(super) fn holds(&self, record: Record, key: &[u8]) -> bool {
         record::header_if(self.block(record), key).is_some()
     }
 
     /// The slot and the place of the value of a record, if its key is this one.
     #[inline]
-    pub fn find(&self, record: Record, key: &[u8]) -> Option<Found> {
+    pub(super) fn find(&self, record: Record, key: &[u8]) -> Option<Found> {
         let header = record::header_if(self.block(record), key)?;
         Some(Found {
             slot: header.slot,
@@ -100,13 +100,13 @@ impl Arena {
 
     /// The value that was found.
     #[inline]
-    pub fn found_value(&self, found: Found) -> &[u8] {
+    pub(super) fn found_value(&self, found: Found) -> &[u8] {
         &self.bytes[found.start..][..found.len]
     }
 
     /// The first and the 65th byte of a record, or the last of the arena: a read of both cache
     /// lines that a small record lies in.
-    pub fn first_bytes(&self, record: Record) -> (u8, u8) {
+    pub(super) fn first_bytes(&self, record: Record) -> (u8, u8) {
         let start = record.start();
         let end = self.bytes.len() - 1;
         (self.bytes[start], self.bytes[end.min(start + 64)])
@@ -117,7 +117,7 @@ impl Arena {
     /// # Errors
     /// [`Full`] if the arena would exceed 16 GiB, or the key or the value is too long for a record.
     /// Nothing has changed then.
-    pub fn insert(&mut self, slot: Slot, key: &[u8], value: &[u8]) -> Result<Record, Full> {
+    pub(super) fn insert(&mut self, slot: Slot, key: &[u8], value: &[u8]) -> Result<Record, Full> {
         let header = Header::new(slot, key.len(), value.len())?;
         let (class, size) = class_of(header.total());
         let Some(record) = self.take_free(class, size) else {
@@ -131,7 +131,12 @@ impl Arena {
     ///
     /// # Errors
     /// As for [`Arena::insert`].
-    pub fn replace(&mut self, record: Record, key: &[u8], value: &[u8]) -> Result<Record, Full> {
+    pub(super) fn replace(
+        &mut self,
+        record: Record,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Record, Full> {
         let old = Header::read(self.block(record));
         if value.len() == old.value {
             let start = record.start() + old.len + old.key;
@@ -149,7 +154,7 @@ impl Arena {
     }
 
     /// Frees a record's block.
-    pub fn remove(&mut self, record: Record) {
+    pub(super) fn remove(&mut self, record: Record) {
         let (class, size) = class_of(Header::read(self.block(record)).total());
         if self.free.len() <= class {
             self.free.resize(class + 1, NONE);
@@ -161,22 +166,22 @@ impl Arena {
     }
 
     /// Bytes of all blocks, the free ones included.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether more than a tenth of the bytes are free, and enough of them to be worth a compaction.
-    pub fn is_sparse(&self) -> bool {
+    pub(super) fn is_sparse(&self) -> bool {
         self.free_bytes > SLACK && self.free_bytes > self.bytes.len() / 10
     }
 
     /// Whether more than half of the bytes are free, and enough of them to be worth a compaction.
-    pub fn is_half_empty(&self) -> bool {
+    pub(super) fn is_half_empty(&self) -> bool {
         self.free_bytes > SLACK && self.free_bytes > self.bytes.len() / 2
     }
 
     /// All records in the order of memory.
-    pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
+    pub(super) fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let mut at = 0;
         std::iter::from_fn(move || {
             while at < self.bytes.len() {
@@ -193,7 +198,7 @@ impl Arena {
     /// Slides all records to the start, gives the rest of the memory back and reports each record
     /// that has moved, in the order of memory. Cost: a read of every block, and a copy of all records
     /// behind the first free block.
-    pub fn compact(&mut self, mut report: impl FnMut(Moved<'_>)) {
+    pub(super) fn compact(&mut self, mut report: impl FnMut(Moved<'_>)) {
         let (mut at, mut end) = (0, 0);
         while at < self.bytes.len() {
             let (header, size) = self.block_at(at);
@@ -273,13 +278,13 @@ impl Arena {
 
     /// Bytes of all records, for tests.
     #[cfg(test)]
-    pub fn live(&self) -> usize {
+    pub(super) fn live(&self) -> usize {
         self.bytes.len() - self.free_bytes
     }
 
     /// Recounts: the blocks must tile the arena, and the lists must hold the free ones, each once.
     #[cfg(test)]
-    pub fn validate(&self) {
+    pub(super) fn validate(&self) {
         let (mut at, mut free_blocks, mut free_bytes) = (0, std::collections::BTreeSet::new(), 0);
         while at < self.bytes.len() {
             let (header, size) = self.block_at(at);

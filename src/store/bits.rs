@@ -1,7 +1,7 @@
 //! Sets of small numbers, a bit for each.
 
 /// The numbers whose bits are set, ascending.
-pub fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
+pub(super) fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
     let words = (0..).step_by(64).zip(words);
     words.flat_map(|(start, &word)| {
         let rest = std::iter::successors(Some(word), |&word| Some(word & word.wrapping_sub(1)));
@@ -11,16 +11,16 @@ pub fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
 }
 
 /// Whether the bit of a number is set; the number must be below 64 times the number of words.
-pub fn is_set(words: &[u64], number: usize) -> bool {
+pub(super) fn is_set(words: &[u64], number: usize) -> bool {
     words[number / 64] >> (number % 64) & 1 == 1
 }
 
 /// Sets the bit of a number, which has the same bound.
-pub fn set(words: &mut [u64], number: usize) {
+pub(super) fn set(words: &mut [u64], number: usize) {
     words[number / 64] |= 1 << (number % 64);
 }
 
 /// Clears the bit of a number, which has the same bound.
-pub fn clear(words: &mut [u64], number: usize) {
+pub(super) fn clear(words: &mut [u64], number: usize) {
     words[number / 64] &= !(1 << (number % 64));
 }

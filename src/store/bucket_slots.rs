@@ -25,14 +25,14 @@ const MAX_CHUNKS: usize = u32::MAX as usize / CHUNK;
 /// A bit for every position of a chunk.
 type Bits = [u64; CHUNK / 64];
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct BucketSlots {
+/// The slots of one bucket of the wheel, in the order in which they were added.
+#[derive(Clone, Default)]
+pub(super) struct BucketSlots {
     chunks: Vec<Chunk>,
     len: usize,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Chunk {
     /// Positions whose slot was not removed.
     live: Bits,
@@ -48,20 +48,20 @@ struct Chunk {
 
 impl BucketSlots {
     /// How many slots there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether the next slot needs a new chunk although at most an eighth of the positions are in
     /// use. All slots should get new positions then.
-    pub fn is_sparse(&self) -> bool {
+    pub(super) fn is_sparse(&self) -> bool {
         let full = self.chunks.last().is_some_and(Chunk::is_full);
         let most = (8 * (self.len / CHUNK + 1)).min(MAX_CHUNKS);
         full && self.chunks.len() >= most
     }
 
     /// Adds a slot at the end and returns its position.
-    pub fn push(&mut self, slot: Slot) -> u32 {
+    pub(super) fn push(&mut self, slot: Slot) -> u32 {
         if self.chunks.last().is_none_or(Chunk::is_full) {
             self.add_chunk();
         }
@@ -81,7 +81,7 @@ impl BucketSlots {
     }
 
     /// Removes the slot at a position, which must be there.
-    pub fn remove(&mut self, position: u32) {
+    pub(super) fn remove(&mut self, position: u32) {
         let position = position as usize;
         self.chunks[position / CHUNK].remove(position % CHUNK);
         self.len -= 1;
@@ -91,20 +91,20 @@ impl BucketSlots {
     }
 
     /// All slots in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         self.chunks.iter().flat_map(Chunk::iter)
     }
 
     /// The slot at a position.
     #[cfg(test)]
-    pub fn get(&self, position: u32) -> Option<Slot> {
+    pub(super) fn get(&self, position: u32) -> Option<Slot> {
         let position = position as usize;
         self.chunks.get(position / CHUNK)?.get(position % CHUNK)
     }
 
     /// Slots in memory, those included that were removed and not yet dropped.
     #[cfg(test)]
-    pub fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.slots.len()).sum()
     }
 }

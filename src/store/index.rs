@@ -38,9 +38,9 @@ struct Chunk {
     records: [u32; LANES],
 }
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct Index {
+/// Finds the number of an entry's record by the hash of its key, in one cache line mostly.
+#[derive(Clone, Default)]
+pub(super) struct Index {
     /// A power of two, or none.
     chunks: Vec<Chunk>,
     len: usize,
@@ -95,7 +95,7 @@ fn tag_of(hash: u64) -> u8 {
 
 impl Index {
     /// An index with room for so many entries.
-    pub fn with_room_for(entries: usize) -> Self {
+    pub(super) fn with_room_for(entries: usize) -> Self {
         let chunks = entries.div_ceil(FULL).next_power_of_two();
         Self {
             chunks: vec![Chunk::EMPTY; chunks],
@@ -105,19 +105,19 @@ impl Index {
 
     /// How many entries there are.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether the next entry needs a larger index.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.len >= self.chunks.len() * FULL
     }
 
     /// The first record with the tag of this hash: in most cases the one with this hash, if there is
     /// one.
     #[inline]
-    pub fn first(&self, hash: u64) -> Option<Record> {
+    pub(super) fn first(&self, hash: u64) -> Option<Record> {
         let tag = tag_of(hash);
         let home = self.home(hash);
         let mut at = home;
@@ -132,7 +132,7 @@ impl Index {
 
     /// The record with this hash that `is_it` accepts. It may be asked about records with other
     /// hashes.
-    pub fn find(&self, hash: u64, is_it: impl Fn(Record) -> bool) -> Option<Record> {
+    pub(super) fn find(&self, hash: u64, is_it: impl Fn(Record) -> bool) -> Option<Record> {
         let (at, lane) = self.locate(hash, is_it)?;
         Some(Record(self.chunks[at].records[lane]))
     }
@@ -162,7 +162,7 @@ impl Index {
     }
 
     /// Adds a record that is not there. The index must not be full.
-    pub fn insert(&mut self, hash: u64, record: Record) {
+    pub(super) fn insert(&mut self, hash: u64, record: Record) {
         self.len += 1;
         let mut at = self.home(hash);
         loop {
@@ -178,7 +178,7 @@ impl Index {
     }
 
     /// Removes a record with this hash.
-    pub fn remove(&mut self, hash: u64, record: Record) {
+    pub(super) fn remove(&mut self, hash: u64, record: Record) {
         let Some((end, lane)) = self.locate(hash, |it| it == record) else {
             return;
         };
@@ -192,7 +192,7 @@ impl Index {
     }
 
     /// Puts another number in place of a record's, which has this hash.
-    pub fn renumber(&mut self, hash: u64, old: Record, new: Record) {
+    pub(super) fn renumber(&mut self, hash: u64, old: Record, new: Record) {
         if let Some((at, lane)) = self.locate(hash, |it| it == old) {
             self.chunks[at].records[lane] = new.0;
         }
@@ -210,7 +210,7 @@ impl Index {
 
     /// Recounts the entries and those that passed each chunk, for tests.
     #[cfg(test)]
-    pub fn validate(&self, hash_of: impl Fn(Record) -> u64) {
+    pub(super) fn validate(&self, hash_of: impl Fn(Record) -> u64) {
         let (mut len, mut passed) = (0, vec![0; self.chunks.len()]);
         for (number, chunk) in self.chunks.iter().enumerate() {
             for lane in (0..LANES).filter(|&lane| chunk.tags[lane] != 0) {

@@ -69,8 +69,8 @@ pub(crate) const OVERHEAD: usize = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// The entries of one node. See the module's docs.
-#[derive(Default)]
+/// The entries of one node, by key and by slot. At most 16 GiB.
+#[derive(Clone, Default)]
 pub(crate) struct Store {
     index: Index,
     slab: Slab,
@@ -93,18 +93,18 @@ pub(crate) fn cost(key: usize, value: usize) -> usize {
 impl Store {
     /// How many entries there are, those included that are due and not yet removed.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
     /// What all entries cost in bytes: the sum of [`cost`].
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.payload + self.len() * OVERHEAD
     }
 
     /// The entry under `key`, whose hash is [`rapidhash`].
     #[inline]
-    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<Found> {
         // The first record with the same tag is the one in most cases. A search that
         // compares no keys is short, and the processor overlaps more look-ups.
         let record = self.index.first(hash)?;
@@ -123,23 +123,23 @@ impl Store {
 
     /// The value of an entry that [`Store::find`] has found, while the store has not changed.
     #[inline]
-    pub fn value_of(&self, found: Found) -> &[u8] {
+    pub(crate) fn value_of(&self, found: Found) -> &[u8] {
         self.arena.found_value(found)
     }
 
     #[inline]
-    pub fn key(&self, slot: Slot) -> &[u8] {
+    pub(crate) fn key(&self, slot: Slot) -> &[u8] {
         self.arena.key(self.slab.record(slot))
     }
 
     #[inline]
-    pub fn value(&self, slot: Slot) -> &[u8] {
+    pub(crate) fn value(&self, slot: Slot) -> &[u8] {
         self.arena.value(self.slab.record(slot))
     }
 
     /// When the entry expires; `None`: never.
     #[inline]
-    pub fn deadline(&self, slot: Slot) -> Option<Instant> {
+    pub(crate) fn deadline(&self, slot: Slot) -> Option<Instant> {
         self.slab.deadline(slot)
     }
 
@@ -147,7 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Full`] if there is no room. Nothing has changed then.
-    pub fn insert(
+    pub(crate) fn insert(
         &mut self,
         hash: u64,
         key: &[u8],
@@ -186,7 +186,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Full`] if there is no room. Nothing has changed then.
-    pub fn replace(
+    pub(crate) fn replace(
         &mut self,
         slot: Slot,
         key: &[u8],
@@ -207,7 +207,7 @@ impl Store {
     }
 
     /// Gives an entry another deadline, or none. The older one never fires.
-    pub fn set_deadline(&mut self, slot: Slot, deadline: Option<Instant>) {
+    pub(crate) fn set_deadline(&mut self, slot: Slot, deadline: Option<Instant>) {
         self.wheel.cancel(slot, &mut self.slab);
         self.schedule(slot, deadline);
     }
@@ -219,7 +219,7 @@ impl Store {
     }
 
     /// Removes an entry: the one way by which single entries leave. The caller reads the key before.
-    pub fn remove(&mut self, slot: Slot) {
+    pub(crate) fn remove(&mut self, slot: Slot) {
         self.wheel.cancel(slot, &mut self.slab);
         let record = self.slab.record(slot);
         let key = self.arena.key(record);
@@ -235,7 +235,7 @@ impl Store {
     }
 
     /// Removes everything and gives all memory back.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.due.clear();
         self.prefetched = 0;
         self.reset();
@@ -260,7 +260,7 @@ impl Store {
     }
 
     /// Gives memory back if more than a tenth of the arena is free.
-    pub fn trim(&mut self) {
+    pub(crate) fn trim(&mut self) {
         if self.arena.is_sparse() {
             self.compact();
         }
@@ -289,7 +289,7 @@ impl Store {
 
     /// An instant at or before the earliest deadline; `None` if no entry has one. Cost: O(1).
     #[inline]
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match self.due.front() {
             Some(&(deadline, _)) => Some(deadline),
             None => self.wheel.next(),
@@ -297,17 +297,17 @@ impl Store {
     }
 
     /// Makes everything with a deadline at or before `now` due.
-    pub fn load_due(&mut self, now: Instant) {
+    pub(crate) fn load_due(&mut self, now: Instant) {
         self.wheel.advance(now, &mut self.slab, &mut self.due);
     }
 
     /// The earliest entry that is due, by deadline and then by when the deadline was set.
-    pub fn peek_due(&self) -> Option<(Instant, Slot)> {
+    pub(crate) fn peek_due(&self) -> Option<(Instant, Slot)> {
         self.due.front().copied()
     }
 
     /// Takes the earliest entry off the list of those that are due. The caller removes it.
-    pub fn next_due(&mut self) -> Option<(Instant, Slot)> {
+    pub(crate) fn next_due(&mut self) -> Option<(Instant, Slot)> {
         if self.prefetched == 0 {
             self.prefetched = self.due.len().min(AHEAD);
             self.prefetch_due();
@@ -317,12 +317,12 @@ impl Store {
     }
 
     /// The first occupied slot from `slot` on.
-    pub fn slot_from(&self, slot: Slot) -> Option<Slot> {
+    pub(crate) fn slot_from(&self, slot: Slot) -> Option<Slot> {
         self.slab.occupied_from(slot)
     }
 
     /// All occupied slots, ascending.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.slab.occupied()
     }
 
@@ -331,7 +331,7 @@ impl Store {
     /// # Panics
     /// If any two of the four structures disagree.
     #[cfg(test)]
-    pub fn validate(&self) {
+    pub(crate) fn validate(&self) {
         let slots: Vec<Slot> = self.slots().collect();
         assert_eq!(slots.len(), self.index.len(), "index and slab");
         assert_eq!(slots.len(), self.arena.records().count(), "arena and slab");

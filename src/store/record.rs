@@ -19,15 +19,15 @@
 use super::{Full, Slot};
 
 /// Blocks are aligned to, and measured in, granules of this many bytes.
-pub const GRANULE: usize = 4;
+pub(super) const GRANULE: usize = 4;
 /// No block is smaller, so that 8 bytes can be read from the start of every block.
-pub const MIN_BLOCK: usize = 8;
+pub(super) const MIN_BLOCK: usize = 8;
 
 /// Lengths of the two headers in bytes.
 const SHORT: usize = 6;
 const LONG: usize = 12;
 /// The longest header in bytes.
-pub const MAX_HEADER: usize = LONG;
+pub(super) const MAX_HEADER: usize = LONG;
 /// The longest key and the longest value, in bytes, that a short header describes.
 const SHORT_KEY: usize = (1 << 6) - 1;
 const SHORT_VALUE: usize = (1 << 9) - 1;
@@ -51,7 +51,7 @@ impl Record {
 
 /// A record's header, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub(super) struct Header {
     /// The entry's slot.
     pub slot: Slot,
     /// Length of the header itself in bytes: 6 or 12.
@@ -67,7 +67,7 @@ impl Header {
     ///
     /// # Errors
     /// [`Full`] if the key has 2^30 bytes or more, or the value 2^32.
-    pub fn new(slot: Slot, key: usize, value: usize) -> Result<Self, Full> {
+    pub(super) fn new(slot: Slot, key: usize, value: usize) -> Result<Self, Full> {
         if key > MAX_KEY || value > MAX_VALUE {
             return Err(Full);
         }
@@ -82,7 +82,7 @@ impl Header {
 
     /// Decodes the header at the start of a block, which holds a record.
     #[inline]
-    pub fn read(block: &[u8]) -> Self {
+    pub(super) fn read(block: &[u8]) -> Self {
         let word = first_word(block);
         if word & 1 == 0 {
             return Self::short(word);
@@ -110,7 +110,7 @@ impl Header {
 
     /// Writes the header to the start of a block. The first 2 bytes of the key are not valid
     /// afterwards.
-    pub fn write(&self, block: &mut [u8]) {
+    pub(super) fn write(&self, block: &mut [u8]) {
         let (key, value) = (self.key as u64, self.value as u64);
         let word = if self.len == SHORT {
             key << 1 | value << 7 | u64::from(self.slot) << 16
@@ -122,14 +122,14 @@ impl Header {
     }
 
     /// Length of header, key and value in bytes.
-    pub fn total(&self) -> usize {
+    pub(super) fn total(&self) -> usize {
         self.len + self.key + self.value
     }
 }
 
 /// The header of the record at the start of a block, if it has this key.
 #[inline]
-pub fn header_if(block: &[u8], key: &[u8]) -> Option<Header> {
+pub(super) fn header_if(block: &[u8], key: &[u8]) -> Option<Header> {
     let word = first_word(block);
     // One comparison for the form of the header and the length of the key.
     if word & SHORT_FORM_AND_KEY == (key.len() as u64) << 1 {
@@ -161,14 +161,14 @@ fn starts_with(bytes: &[u8], key: &[u8]) -> bool {
 }
 
 /// A free block: its size class, and the next free block of this class.
-pub struct FreeBlock {
+pub(super) struct FreeBlock {
     pub class: usize,
     pub next: u32,
 }
 
 impl FreeBlock {
     /// Decodes the free block at the start of `block`; `None` if a record is there.
-    pub fn read(block: &[u8]) -> Option<Self> {
+    pub(super) fn read(block: &[u8]) -> Option<Self> {
         let word = first_word(block);
         (word & 0b11 == 0b11).then_some(Self {
             class: (word >> 2) as usize & 0x3fff,
@@ -177,7 +177,7 @@ impl FreeBlock {
     }
 
     /// Writes the start of the free block.
-    pub fn write(&self, block: &mut [u8]) {
+    pub(super) fn write(&self, block: &mut [u8]) {
         let word = 0b11 | (self.class as u64) << 2 | u64::from(self.next) << 16;
         block[..MIN_BLOCK].copy_from_slice(&word.to_le_bytes());
     }

@@ -9,7 +9,7 @@ use super::record::{GRANULE, MIN_BLOCK};
 const EXACT: usize = 4096 / GRANULE;
 
 /// The size class of a block for `len` bytes, and the bytes that blocks of that class take.
-pub fn class_of(len: usize) -> (usize, usize) {
+pub(super) fn class_of(len: usize) -> (usize, usize) {
     let granules = len.max(MIN_BLOCK).div_ceil(GRANULE);
     if granules <= EXACT {
         return (granules, granules * GRANULE);
@@ -23,7 +23,7 @@ pub fn class_of(len: usize) -> (usize, usize) {
 }
 
 /// The bytes that blocks of a class take: the inverse of [`class_of`].
-pub fn class_size(class: usize) -> usize {
+pub(super) fn class_size(class: usize) -> usize {
     if class <= EXACT {
         return class * GRANULE;
     }

@@ -45,8 +45,9 @@ impl Timer {
     }
 }
 
-/// See the module's docs.
-pub struct Slab {
+/// Columns by slot number: record, deadline and version.
+#[derive(Clone)]
+pub(super) struct Slab {
     /// The record of an occupied slot; the number of the next vacant slot in a vacant one.
     records: Vec<u32>,
     /// A bit for each slot: whether it is occupied.
@@ -73,7 +74,7 @@ impl Default for Slab {
 
 impl Slab {
     /// The slot that the next entry gets.
-    pub fn next_slot(&self) -> Slot {
+    pub(super) fn next_slot(&self) -> Slot {
         match self.vacant {
             NONE => self.records.len() as Slot,
             vacant => vacant,
@@ -81,7 +82,7 @@ impl Slab {
     }
 
     /// Puts an entry into [`Slab::next_slot`], without a deadline and with version 1.
-    pub fn insert(&mut self, record: Record) {
+    pub(super) fn insert(&mut self, record: Record) {
         let slot = self.next_slot() as usize;
         if self.vacant == NONE {
             grow_gently(&mut self.records, 1);
@@ -98,7 +99,7 @@ impl Slab {
     }
 
     /// Makes a slot vacant. Its entry must not be in the wheel.
-    pub fn remove(&mut self, slot: Slot) {
+    pub(super) fn remove(&mut self, slot: Slot) {
         self.records[slot as usize] = self.vacant;
         self.vacant = slot;
         bits::clear(&mut self.occupied, slot as usize);
@@ -109,29 +110,29 @@ impl Slab {
 
     /// The record of an occupied slot.
     #[inline]
-    pub fn record(&self, slot: Slot) -> Record {
+    pub(super) fn record(&self, slot: Slot) -> Record {
         Record(self.records[slot as usize])
     }
 
     /// Sets the record of an occupied slot.
-    pub fn set_record(&mut self, slot: Slot, record: Record) {
+    pub(super) fn set_record(&mut self, slot: Slot, record: Record) {
         self.records[slot as usize] = record.0;
     }
 
     /// When the entry expires; `None`: never.
     #[inline]
-    pub fn deadline(&self, slot: Slot) -> Option<Instant> {
+    pub(super) fn deadline(&self, slot: Slot) -> Option<Instant> {
         self.timers.get(slot as usize)?.deadline()
     }
 
     /// The deadline and the position in the wheel's bucket, for an entry that is in the wheel.
-    pub fn timer(&self, slot: Slot) -> Option<(Instant, u32)> {
+    pub(super) fn timer(&self, slot: Slot) -> Option<(Instant, u32)> {
         let timer = self.timers.get(slot as usize)?;
         Some((timer.deadline()?, timer.position))
     }
 
     /// Notes that the wheel holds the entry, at `position` of the bucket for `deadline`.
-    pub fn set_timer(&mut self, slot: Slot, deadline: Instant, position: u32) {
+    pub(super) fn set_timer(&mut self, slot: Slot, deadline: Instant, position: u32) {
         let nanos = deadline.as_nanos();
         *cell(&mut self.timers, slot, Timer::NONE) = Timer {
             deadline_low: nanos as u32,
@@ -141,7 +142,7 @@ impl Slab {
     }
 
     /// Notes that the wheel no longer holds the entry, which has no deadline from now on.
-    pub fn clear_timer(&mut self, slot: Slot) {
+    pub(super) fn clear_timer(&mut self, slot: Slot) {
         if let Some(timer) = self.timers.get_mut(slot as usize) {
             *timer = Timer::NONE;
         }
@@ -149,13 +150,13 @@ impl Slab {
 
     /// The entry's version.
     #[inline]
-    pub fn version(&self, slot: Slot) -> u64 {
+    pub(super) fn version(&self, slot: Slot) -> u64 {
         self.version_state(slot) >> 1
     }
 
     /// Whether the entry's version is settled.
     #[inline]
-    pub fn is_settled(&self, slot: Slot) -> bool {
+    pub(super) fn is_settled(&self, slot: Slot) -> bool {
         self.version_state(slot) & SETTLED != 0
     }
 
@@ -167,22 +168,22 @@ impl Slab {
     }
 
     /// Gives an entry a version, which is not settled.
-    pub fn set_version(&mut self, slot: Slot, version: u64) {
+    pub(super) fn set_version(&mut self, slot: Slot, version: u64) {
         *cell(&mut self.versions, slot, FIRST_VERSION) = version << 1;
     }
 
     /// Marks the entry's version as settled.
-    pub fn settle(&mut self, slot: Slot) {
+    pub(super) fn settle(&mut self, slot: Slot) {
         *cell(&mut self.versions, slot, FIRST_VERSION) |= SETTLED;
     }
 
     /// Whether the column of versions is in use.
-    pub fn has_versions(&self) -> bool {
+    pub(super) fn has_versions(&self) -> bool {
         !self.versions.is_empty()
     }
 
     /// The first occupied slot from `slot` on.
-    pub fn occupied_from(&self, slot: Slot) -> Option<Slot> {
+    pub(super) fn occupied_from(&self, slot: Slot) -> Option<Slot> {
         let first_word = slot as usize / 64;
         let rest = bits::ones(self.occupied.get(first_word..)?);
         let mut slots = rest.map(|bit| (first_word * 64 + bit) as Slot);
@@ -190,7 +191,7 @@ impl Slab {
     }
 
     /// The occupied slots, ascending.
-    pub fn occupied(&self) -> impl Iterator<Item = Slot> + '_ {
+    pub(super) fn occupied(&self) -> impl Iterator<Item = Slot> + '_ {
         bits::ones(&self.occupied).map(|slot| slot as Slot)
     }
 }

@@ -30,7 +30,7 @@ const BUCKETS: usize = 1 << DIGIT_BITS;
 /// 8 digits of 6 bits hold the 44 bits of a tick.
 const LEVELS: usize = 8;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Level {
     /// Empty until the level is first used, then 64 buckets.
     buckets: Vec<BucketSlots>,
@@ -38,9 +38,9 @@ struct Level {
     occupied: u64,
 }
 
-/// See the module's docs.
-#[derive(Default)]
-pub struct Wheel {
+/// The slots that have a deadline, by when they are due. Inserting and cancelling are O(1).
+#[derive(Clone, Default)]
+pub(super) struct Wheel {
     levels: [Level; LEVELS],
     /// The present tick. Every slot is in the bucket of this tick or of a later one.
     tick: u64,
@@ -65,7 +65,7 @@ fn digit(tick: u64, level: usize) -> usize {
 
 impl Wheel {
     /// An empty wheel whose present tick is that of `now`.
-    pub fn starting_at(now: Instant) -> Self {
+    pub(super) fn starting_at(now: Instant) -> Self {
         Self {
             tick: tick_of(now),
             ..Self::default()
@@ -73,18 +73,18 @@ impl Wheel {
     }
 
     /// The start of the present tick.
-    pub fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         Instant::from_nanos(self.tick << TICK_BITS)
     }
 
     /// An instant at or before the earliest deadline; `None` if nothing is scheduled.
     #[inline]
-    pub fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.next
     }
 
     /// Schedules a slot that is not scheduled, after all others with the same deadline.
-    pub fn insert(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
+    pub(super) fn insert(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
         self.file(slot, deadline, slab);
         self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
     }
@@ -105,7 +105,7 @@ impl Wheel {
     }
 
     /// Removes a slot and its deadline, if it has one.
-    pub fn cancel(&mut self, slot: Slot, slab: &mut Slab) {
+    pub(super) fn cancel(&mut self, slot: Slot, slab: &mut Slab) {
         let Some((deadline, position)) = slab.timer(slot) else {
             return;
         };
@@ -125,7 +125,12 @@ impl Wheel {
     /// Moves the present to `now`. Slots with a deadline at or before it leave the wheel and are
     /// appended to `due`, by deadline, and by order of scheduling where deadlines are equal. The
     /// present tick never goes back, even if `now` does.
-    pub fn advance(&mut self, now: Instant, slab: &mut Slab, due: &mut VecDeque<(Instant, Slot)>) {
+    pub(super) fn advance(
+        &mut self,
+        now: Instant,
+        slab: &mut Slab,
+        due: &mut VecDeque<(Instant, Slot)>,
+    ) {
         if self.next.is_none_or(|next| next > now) {
             return;
         }
@@ -196,14 +201,14 @@ impl Wheel {
 
     /// Slots in memory, those included that were cancelled and not yet dropped.
     #[cfg(test)]
-    pub fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         let buckets = self.levels.iter().flat_map(|level| &level.buckets);
         buckets.map(BucketSlots::held).sum()
     }
 
     /// Recounts: every occupied slot with a deadline is in its bucket, once, and nothing else is.
     #[cfg(test)]
-    pub fn validate(&self, slab: &Slab, slots: &[Slot]) {
+    pub(super) fn validate(&self, slab: &Slab, slots: &[Slot]) {
         let mut scheduled = 0;
         for &slot in slots {
             let Some((deadline, position)) = slab.timer(slot) else {

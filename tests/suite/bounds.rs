@@ -115,10 +115,7 @@ fn a_full_disk_ends_the_wait_for_input() {
 
 #[test]
 fn no_time_to_wait_for_others_is_refused() {
-    let config = Config {
-        timeout: Duration::ZERO,
-        ..Config::default()
-    };
+    let config = Config::new().timeout(Duration::ZERO);
     let refused = Cluster::new(config).err();
     assert_eq!(refused, Some(ConfigError::Time { name: "timeout" }));
     let output = run(&["--timeout", "0"], b"");
@@ -169,14 +166,11 @@ fn requests_over_the_bound_are_refused_at_submit() {
 
 /// Three copies, of which two must agree. Node 0 has missed the delete of "apple".
 fn missed_delete() -> Cluster {
-    let config = Config {
-        replicas: 3,
-        write_quorum: 2,
-        read_quorum: 2,
-        // So that the order of the tombstones stays that of the deletes.
-        grace: Duration::from_hours(24),
-        ..Config::default()
-    };
+    // A grace time so long that the order of the tombstones stays that of the deletes.
+    let config = Config::new()
+        .quorums(2, 2)
+        .replicas(3)
+        .grace(Duration::from_hours(24));
     let mut cluster = Cluster::new(config).expect("a cluster");
     for key in [&b"apple"[..], b"fig"] {
         let put = cluster.put(at(0), key, b"red", None);

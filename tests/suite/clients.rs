@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shardlab::cache::{Cache, Error};
 use shardlab::checker::Promise;
+use shardlab::cluster::Restart;
 use shardlab::cluster::{Disorder, Status, Ticket};
 use shardlab::config::Capacity;
 use shardlab::eviction::Eviction;
@@ -12,7 +13,7 @@ use shardlab::history;
 use shardlab::id::NodeId;
 use shardlab::operation::{CountError, Outcome, PutError, Refusal};
 use shardlab::placement::PlacementKind;
-use shardlab::replica::{Message, Restart};
+use shardlab::replica::Message;
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
@@ -191,11 +192,7 @@ fn a_history_begins_with_what_is_there_and_that_takes_no_room_from_requests() {
 
 #[test]
 fn the_rough_size_is_exact_as_long_as_there_is_little() {
-    let config = Config {
-        nodes: 3,
-        replicas: 2,
-        ..Config::default()
-    };
+    let config = Config::new().nodes(3).replicas(2);
     let mut cluster = Cluster::new(config).expect("a cluster");
     cluster.crash(at(0), NodeId(1)).expect("it runs");
     let (mut keys, mut copies) = (0, 0);
@@ -224,13 +221,7 @@ fn what_is_promised_is_what_the_quorums_have_in_common() {
     for n in 1..=5 {
         let replicas = n as usize;
         for (w, r) in (1..=replicas).flat_map(|w| (1..=replicas).map(move |r| (w, r))) {
-            let config = Config {
-                nodes: 5,
-                replicas,
-                write_quorum: w,
-                read_quorum: r,
-                ..Config::default()
-            };
+            let config = Config::new().quorums(w, r).nodes(5).replicas(replicas);
             let mut cluster = Cluster::new(config).expect("a cluster");
             let expected = match () {
                 () if !meet(n, w, r) => Promise::NoExpiredRead,
@@ -259,18 +250,15 @@ fn what_is_promised_is_what_the_quorums_have_in_common() {
 #[test]
 fn a_crash_weakens_the_promise_where_it_may_lose_something() {
     let promise = |replicas, quorum, entries, crashes: u32| {
-        let config = Config {
-            nodes: 5,
-            replicas,
-            write_quorum: quorum,
-            read_quorum: quorum,
-            eviction: Eviction::None,
-            capacity: Capacity {
+        let config = Config::new()
+            .quorums(quorum, quorum)
+            .nodes(5)
+            .replicas(replicas)
+            .eviction(Eviction::None)
+            .capacity(Capacity {
                 entries,
                 bytes: None,
-            },
-            ..Config::default()
-        };
+            });
         let mut cluster = Cluster::new(config).expect("a cluster");
         for node in 0..crashes {
             cluster.crash(at(0), NodeId(node)).expect("it runs");

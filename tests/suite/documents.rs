@@ -6,7 +6,6 @@ use std::path::Path;
 use shardlab::eviction::Eviction;
 use shardlab::language::catalog::commands;
 use shardlab::placement::PlacementKind;
-use shardlab::render::command_table;
 
 use super::recording::{difference, replay};
 use super::{run, text};
@@ -33,15 +32,6 @@ fn the_transcripts_in_the_readme_are_what_the_program_prints() {
         let now = replay(&transcript);
         assert!(now == transcript, "{}", difference(&transcript, &now));
     }
-}
-
-#[test]
-fn the_command_table_in_the_readme_is_the_catalog() {
-    let table = command_table();
-    assert!(
-        readme().contains(&table),
-        "the README should have this table:\n{table}"
-    );
 }
 
 #[test]

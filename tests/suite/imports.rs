@@ -7,11 +7,11 @@ use super::source::Source;
 /// Which files of one folder import which others of it. A folder counts as one file of the folder
 /// above. `mod.rs` is left out: it declares the others, and they name its types.
 #[derive(Default)]
-pub struct Imports(BTreeMap<String, Files>);
+pub(crate) struct Imports(BTreeMap<String, Files>);
 
 impl Imports {
     /// The imports between these files.
-    pub fn of(sources: &[Source]) -> Self {
+    pub(crate) fn of(sources: &[Source]) -> Self {
         let modules = Modules::of(sources);
         let mut imports = Self::default();
         for source in sources {
@@ -35,14 +35,14 @@ impl Imports {
     }
 
     /// Whether a file of this folder imports another one of it.
-    pub fn has(&self, folder: &str, from: &str, to: &str) -> bool {
+    pub(crate) fn has(&self, folder: &str, from: &str, to: &str) -> bool {
         let targets = self.0.get(folder).and_then(|folder| folder.get(from));
         targets.is_some_and(|targets| targets.contains(to))
     }
 
     /// The files that import each other in a circle: each folder with all files of one circle, or
     /// of several that share files.
-    pub fn circles(&self) -> Vec<(&str, Vec<&str>)> {
+    pub(crate) fn circles(&self) -> Vec<(&str, Vec<&str>)> {
         let folders = self.0.iter();
         let circles = folders.flat_map(|(folder, files)| {
             let circles = circles_among(files).into_iter();

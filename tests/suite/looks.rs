@@ -13,7 +13,7 @@ use shardlab::eviction::Eviction;
 use shardlab::id::NodeId;
 use shardlab::language::{Action, Script, parse};
 use shardlab::placement::PlacementKind;
-use shardlab::render::{self, Format, LineOutcome, Style};
+use shardlab::render::{self, CommandLine, Format, LineOutcome, Style};
 use shardlab::rng::Rng;
 use shardlab::session::{LocalSession, Notice, Observer};
 use shardlab::time::VirtualClock;
@@ -26,6 +26,13 @@ const LOOKS: &[&str] = &[
     "NODES",
     "STATS",
     "STATS 0",
+    "INSPECT k1",
+    "INSPECT k2",
+    "PLAN JOIN",
+    "PLAN LEAVE 0",
+    "PLAN PLACEMENT slots",
+    "PLAN REPLICAS 2",
+    "CAPACITY NODE 0",
     "EVENTS",
     "HOT",
     "RING",
@@ -63,26 +70,17 @@ fn config(rng: &mut Rng, seed: u64) -> Config {
     let eviction = Eviction::ALL[any(Eviction::ALL.len())];
     let capacity = match rng.below(4) {
         0 => Capacity::default(),
-        1 => Capacity {
-            entries: None,
-            bytes: Some(60 + rng.below(400)),
-        },
-        _ => Capacity {
-            entries: Some(1 + rng.below(6)),
-            bytes: None,
-        },
+        1 => Capacity::bytes(60 + rng.below(400)),
+        _ => Capacity::entries(1 + rng.below(6)),
     };
-    Config {
-        nodes,
-        placement,
-        replicas,
-        write_quorum,
-        read_quorum,
-        eviction,
-        capacity,
-        seed,
-        ..Config::default()
-    }
+    Config::new()
+        .nodes(nodes)
+        .placement(placement)
+        .replicas(replicas)
+        .quorums(write_quorum, read_quorum)
+        .eviction(eviction)
+        .capacity(capacity)
+        .seed(seed)
 }
 
 fn key(rng: &mut Rng) -> String {
@@ -243,8 +241,7 @@ impl Run {
         };
         let mut text = Vec::new();
         let outcome = LineOutcome {
-            command: None,
-            line: 0,
+            line: CommandLine::default(),
             result: result.as_ref(),
         };
         render::outcome(Format::Json, Style::default(), outcome, &mut text);

@@ -5,6 +5,7 @@ mod clients;
 mod documents;
 mod eviction;
 mod faults;
+mod forks;
 mod imports;
 mod layers;
 mod looks;
@@ -23,6 +24,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use recording::shardlab;
+// So that traces.rs, a module of the library, finds it here too.
+use shardlab::rng;
 
 /// Runs the program to its end, with this on its standard input.
 fn run(arguments: &[&str], input: &[u8]) -> Output {

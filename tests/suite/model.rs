@@ -13,14 +13,14 @@ use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
 /// A cache that is obviously right: one sorted map, searched from end to end.
-pub struct Model {
+pub(crate) struct Model {
     nodes: u32,
     pub rows: BTreeMap<Vec<u8>, Row>,
     writes: u64,
     log: EventLog,
 }
 
-pub struct Row {
+pub(crate) struct Row {
     pub value: Vec<u8>,
     pub deadline: Option<Instant>,
     /// When the deadline was set, in writes.
@@ -28,7 +28,7 @@ pub struct Row {
 }
 
 impl Model {
-    pub fn new(nodes: u32) -> Self {
+    pub(crate) fn new(nodes: u32) -> Self {
         Self {
             nodes,
             rows: BTreeMap::new(),
@@ -49,7 +49,7 @@ impl Model {
             .is_some()
     }
 
-    pub fn tick(&mut self, now: Instant) {
+    pub(crate) fn tick(&mut self, now: Instant) {
         let rows = self.rows.iter();
         let due = rows.filter(|(_, row)| row.deadline.is_some_and(|deadline| deadline <= now));
         let mut due: Vec<_> = due
@@ -58,13 +58,9 @@ impl Model {
         due.sort_unstable();
         for (deadline, node, _, key) in due {
             self.rows.remove(&key);
-            self.log.record(|| Event {
-                at: deadline.expect("only what has one is due"),
-                node: Some(node),
-                kind: EventKind::Expired,
-                key: key.into(),
-                deadline,
-            });
+            let at = deadline.expect("only what has one is due");
+            let event = || Event::of_key(at, node, EventKind::Expired, &key, deadline);
+            self.log.record(event);
         }
     }
 
@@ -72,7 +68,7 @@ impl Model {
         self.rows.values().filter_map(|row| row.deadline).min()
     }
 
-    pub fn events(&self) -> &EventLog {
+    pub(crate) fn events(&self) -> &EventLog {
         &self.log
     }
 }
@@ -111,7 +107,7 @@ impl Cache for Model {
 }
 
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     Put(u8, u8, Option<u64>),
     Get(u8),
     Delete(u8),
@@ -131,7 +127,7 @@ fn nanos() -> impl Strategy<Value = u64> {
     ]
 }
 
-pub fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let key = 0..20_u8;
     prop_oneof![
         5 => (key.clone(), any::<u8>(), prop::option::of(nanos()))
@@ -154,12 +150,12 @@ fn name(key: u8) -> Vec<u8> {
 }
 
 /// The events of a log, for comparison with those of another.
-pub fn told(log: &EventLog) -> Vec<&Event> {
+pub(crate) fn told(log: &EventLog) -> Vec<&Event> {
     log.iter().collect()
 }
 
 /// Does the same on both sides, and compares what they say.
-pub fn apply(step: &Step, now: &mut Instant, cluster: &mut Cluster, model: &mut Model) {
+pub(crate) fn apply(step: &Step, now: &mut Instant, cluster: &mut Cluster, model: &mut Model) {
     let at = *now;
     match *step {
         Step::Put(key, value, ttl) => {
@@ -217,7 +213,7 @@ proptest! {
 
     #[test]
     fn a_cluster_does_what_the_model_does(nodes in 1..6_u32, steps in prop::collection::vec(step(), 1..200)) {
-        let config = Config { nodes, ..Config::default() };
+        let config = Config::new().nodes(nodes);
         compare(&mut Cluster::new(config).expect("a cluster"), &steps);
     }
 
@@ -274,10 +270,7 @@ fn an_expiry_carries_its_deadline_however_late_it_is_noticed() {
 
 #[test]
 fn a_million_keys_that_expire_are_each_told_once_and_in_order() {
-    let config = Config {
-        event_log: 1_000_000,
-        ..Config::default()
-    };
+    let config = Config::new().event_log(1_000_000);
     let mut cluster = Cluster::new(config).expect("a cluster");
     for n in 0..1_000_000_u64 {
         let deadline = Instant::from_millis(1 + n * 7919 % 60_000);

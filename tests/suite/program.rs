@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{feed, run, shardlab, text};
@@ -124,8 +124,78 @@ fn help_starts_with_examples_and_the_demos_are_listed() {
     assert!(text(&help.stdout).starts_with("Examples:\n"));
     let demos = run(&["demo"], b"");
     let names = lines(&demos);
-    assert!(names[0].starts_with("sample-output  Three "), "{names:?}");
-    assert!(names[1].starts_with("availability   A crash "), "{names:?}");
+    assert!(names[0].starts_with("sample-output "), "{names:?}");
+    assert!(names[1].starts_with("availability "), "{names:?}");
+    assert!(
+        names.len() > 15 && names.iter().all(|it| it.len() <= 80),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_demo_that_comes_to_its_end_is_a_success_on_any_cluster() {
+    for nodes in ["3", "5", "40"] {
+        for placement in ["modulo", "ring", "jump"] {
+            let arguments = [
+                "demo",
+                "availability",
+                "--nodes",
+                nodes,
+                "--placement",
+                placement,
+            ];
+            let output = run(&arguments, b"");
+            assert_eq!(status(&output), Some(0), "{nodes} {placement}");
+            assert_eq!(
+                errors(&output).len(),
+                2,
+                "{nodes} {placement}: two are refused"
+            );
+            let checks = ["linearizable: 6 ", "no expired read: 9 "];
+            let found = |check: &&str| lines(&output).iter().any(|line| line.starts_with(check));
+            assert!(
+                checks.iter().all(found),
+                "{nodes} {placement}: {}",
+                text(&output.stdout)
+            );
+        }
+    }
+    let few = run(&["demo", "availability", "--nodes", "2"], b"");
+    assert_eq!(status(&few), Some(2));
+    assert_eq!(
+        errors(&few),
+        ["error: the demo availability needs at least 3 nodes"]
+    );
+    // The user's options replace those of the demo.
+    let more = run(&["--replicas", "1", "demo", "lost-at-failover"], b"");
+    assert!(text(&more.stdout).contains("apple -> node 2 "), "{more:?}");
+}
+
+#[test]
+fn a_script_can_come_through_a_pipe_with_a_name() {
+    let output = run(&["run", "/dev/stdin"], b"ECHO one\nGTE\nECHO two");
+    assert_eq!(lines(&output), ["one", "two"]);
+    assert_eq!(
+        errors(&output),
+        ["/dev/stdin:2: error: unknown command GTE; did you mean GET?"]
+    );
+    let mut shell = Command::new("bash");
+    let program = env!("CARGO_BIN_EXE_shardlab");
+    shell.args([
+        "-c",
+        "\"$0\" run <(echo ECHO one; echo QUIT) <(echo ECHO two)",
+        program,
+    ]);
+    assert_eq!(lines(&feed(shell, b"")), ["one"]);
+}
+
+#[test]
+fn source_knows_the_home_folder() {
+    let home = tempfile::TempDir::new().expect("a folder");
+    fs::write(home.path().join("x.cache"), "ECHO at home").expect("written");
+    let mut program = shardlab(&["-c", "SOURCE ~/x.cache"]);
+    program.env("HOME", home.path());
+    assert_eq!(lines(&feed(program, b"")), ["at home"]);
 }
 
 #[test]
@@ -250,9 +320,7 @@ fn an_interrupt_ends_a_batch_with_130_and_keeps_what_was_printed() {
         assert_eq!(line, "before\n");
         let drain = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let pid = child.id().to_string();
-        let killed = std::process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status();
+        let killed = Command::new("kill").args(["-INT", &pid]).status();
         assert!(killed.expect("kill").success());
         assert_eq!(child.wait().expect("an end").code(), Some(130), "{script}");
         drain.join().expect("drained").expect("read");
@@ -405,7 +473,7 @@ fn json_answers_each_command_with_one_object() {
         .iter()
         .filter_map(|object| object["line"].as_u64())
         .collect();
-    assert_eq!(replies, [1, 4, 5, 6, 7, 8, 8, 8, 9, 9, 10, 11]);
+    assert_eq!(replies, [1, 4, 5, 6, 7, 8, 9, 10, 11]);
     let events = objects
         .iter()
         .filter(|object| object.get("event").is_some());
@@ -587,5 +655,139 @@ fn whatever_is_typed_the_program_answers_and_goes_on() {
                 "FUZZ_SEED={seed}: {line}"
             );
         }
+    }
+}
+
+#[test]
+fn c_takes_several_lines_and_a_byte_order_mark() {
+    let commands = [
+        "-c",
+        "\u{feff}PUT a 1\r\nGET a\n\nGTE a",
+        "-c",
+        "",
+        "-c",
+        "PUT b",
+    ];
+    let output = run(&commands, b"");
+    assert_eq!(lines(&output), ["a -> 1"]);
+    assert_eq!(
+        text(&output.stderr),
+        "-c:4: error: unknown command GTE; did you mean GET?\n\
+         -c:6: error: value is missing; usage: PUT key value [ttl]\n"
+    );
+    let marked = run(&["-c", "PUT a 1", "-c", "\u{feff}GET a"], b"");
+    assert_eq!(lines(&marked), ["a -> 1"]);
+    let quit = run(&["-c", "ECHO a\nQUIT\nECHO b", "-c", "ECHO c"], b"");
+    assert_eq!(lines(&quit), ["a"]);
+    let bail = run(&["--bail", "-c", "GTE\nECHO b", "-c", "ECHO c"], b"");
+    assert_eq!((text(&bail.stdout), status(&bail)), ("", Some(1)));
+}
+
+#[test]
+fn an_option_error_names_the_option_and_what_it_accepts() {
+    for (arguments, parts) in [
+        (
+            &["--clock", "lunar"][..],
+            &["'--clock <CLOCK>'", "real, virtual"][..],
+        ),
+        (
+            &["--placement", "star"],
+            &["'--placement <PLACEMENT>'", "modulo, ring, ketama"],
+        ),
+        (
+            &["--eviction", "belady"],
+            &["'--eviction <POLICY>'", "none, random, fifo"],
+        ),
+        (
+            &["--format", "xml"],
+            &["'--format <FORMAT>'", "plain, table, json"],
+        ),
+        (
+            &["--color", "some"],
+            &["'--color <WHEN>'", "auto, always, never"],
+        ),
+        (&["--replicas", "17"], &["'--replicas <1..16>'", "1..=16"]),
+        (
+            &["--replicas", "4"],
+            &["--replicas: a key has 1 to 16 replicas", "nodes (3)"],
+        ),
+        (
+            &["--write-quorum", "2"],
+            &["--write-quorum: a quorum lies between 1 and"],
+        ),
+        (
+            &["--read-quorum", "2"],
+            &["--read-quorum: a quorum lies between 1 and"],
+        ),
+        (
+            &["simulate", "--nodes", "2", "--replicas", "3"],
+            &["--replicas: a key has"],
+        ),
+        (
+            &["--max-memory", "much"],
+            &["'--max-memory <BYTES>'", "64MiB"],
+        ),
+        (&["--timeout", "0"], &["'--timeout <TIME>'", "1500ms"]),
+        (
+            &["simulate", "--nemesis", "mild"],
+            &["'--nemesis <NEMESIS>'", "light, heavy, swarm, off"],
+        ),
+    ] {
+        let output = run(arguments, b"");
+        let error = text(&output.stderr);
+        assert_eq!((status(&output), text(&output.stdout)), (Some(2), ""));
+        for part in parts {
+            assert!(error.contains(part), "{arguments:?}: {part} in {error}");
+        }
+    }
+}
+
+#[test]
+fn help_shows_the_values_of_options_and_of_simulate_only_its_own() {
+    let help = run(&["--help"], b"");
+    let words: Vec<&str> = text(&help.stdout).split_whitespace().collect();
+    for values in [
+        "real, virtual",
+        "plain, table, json",
+        "auto, always, never",
+        "w-tinylfu",
+    ] {
+        assert!(words.join(" ").contains(values), "{values}");
+    }
+    let help = run(&["simulate", "--help"], b"");
+    let help = text(&help.stdout);
+    for option in ["--nodes", "--replicas", "--format", "--nemesis", "--seed "] {
+        assert!(help.contains(option), "{option}");
+    }
+    for option in [
+        "--color",
+        "--echo",
+        "--clock",
+        "--quiet",
+        "--bail",
+        "--no-history",
+    ] {
+        assert!(!help.contains(option), "{option} in {help}");
+    }
+    let run_help = run(&["run", "--help"], b"");
+    assert!(text(&run_help.stdout).contains("--echo"));
+    // They are still accepted, wherever they stand.
+    let quiet = run(
+        &["--quiet", "simulate", "--seeds", "1", "--color", "never"],
+        b"",
+    );
+    assert_eq!(status(&quiet), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_fails() {
+    for arguments in [&["--help"][..], &["--version"], &["simulate", "--help"]] {
+        let full = fs::File::create("/dev/full").expect("a device");
+        let mut program = shardlab(arguments);
+        let output = program.stdout(full).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1));
+        let error = "error: cannot write the output: no storage space\n";
+        assert_eq!(text(&output.stderr), error);
     }
 }

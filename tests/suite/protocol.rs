@@ -1,6 +1,7 @@
 //! Bugs of the protocol that the simulation has found, one scenario each.
 
 use shardlab::cache::Cache;
+use shardlab::cluster::Restart;
 use shardlab::cluster::Status;
 use shardlab::event::EventLog;
 use shardlab::eviction::{Eviction, Lru};
@@ -9,7 +10,6 @@ use shardlab::network::Percent;
 use shardlab::node::Node;
 use shardlab::operation::Outcome;
 use shardlab::placement::PlacementKind;
-use shardlab::replica::Restart;
 use shardlab::{Cluster, Config};
 use std::time::Duration;
 
@@ -140,10 +140,7 @@ fn an_expiry_under_way_does_not_revive_what_has_expired() {
 
 #[test]
 fn a_condition_checked_before_a_delete_does_not_bring_the_only_copy_back() {
-    let config = Config {
-        nodes: 5,
-        ..Config::default()
-    };
+    let config = Config::new().nodes(5);
     let mut cluster = Cluster::new(config).expect("a cluster");
     let owner = cluster.owner(b"apple");
     let other = cluster.node_ids().find(|node| *node != owner);
@@ -162,14 +159,11 @@ fn a_condition_checked_before_a_delete_does_not_bring_the_only_copy_back() {
 
 #[test]
 fn records_for_a_life_that_is_over_bring_nothing_back() {
-    let config = Config {
-        nodes: 3,
-        replicas: 3,
-        write_quorum: 2,
-        read_quorum: 2,
-        grace: Duration::from_millis(50),
-        ..Config::default()
-    };
+    let config = Config::new()
+        .quorums(2, 2)
+        .nodes(3)
+        .replicas(3)
+        .grace(Duration::from_millis(50));
     let mut cluster = Cluster::new(config).expect("a cluster");
     let [zero, one, two] = [0, 1, 2].map(NodeId);
     cluster

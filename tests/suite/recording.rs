@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The program, with a clean environment.
-pub fn shardlab(arguments: &[&str]) -> Command {
+pub(crate) fn shardlab(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlab"));
     command.args(arguments);
     for name in ["NO_COLOR", "CLICOLOR_FORCE", "TERM", "LC_ALL"] {
@@ -19,12 +19,12 @@ pub fn shardlab(arguments: &[&str]) -> Command {
 }
 
 /// The folder with the scripts. They run in it.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts")
 }
 
 /// Runs a recorded script again, and returns it with its present output.
-pub fn replay(recorded: &str) -> String {
+pub(crate) fn replay(recorded: &str) -> String {
     let is_input = |line: &&str| line.starts_with("> ") || *line == ">";
     let header: Vec<&str> = recorded
         .lines()
@@ -58,7 +58,7 @@ pub fn replay(recorded: &str) -> String {
 }
 
 /// Runs a program, and returns both streams of its output as one, in the order of the writes.
-pub fn merged(mut program: Command, input: &[u8]) -> String {
+pub(crate) fn merged(mut program: Command, input: &[u8]) -> String {
     let file = tempfile::tempfile().expect("a file");
     let clone = || file.try_clone().expect("another handle");
     program.stdout(clone()).stderr(clone());
@@ -76,7 +76,7 @@ pub fn merged(mut program: Command, input: &[u8]) -> String {
 }
 
 /// The first lines that differ.
-pub fn difference(recorded: &str, now: &str) -> String {
+pub(crate) fn difference(recorded: &str, now: &str) -> String {
     let mut pairs = (1..).zip(recorded.lines().zip(now.lines()));
     match pairs.find(|(_, (recorded, now))| recorded != now) {
         Some((line, (recorded, now))) => format!("  {line} was: {recorded}\n  {line} is:  {now}"),

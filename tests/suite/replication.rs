@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use shardlab::cache::{Cache, Error};
+use shardlab::cluster::Restart;
 use shardlab::cluster::{MoveError, Status};
 use shardlab::config::Capacity;
 use shardlab::event::EventKind;
 use shardlab::id::NodeId;
 use shardlab::operation::{Outcome, Refusal};
 use shardlab::placement::PlacementKind;
-use shardlab::replica::Restart;
 use shardlab::rng::Rng;
 use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
@@ -19,13 +19,10 @@ use super::model::{Model, apply, step, told};
 use super::story::{Action, add, ask, at, hit, is_short, put, wait};
 
 fn cluster(write_quorum: usize, read_quorum: usize) -> Cluster {
-    let config = Config {
-        nodes: 3,
-        replicas: 3,
-        write_quorum,
-        read_quorum,
-        ..Config::default()
-    };
+    let config = Config::new()
+        .quorums(write_quorum, read_quorum)
+        .nodes(3)
+        .replicas(3);
     Cluster::new(config).expect("a cluster")
 }
 
@@ -164,11 +161,7 @@ fn conditions_count_and_deadlines_are_the_same_everywhere() {
 }
 
 fn full(nodes: u32, replicas: usize, keys: u32) -> Cluster {
-    let config = Config {
-        nodes,
-        replicas,
-        ..Config::default()
-    };
+    let config = Config::new().nodes(nodes).replicas(replicas);
     let mut cluster = Cluster::new(config).expect("a cluster");
     for n in 0..keys {
         let put = cluster.put(at(0), &key(n), b"value", Some(at(60_000)));
@@ -289,14 +282,7 @@ proptest! {
         quorums in (0..3_usize, 0..3_usize),
         steps in prop::collection::vec(step(), 1..150),
     ) {
-        let config = Config {
-            nodes: 4,
-            replicas,
-            write_quorum: 1 + quorums.0 % replicas,
-            read_quorum: 1 + quorums.1 % replicas,
-            grace: Duration::from_secs(2),
-            ..Config::default()
-        };
+        let config = Config::new().quorums(1 + quorums.0 % replicas, 1 + quorums.1 % replicas).nodes(4).replicas(replicas).grace(Duration::from_secs(2));
         let mut short = Cluster::new(config).expect("a cluster");
         let mut long = Cluster::new(config).expect("a cluster");
         long.start_trace();
@@ -315,17 +301,11 @@ proptest! {
 #[test]
 fn full_nodes_evict_the_same_on_the_short_way_and_the_long_way() {
     for (write_quorum, read_quorum) in [(1, 1), (2, 2), (3, 1)] {
-        let config = Config {
-            nodes: 4,
-            replicas: 3,
-            write_quorum,
-            read_quorum,
-            capacity: Capacity {
-                entries: Some(4),
-                bytes: None,
-            },
-            ..Config::default()
-        };
+        let config = Config::new()
+            .quorums(write_quorum, read_quorum)
+            .nodes(4)
+            .replicas(3)
+            .capacity(Capacity::entries(4));
         let mut short = Cluster::new(config).expect("a cluster");
         let mut long = Cluster::new(config).expect("a cluster");
         long.start_trace();

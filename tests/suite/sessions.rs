@@ -7,6 +7,8 @@ use shardlab::Cluster;
 use shardlab::cache::Cache;
 use shardlab::config::{Capacity, Config};
 use shardlab::id::NodeId;
+use shardlab::language::{Action, parse};
+use shardlab::render::{self, CommandLine, Format, LineOutcome, Style};
 use shardlab::session::{LocalSession, Notice, Observer, Session};
 use shardlab::time::{Instant, VirtualClock};
 
@@ -187,15 +189,10 @@ fn requests_over_the_bound_are_refused_or_wait() {
 
 #[test]
 fn keys_copies_and_missing_copies_add_up() {
-    let config = Config {
-        replicas: 2,
-        capacity: Capacity {
-            entries: Some(700),
-            bytes: None,
-        },
-        eviction: shardlab::eviction::Eviction::None,
-        ..Config::default()
-    };
+    let config = Config::new()
+        .replicas(2)
+        .capacity(Capacity::entries(700))
+        .eviction(shardlab::eviction::Eviction::None);
     let mut cluster = Cluster::new(config).expect("a cluster");
     for n in 0..2000 {
         // Some are refused, and some get one copy only.
@@ -220,4 +217,49 @@ fn keys_copies_and_missing_copies_add_up() {
 fn held(cluster: &mut Cluster, node: u32) -> u64 {
     let keys = cluster.keys(Instant::START, Some(NodeId(node)), |_| true);
     keys.len() as u64
+}
+
+/// At a prompt HEAL says which faults it leaves; in a batch it is silent.
+#[test]
+fn heal_says_what_is_still_broken() {
+    let cluster = Cluster::new(Config::default()).expect("a cluster");
+    let mut local = LocalSession::new(cluster, Box::new(VirtualClock::default()));
+    let LocalSession { world, session } = &mut local;
+    let mut heal = |lines: &[&str]| {
+        let mut shown = Vec::new();
+        for line in lines {
+            let input = parse(line.as_bytes())
+                .expect("no error")
+                .expect("a command");
+            let Action::Command(command) = input.action else {
+                panic!("{line} is for a session");
+            };
+            let now = world.now();
+            let reply = session.execute(world, now, command, &mut Seen::default());
+            let reply = reply.expect("it is done");
+            let style = Style {
+                interactive: true,
+                ..Style::default()
+            };
+            let line = CommandLine {
+                command: Some(input.spec.name),
+                file: None,
+                line: 1,
+            };
+            let result = Ok(&reply);
+            shown.clear();
+            render::outcome(
+                Format::Plain,
+                style,
+                LineOutcome { line, result },
+                &mut shown,
+            );
+        }
+        String::from_utf8(shown).expect("text")
+    };
+    assert_eq!(heal(&["ISOLATE 1", "HEAL"]), "OK\n");
+    let left = heal(&["CRASH 0", "SKEW 2 -2s", "HEAL"]);
+    let expected = "OK; still in force: CRASH 0, SKEW 2 -2s (HEAL ALL repairs these, too)\n";
+    assert_eq!(left, expected);
+    assert_eq!(heal(&["HEAL ALL"]), "OK\n");
 }

@@ -2,8 +2,9 @@
 //! checks find them. A failure names its seed: `shardlab simulate --seed S --seeds 1` runs it again.
 
 use shardlab::cache::Cache;
+use shardlab::cluster::Restart;
+use shardlab::config::InjectedBug;
 use shardlab::nemesis::Nemesis;
-use shardlab::replica::{InjectedBug, Restart};
 use shardlab::simulation::{
     Coverage, Failure, Options, Run, chosen, replay, run, script, shrink, transcript,
 };
@@ -229,13 +230,7 @@ fn given_times_and_capacities_are_those_of_every_run() {
 
 #[test]
 fn a_day_of_five_idle_nodes_takes_few_steps() {
-    let config = Config {
-        nodes: 5,
-        replicas: 3,
-        write_quorum: 2,
-        read_quorum: 2,
-        ..Config::default()
-    };
+    let config = Config::new().quorums(2, 2).nodes(5).replicas(3);
     let mut cluster = Cluster::new(config).expect("a cluster");
     let put = cluster.put(
         Instant::START,

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// One file of the library.
-pub struct Source {
+pub(crate) struct Source {
     /// The path of its module below the crate: `["store", "slab"]`.
     pub module: Vec<String>,
     /// Every path that it names, `use` trees expanded: `["super", "style", "Paint"]`.
@@ -18,7 +18,7 @@ pub struct Source {
 }
 
 /// Every file of the library but `lib.rs`, `main.rs` and tests, by module.
-pub fn sources() -> &'static [Source] {
+pub(crate) fn sources() -> &'static [Source] {
     static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
     SOURCES.get_or_init(read_sources)
 }
@@ -75,7 +75,7 @@ fn is_test(source: &Source, tests: &BTreeSet<Vec<String>>) -> bool {
 
 /// What a piece of source names.
 #[derive(Default)]
-pub struct Code {
+pub(crate) struct Code {
     pub paths: Vec<Vec<String>>,
     pub macros: BTreeSet<String>,
     /// The modules behind `#[cfg(test)]`.
@@ -84,7 +84,7 @@ pub struct Code {
 
 impl Code {
     /// Reads a whole file.
-    pub fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let tokens: TokenStream = text.parse().expect("Rust");
         let mut code = Self::default();
         code.read(tokens);

@@ -10,45 +10,39 @@ use shardlab::time::Instant;
 use shardlab::{Cluster, Config};
 
 /// What is done with "apple".
-pub type Action = Operation<&'static [u8]>;
+pub(crate) type Action = Operation<&'static [u8]>;
 
-pub fn at(millis: u64) -> Instant {
+pub(crate) fn at(millis: u64) -> Instant {
     Instant::from_millis(millis)
 }
 
-pub fn put(value: &'static [u8], deadline: Option<Instant>) -> Action {
+pub(crate) fn put(value: &'static [u8], deadline: Option<Instant>) -> Action {
     Action::Put { value, deadline }
 }
 
-pub fn add(value: &'static [u8], deadline: Option<Instant>) -> Action {
+pub(crate) fn add(value: &'static [u8], deadline: Option<Instant>) -> Action {
     Action::Add { value, deadline }
 }
 
 /// What a read returns that finds this value.
 #[expect(clippy::unnecessary_wraps, reason = "it is compared with results")]
-pub fn hit(value: &[u8]) -> Result<Option<Bytes>, Error> {
+pub(crate) fn hit(value: &[u8]) -> Result<Option<Bytes>, Error> {
     Ok(Some(value.into()))
 }
 
 /// What a write returns that a store has no room for.
-pub fn refused<T>(error: PutError) -> Result<T, Error> {
+pub(crate) fn refused<T>(error: PutError) -> Result<T, Error> {
     Err(error.into())
 }
 
 /// Whether too few owners answered, and nothing was done.
-pub fn is_short(outcome: &Outcome) -> bool {
+pub(crate) fn is_short(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Refused(Refusal::Quorum(_)))
 }
 
 /// Five nodes, of which three own "apple", in order, and one that does not; two are a quorum.
-pub fn five(change: impl FnOnce(&mut Config)) -> (Cluster, [NodeId; 4]) {
-    let mut config = Config {
-        nodes: 5,
-        replicas: 3,
-        write_quorum: 2,
-        read_quorum: 2,
-        ..Config::default()
-    };
+pub(crate) fn five(change: impl FnOnce(&mut Config)) -> (Cluster, [NodeId; 4]) {
+    let mut config = Config::new().quorums(2, 2).nodes(5).replicas(3);
     change(&mut config);
     let cluster = Cluster::new(config).expect("a cluster");
     let mut owners = Vec::new();
@@ -62,7 +56,7 @@ pub fn five(change: impl FnOnce(&mut Config)) -> (Cluster, [NodeId; 4]) {
 }
 
 /// Submits an operation on "apple".
-pub fn ask(
+pub(crate) fn ask(
     cluster: &mut Cluster,
     now: Instant,
     client: u32,
@@ -74,7 +68,7 @@ pub fn ask(
 }
 
 /// Lets time pass until this request has its outcome: when, from which node and which outcome.
-pub fn reply(
+pub(crate) fn reply(
     cluster: &mut Cluster,
     mut now: Instant,
     ticket: Ticket,
@@ -89,18 +83,18 @@ pub fn reply(
 }
 
 /// Does something with "apple", and lets time pass until there is an outcome.
-pub fn wait(cluster: &mut Cluster, now: Instant, action: Action) -> (Instant, Outcome) {
+pub(crate) fn wait(cluster: &mut Cluster, now: Instant, action: Action) -> (Instant, Outcome) {
     let ticket = ask(cluster, now, 0, None, action);
     let (now, _, outcome) = reply(cluster, now, ticket);
     (now, outcome)
 }
 
 /// The outcome that [`reply`] waits for.
-pub fn wait_for(cluster: &mut Cluster, now: Instant, ticket: Ticket) -> Outcome {
+pub(crate) fn wait_for(cluster: &mut Cluster, now: Instant, ticket: Ticket) -> Outcome {
     reply(cluster, now, ticket).2
 }
 
 /// A timeout for stories in which many are waited for.
-pub fn soon(config: &mut Config) {
+pub(crate) fn soon(config: &mut Config) {
     config.timeout = Duration::from_millis(100);
 }

@@ -40,7 +40,7 @@ impl Reads<'_> {
 
     /// Adds to `places` what their reads read from, so that none of them looks invented, and puts
     /// all in order.
-    pub fn close(&self, places: &mut Vec<usize>) {
+    pub(crate) fn close(&self, places: &mut Vec<usize>) {
         let wants = places
             .iter()
             .map(|&place| (place, wanted(&self.ops[place])));

@@ -5,7 +5,7 @@ use super::super::op::Op;
 use super::{Moment, Reads};
 
 /// The effects of forgotten calls on the reads after them.
-pub struct Leftovers {
+pub(crate) struct Leftovers {
     /// The values that a read may find without being stale, each with the latest deadline that it
     /// may have. [`Want::Some`]: any value.
     pub sources: Vec<(Want, u64)>,
@@ -17,7 +17,7 @@ pub struct Leftovers {
 
 impl Reads<'_> {
     /// What the operations that are forgotten leave to reads after the event `cut`.
-    pub fn leftovers(&self, cut: u64, is_forgotten: impl Fn(&Op) -> bool) -> Leftovers {
+    pub(crate) fn leftovers(&self, cut: u64, is_forgotten: impl Fn(&Op) -> bool) -> Leftovers {
         let moment = Moment::after(cut);
         let first = self.first_heir(moment, &is_forgotten);
         let mut leftovers = Leftovers {
@@ -42,7 +42,7 @@ impl Reads<'_> {
     }
 
     /// Whether a write was settled before the event `cut`.
-    pub fn is_settled(&self, place: usize, cut: u64) -> bool {
+    pub(crate) fn is_settled(&self, place: usize, cut: u64) -> bool {
         self.settled[place].0 <= cut
     }
 

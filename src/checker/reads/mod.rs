@@ -32,7 +32,7 @@
 mod findings;
 mod leftovers;
 
-pub use leftovers::Leftovers;
+pub(super) use leftovers::Leftovers;
 
 use super::facts::{Want, deadline, ends, gives_deadline, inherits, is_change, wanted, written};
 use super::op::{NEVER, Op};
@@ -41,7 +41,7 @@ use super::value::Value;
 
 /// The faults of a read, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Flaw {
+pub(super) enum Flaw {
     /// It has no source.
     Invented,
     /// All its sources had expired.
@@ -56,7 +56,7 @@ pub enum Flaw {
 
 /// A read that is wrong, and why: places of operations.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub(super) struct Finding {
     /// The fault.
     pub flaw: Flaw,
     /// The read, a source, and what makes it wrong.
@@ -125,7 +125,7 @@ impl Moment {
 }
 
 /// The operations on one key, prepared for questions about reads.
-pub struct Reads<'a> {
+pub(super) struct Reads<'a> {
     past: &'a Past,
     ops: &'a [Op],
     /// Places of writes, by value.
@@ -143,11 +143,11 @@ pub struct Reads<'a> {
 }
 
 /// It would have taken more steps than allowed.
-pub struct OutOfSteps;
+pub(super) struct OutOfSteps;
 
 impl<'a> Reads<'a> {
     /// Prepares the operations on one key, which are in order of invocation.
-    pub fn new(past: &'a Past, ops: &'a [Op]) -> Self {
+    pub(super) fn new(past: &'a Past, ops: &'a [Op]) -> Self {
         let mut reads = Self {
             past,
             ops,
@@ -176,7 +176,7 @@ impl<'a> Reads<'a> {
     ///
     /// # Errors
     /// If it takes more than so many steps, of one source each.
-    pub fn worst(&self, steps: u64) -> Result<Option<Finding>, OutOfSteps> {
+    pub(super) fn worst(&self, steps: u64) -> Result<Option<Finding>, OutOfSteps> {
         let (mut left, mut worst) = (steps, None);
         for (place, want) in self.wants() {
             let (flaw, cost) = self.judge(place, want);

@@ -47,10 +47,7 @@ impl Numbering for BySlotAndSize {
 }
 
 /// The nodes: entries in the store, and ghosts.
-pub trait Nodes: Default + Send {
-    /// Bytes for an entry in the store, and for a ghost, beside the links.
-    const BYTES: (usize, usize);
-
+pub trait Nodes: Clone + Default + Send {
     /// Makes a node for an entry: HIR, and not in the stack.
     fn make(&mut self, slot: Slot, key: u64) -> Place;
 
@@ -88,6 +85,7 @@ pub trait Nodes: Default + Send {
     fn validate(&self, entries: usize, ghosts: &[Place]);
 }
 
+#[derive(Clone)]
 struct Node {
     hash: u64,
     /// Means nothing for a ghost.
@@ -96,7 +94,7 @@ struct Node {
 }
 
 /// Nodes with their own numbers; ghosts are found by hash.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct HashedNodes {
     nodes: Vec<Node>,
     /// Places in `nodes` that are free.
@@ -116,8 +114,6 @@ impl HashedNodes {
 }
 
 impl Nodes for HashedNodes {
-    const BYTES: (usize, usize) = (size_of::<Node>() + 4, size_of::<Node>() + 9);
-
     fn make(&mut self, slot: Slot, hash: u64) -> Place {
         let state = State::default();
         let node = Node { hash, slot, state };
@@ -188,12 +184,10 @@ impl Nodes for HashedNodes {
 }
 
 /// Nodes with the numbers of their slots, which are never reused.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SlotNodes(Vec<State>);
 
 impl Nodes for SlotNodes {
-    const BYTES: (usize, usize) = (2, 2);
-
     fn make(&mut self, slot: Slot, _: u64) -> Place {
         grow_to(&mut self.0, slot, State::default());
         self.0[slot as usize] = State::default();
@@ -241,4 +235,3 @@ impl Nodes for SlotNodes {
         assert_eq!(self.0.iter().filter(is_ghost).count(), ghosts.len());
     }
 }
-

@@ -62,8 +62,27 @@ pub fn eviction<'a>(words: &mut Words<'a>) -> Parsed<'a> {
 }
 
 pub fn capacity<'a>(words: &mut Words<'a>) -> Parsed<'a> {
-    let bound = words.optional(bound)?;
-    Ok(Command::Capacity { bound }.into())
+    let has_bound = words.peek().is_some_and(|word| !word.is("NODE"));
+    let bound = has_bound.then(|| bound_of(words)).transpose()?;
+    let node = words.option("NODE", "n", node)?;
+    words.end()?;
+    Ok(Command::Capacity { bound, node }.into())
+}
+
+/// A bound, and after `none` the only one that is lifted.
+fn bound_of(words: &mut Words<'_>) -> Result<Bound, Error> {
+    let bound = bound(&words.word()?)?;
+    let lifted = match words.peek() {
+        Some(word) if word.is("ENTRIES") => Bound::AnyEntries,
+        Some(word) if word.is("BYTES") => Bound::AnyBytes,
+        _ => return Ok(bound),
+    };
+    let word = words.word()?;
+    if bound != Bound::None {
+        let fault = "ENTRIES and BYTES stand only after none";
+        return Err(words.spec.usage_error(fault).at(word.span()));
+    }
+    Ok(lifted)
 }
 
 /// A bare number counts entries, a number with a unit counts bytes.

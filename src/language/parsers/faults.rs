@@ -30,6 +30,14 @@ pub fn resume<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     Ok(Command::Resume { node }.into())
 }
 
+pub fn heal<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let all = words.next();
+    if let Some(word) = all.as_ref().filter(|word| !word.is("ALL")) {
+        return Err(word.error("expected ALL, or nothing"));
+    }
+    Ok(Command::Heal { all: all.is_some() }.into())
+}
+
 pub fn skew<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     let (node, nanos) = (node(&words.word()?)?, ahead(&words.word()?)?);
     Ok(Command::Skew { node, nanos }.into())

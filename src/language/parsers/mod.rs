@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod data;
 pub mod faults;
 pub mod links;
+pub mod planning;
 pub mod requests;
 pub mod script;
 pub mod seeing;

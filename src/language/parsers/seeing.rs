@@ -21,8 +21,16 @@ const DEFAULT_HISTORY: usize = 10;
 const DEFAULT_WATCH: Duration = Duration::from_secs(1);
 
 pub fn stats<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    if words.peek().is_some_and(|word| word.is("RESET")) {
+        return Ok(Command::ResetStats.into());
+    }
     let node = words.optional(node)?;
     Ok(Command::Stats { node }.into())
+}
+
+pub fn inspect<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let key = words.bytes()?;
+    Ok(Command::Inspect { key }.into())
 }
 
 pub fn events<'a>(words: &mut Words<'a>) -> Parsed<'a> {
@@ -101,6 +109,11 @@ fn is_like_a_number(word: &Word<'_>) -> bool {
 pub fn monitor<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     let on = words.optional(on_or_off)?.unwrap_or(true);
     Ok(Script::Monitor { on }.into())
+}
+
+pub fn notices<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let on = words.optional(on_or_off)?;
+    Ok(Script::Notices { on }.into())
 }
 
 fn on_or_off(word: &Word<'_>) -> Result<bool, Error> {

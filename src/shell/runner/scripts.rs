@@ -1,14 +1,13 @@
-//! Commands that run other lines or take time: REPEAT, WATCH, TRACE, SOURCE, SLEEP, and moves of keys.
+//! Commands that run other lines or take time: REPEAT, TRACE, SLEEP, and moves of keys.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use unicode_width::UnicodeWidthStr;
-
+use super::collecting::{Collected, Turns};
+use super::turn_line::TurnLine;
 use super::{MAX_DEPTH, Place, Runner, Step, interrupted};
 use crate::language::catalog::{Spec, Verb};
-use crate::language::word::Shown;
 use crate::language::{Action, Change, Error, ErrorKind, Script, parse};
+use crate::render::Format;
 use crate::reply::Reply;
 use crate::session::LocalSession;
 
@@ -30,6 +29,13 @@ impl Runner {
                 self.monitoring = on;
                 Ok(Step::Next)
             }
+            Script::Notices { on: None } => {
+                return self.succeed(place, spec, &Reply::Notices(self.are_notices_on));
+            }
+            Script::Notices { on: Some(on) } => {
+                self.are_notices_on = on;
+                Ok(Step::Next)
+            }
             Script::Trace { command } => {
                 self.nested(|this| this.trace(session, place, spec, &command))
             }
@@ -42,21 +48,30 @@ impl Runner {
             Script::Sleep { time } => self.sleep(session, time).map(|()| Step::Next),
             Script::Source { path } => self.source(session, &path),
             Script::Repeat { times, command } => {
-                self.nested(|this| this.repeat(session, place, times, &command))
+                self.nested(|this| this.repeat(session, place, spec, times, &command))
             }
             Script::Watch { every, command } => {
                 self.nested(|this| this.watch(session, place, every, &command))
             }
         };
         match done {
-            Ok(Step::Next) if spec.verb == Verb::Trace => Step::Next,
+            Ok(Step::Next) if self.has_answered(spec.verb) => Step::Next,
+            // Ctrl-C has ended it: there is nothing to acknowledge.
+            Ok(Step::Next) if spec.verb == Verb::Watch && self.manners.out.interactive => {
+                Step::Next
+            }
             Ok(Step::Next) => self.succeed(place, spec, &Reply::Done),
             Ok(step) => step,
             Err(error) => self.fail(place, line, &error.of(spec.name)),
         }
     }
 
-    fn nested(
+    /// Whether a command that ran others has answered already.
+    fn has_answered(&self, verb: Verb) -> bool {
+        verb == Verb::Trace || verb == Verb::Repeat && self.manners.format == Format::Json
+    }
+
+    pub(super) fn nested(
         &mut self,
         run: impl FnOnce(&mut Self) -> Result<Step, Error>,
     ) -> Result<Step, Error> {
@@ -79,7 +94,7 @@ impl Runner {
         let LocalSession { world, session } = session;
         let reply = session.change(world, change, &mut printer);
         self.out.clear_status();
-        self.print_replies();
+        self.print_pending();
         reply
     }
 
@@ -100,37 +115,40 @@ impl Runner {
         };
         let start = session.world.now();
         let trace = session.world.backend.start_trace(start);
-        let command = match input.action {
-            Action::Command(command) => command,
-            Action::Request(request) => {
-                let reply = self.request(session, place, start, request);
-                let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-                return Ok(match reply {
-                    Ok(Some((spec, reply))) => self.succeed(place, spec, &reply),
-                    Ok(None) => Step::Next,
-                    Err(error) => self.fail(place, line, &error.of(input.spec.name)),
-                });
+        self.start_collecting(Collected::Traced(None));
+        let inner = input.spec;
+        let result = match input.action {
+            Action::Command(command) => {
+                let reply = self.execute(session, start, command);
+                Ok(reply.map(|reply| Some((inner, reply))))
             }
-            Action::Script(script) => {
-                let step = self.run_script(session, place, line, input.spec, script);
-                let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-                return Ok(step);
-            }
+            Action::Request(request) => Ok(self.request(session, place, start, request)),
+            Action::Script(script) => Err(self.run_script(session, place, line, inner, script)),
         };
-        let reply = self.execute(session, start, command);
-        let _ = self.succeed(place, spec, &session.world.backend.end_trace(trace));
-        Ok(match reply {
-            Ok(reply) => self.succeed(place, input.spec, &reply),
-            Err(error) => self.fail(place, line, &error.of(input.spec.name)),
-        })
+        let path = session.world.backend.end_trace(trace);
+        if self.manners.format != Format::Json {
+            let _ = self.succeed(place, spec, &path);
+        }
+        let step = match result {
+            Ok(Ok(Some((spec, reply)))) => self.succeed(place, spec, &reply),
+            Ok(Ok(None)) => Step::Next,
+            Ok(Err(error)) => self.fail(place, line, &error.of(inner.name)),
+            Err(step) => step,
+        };
+        self.put_traced(place, spec, &path);
+        Ok(step)
     }
 
     /// Lets time pass, and prints what happens meanwhile when it happens.
-    fn sleep(&mut self, session: &mut LocalSession, time: Duration) -> Result<(), Error> {
+    pub(super) fn sleep(
+        &mut self,
+        session: &mut LocalSession,
+        time: Duration,
+    ) -> Result<(), Error> {
         let mut printer = self.printer(session);
         let LocalSession { world, session } = session;
         let slept = session.sleep(world, time, &mut printer);
-        self.print_replies();
+        self.print_pending();
         slept
     }
 
@@ -138,6 +156,7 @@ impl Runner {
         &mut self,
         session: &mut LocalSession,
         place: Place<'_>,
+        spec: &'static Spec,
         times: u64,
         command: &[u8],
     ) -> Result<Step, Error> {
@@ -145,122 +164,39 @@ impl Runner {
         if self.depth == 1 {
             self.out.flush();
         }
-        for time in 1..=times {
-            if self.wakeup.is_interrupted() {
-                return Err(interrupted());
-            }
-            if self.out.broken().is_some() {
-                return Ok(Step::Stop);
-            }
-            let failures = self.failures;
-            let step = self.run_command(session, place, command);
-            if step != Step::Next {
-                return Ok(step);
-            }
-            if self.failures > failures {
-                let message = format!("stopped at {time} of {times}");
-                return Err(Error::new(ErrorKind::Nested, message));
-            }
-        }
-        Ok(Step::Next)
+        self.start_collecting(Collected::turns());
+        let turns = self.run_turns(session, place, times, command);
+        self.put_repeated(place, spec, turns)
     }
 
-    fn watch(
+    /// Runs a command again and again, until it fails.
+    fn run_turns(
         &mut self,
         session: &mut LocalSession,
         place: Place<'_>,
-        every: Duration,
+        times: u64,
         command: &[u8],
-    ) -> Result<Step, Error> {
-        let mut drawn = 0;
-        loop {
-            self.out.flush();
-            if self.out.broken().is_some() {
-                return Ok(Step::Stop);
+    ) -> Turns {
+        let end = |count, failed, end| Turns { count, failed, end };
+        let line = TurnLine::new(command);
+        for turn in 1..=times {
+            if self.wakeup.is_interrupted() {
+                return end(turn - 1, 0, Err(interrupted()));
             }
-            if drawn > 0 {
-                let up_and_clear = format!("\x1b[{drawn}A\x1b[J");
-                self.out.buffer().extend_from_slice(up_and_clear.as_bytes());
+            if self.out.broken().is_some() {
+                return end(turn - 1, 0, Ok(Step::Stop));
             }
             let failures = self.failures;
-            let step = self.run_command(session, place, command);
+            let step = self.run_command(session, place, &line.of(turn));
+            let has_failed = self.failures > failures;
             if step != Step::Next {
-                return Ok(step);
+                return end(turn, u64::from(has_failed), Ok(step));
             }
-            if self.failures > failures {
-                return Err(Error::new(ErrorKind::Nested, "stopped at an error"));
-            }
-            drawn = self.redrawable_lines();
-            let total = self.out.total();
-            if !self.manners.out.interactive && !session.world.backend.overview().has_deadlines {
-                return Ok(Step::Next);
-            }
-            match self.sleep(session, every) {
-                Err(error) if error.kind == ErrorKind::Interrupted => {
-                    return self.end_of_watch(error);
-                }
-                slept => slept?,
-            }
-            if self.out.total() != total {
-                // Something happened, and was told below: what was drawn stays.
-                drawn = 0;
+            if has_failed {
+                let message = format!("stopped at {turn} of {times}");
+                return end(turn, 1, Err(Error::new(ErrorKind::Nested, message)));
             }
         }
-    }
-
-    /// How many lines a WATCH at the prompt has just printed and can draw over; 0 if it can't.
-    fn redrawable_lines(&mut self) -> usize {
-        let terminal = terminal_size::terminal_size().filter(|_| self.manners.out.interactive);
-        let Some((width, height)) = terminal else {
-            return 0;
-        };
-        let text = String::from_utf8_lossy(self.out.buffer()).into_owned();
-        let fits = |line: &str| line.width() <= usize::from(width.0);
-        let lines = text.lines().count();
-        if lines < usize::from(height.0) && text.lines().all(fits) {
-            lines
-        } else {
-            0
-        }
-    }
-
-    /// At the prompt, Ctrl-C is how a WATCH ends; in a batch it ends everything.
-    fn end_of_watch(&mut self, error: Error) -> Result<Step, Error> {
-        if !self.manners.out.interactive {
-            return Err(error);
-        }
-        self.wakeup.take_interrupt();
-        // Behind the ^C that the terminal has shown.
-        self.out.buffer().push(b'\n');
-        Ok(Step::Next)
-    }
-
-    fn source(&mut self, session: &mut LocalSession, path: &[u8]) -> Result<Step, Error> {
-        let path = self.resolve(path)?;
-        self.nested(|this| this.run_file(session, &path))
-    }
-
-    /// A path in a script is looked for beside the script first.
-    fn resolve(&self, path: &[u8]) -> Result<PathBuf, Error> {
-        let Ok(name) = std::str::from_utf8(path) else {
-            let message = format!("{} is not a file name: it is not UTF-8", Shown(path));
-            return Err(Error::new(ErrorKind::Io, message));
-        };
-        let beside = self.sources.last().and_then(|source| source.parent());
-        let beside = beside.map(|folder| folder.join(name));
-        Ok(beside
-            .filter(|path| path.exists())
-            .unwrap_or_else(|| name.into()))
-    }
-
-    pub(super) fn check_cycle(&self, canonical: &Path) -> Result<(), Error> {
-        let Some(first) = self.sources.iter().position(|source| source == canonical) else {
-            return Ok(());
-        };
-        let cycle = self.sources.iter().skip(first).map(PathBuf::as_path);
-        let names = cycle.chain([canonical]).filter_map(Path::file_name);
-        let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
-        let message = format!("SOURCE goes round in a circle: {}", names.join(" -> "));
-        Err(Error::new(ErrorKind::Refused, message))
+        end(times, 0, Ok(Step::Next))
     }
 }

@@ -1,0 +1,163 @@
+//! What a prompt shows: the state of the cluster, and the question before many keys are removed.
+
+use std::borrow::Cow;
+
+use super::runner::Runner;
+use crate::cluster::Status;
+use crate::language::{Action, Command, Script, parse};
+use crate::render::{Paint, Style, grouped};
+use crate::session::{LocalSession, Overview};
+
+/// The most nodes in one state that are named by their numbers; more are counted.
+const MAX_NAMED: usize = 3;
+/// The most keys that CLEAR removes without a question.
+const MAX_CLEARED: u64 = 100;
+
+/// A line in two forms.
+pub struct Prompt {
+    /// Without colour.
+    pub plain: String,
+    /// With it.
+    pub painted: String,
+}
+
+impl Prompt {
+    /// The prompt for the present state.
+    pub fn new(runner: &Runner, session: &LocalSession) -> Self {
+        let overview = session.world.backend.overview();
+        let is_monitoring = runner.monitoring();
+        let form = |style| text(style, &overview, is_monitoring);
+        let style = runner.manners.out;
+        Self {
+            plain: form(Style {
+                color: false,
+                ..style
+            }),
+            painted: form(style),
+        }
+    }
+}
+
+fn text(style: Style, overview: &Overview, is_monitoring: bool) -> String {
+    let nodes = style.painted(
+        Paint::Heading,
+        &counted(overview.nodes.len() as u64, "node"),
+    );
+    let about = if overview.is_moving { "~" } else { "" };
+    let keys = counted(overview.keys, "key");
+    let keys = style.painted(Paint::Heading, &format!("{about}{keys}"));
+    let moving = if overview.is_moving { ", moving" } else { "" };
+    let monitoring = if is_monitoring { " (monitor)" } else { "" };
+    let troubles = troubles(overview).into_iter();
+    let troubles = troubles.map(|(paint, text)| style.painted(paint, &text));
+    let troubles = match troubles.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => none,
+        some => format!(" ({some})"),
+    };
+    format!("{nodes}{troubles}, {keys}{moving}{monitoring}> ")
+}
+
+/// What is wrong with the cluster: nodes that are not up, and how many faults the network has.
+fn troubles(overview: &Overview) -> Vec<(Paint, String)> {
+    let states = [
+        (Status::Crashed, Paint::Error),
+        (Status::Paused, Paint::Notice),
+        (Status::Syncing, Paint::Notice),
+    ];
+    let troubles = states.into_iter().filter_map(|(state, paint)| {
+        let nodes = overview.nodes.iter().filter(|(_, it)| *it == state);
+        let nodes: Vec<String> = nodes.map(|(node, _)| node.to_string()).collect();
+        let text = match nodes.as_slice() {
+            [] => return None,
+            [one] => format!("node {one} {state}"),
+            some if some.len() <= MAX_NAMED => format!("nodes {} {state}", some.join(" ")),
+            many => format!("{} {state}", many.len()),
+        };
+        Some((paint, text))
+    });
+    let mut troubles: Vec<_> = troubles.collect();
+    if overview.faults > 0 {
+        troubles.push((Paint::Notice, counted(overview.faults, "fault")));
+    }
+    troubles
+}
+
+/// A count and its noun.
+pub fn counted(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}
+
+/// The lines that a shell starts with.
+pub fn banner(session: &LocalSession) -> String {
+    let clock = session.world.clock.kind();
+    let overview = session.world.backend.overview();
+    let nodes = counted(overview.nodes.len() as u64, "node");
+    let (placement, version) = (overview.placement, env!("CARGO_PKG_VERSION"));
+    format!(
+        "shardlab {version}: {nodes}, {placement} placement, {clock} clock\n\
+         HELP lists the commands, Ctrl-D leaves.\n"
+    )
+}
+
+/// The question before a line that removes more keys than a slip of the hand should.
+pub fn question(line: &[u8], session: &LocalSession) -> Option<String> {
+    if !clears(line) {
+        return None;
+    }
+    let overview = session.world.backend.overview();
+    let about = if overview.is_moving { "about " } else { "" };
+    let keys = overview.keys;
+    (keys > MAX_CLEARED).then(|| {
+        let keys = grouped(keys);
+        format!("Remove all {about}{keys} keys? (Ctrl-L clears the screen) [y/N] ")
+    })
+}
+
+/// Whether an answer is a yes.
+pub fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// Whether a line is CLEAR, or runs it.
+fn clears(mut line: &[u8]) -> bool {
+    loop {
+        let Ok(Some(input)) = parse(line) else {
+            return false;
+        };
+        line = match input.action {
+            Action::Command(Command::Clear) => return true,
+            Action::Script(
+                Script::Repeat { command, .. }
+                | Script::Watch { command, .. }
+                | Script::Trace { command },
+            ) => match command {
+                Cow::Borrowed(inner) => inner,
+                Cow::Owned(_) => return false,
+            },
+            _ => return false,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clear_is_seen_inside_other_commands() {
+        for line in ["CLEAR", " clear ", "TRACE CLEAR", "REPEAT 2 WATCH 1s clear"] {
+            assert!(clears(line.as_bytes()), "{line}");
+        }
+        for line in [
+            "",
+            "ECHO CLEAR",
+            "CLEAR all",
+            "HELP CLEAR",
+            "GET CLEAR",
+            "TRACE",
+        ] {
+            assert!(!clears(line.as_bytes()), "{line}");
+        }
+    }
+}
