@@ -43,7 +43,8 @@
 //! | leaves | [`time`] [`id`] [`hash`] [`rng`] [`stats`] | instants and clocks, node numbers, pinned hashes, random numbers, counts |
 //! | core | [`operation`] [`eviction`] `store` [`event`] [`cache`] [`hot`] [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] [`replica`] [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
 //! | language | [`language`] [`reply`] [`session`] [`render`] | values in, values out; the session reads the clock |
-//! | lab | [`simulation`] | random clusters under random faults, and the checks of what they promise |
+//! | lab | [`trace`] | traces of requests: read, inspected, converted and generated, over `Read` and `Write` |
+//! | simulation | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edge | [`shell`] and `main` | the terminal, pipes, files, threads, real time |
 //!
 //! The core, in this order:
@@ -172,6 +173,7 @@ pub mod simulation;
 pub mod stats;
 mod store;
 pub mod time;
+pub mod trace;
 
 pub use cache::Cache;
 pub use cluster::Cluster;

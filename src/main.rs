@@ -3,23 +3,27 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use shardlab::config::{Capacity, Config, ConfigError, MAX_NODES};
+use shardlab::config::{Capacity, Config, MAX_NODES};
 use shardlab::eviction::Eviction;
 use shardlab::language::duration::{self, DurationError};
 use shardlab::language::size;
 use shardlab::nemesis::Nemesis;
+use shardlab::network::Percent;
 use shardlab::placement::PlacementKind;
 use shardlab::render::Format;
 use shardlab::replica::{InjectedBug, Restart};
-use shardlab::shell::{self, Exit, Options, Series, When, Work};
+use shardlab::shell::{self, Exit, Options, Series, When, Work, lab};
 use shardlab::simulation;
 use shardlab::time::ClockKind;
+use shardlab::trace::{Kind, Output, Spec, Workload};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,6 +34,9 @@ Examples:
   shardlab demo sample-output                a scenario built into the program
   shardlab --clock virtual run hours.cache   SLEEP jumps: hours run in milliseconds
   shardlab simulate --seeds 1000             random clusters under random faults, checked
+  shardlab inspect web.csv.gz                what is in a trace, and what its format is
+  shardlab convert web.csv web.lcs.zst       from one trace format to another
+  shardlab generate zipf zipf.csv            a trace of a synthetic workload
 
 ";
 
@@ -119,6 +126,15 @@ enum Action {
     },
     /// Run random clusters under random faults, and check what they promise
     Simulate(Simulate),
+    /// Count what is in traces, and name their format
+    #[command(before_help = INSPECT)]
+    Inspect(Inspect),
+    /// Write a trace in another format
+    #[command(before_help = CONVERT)]
+    Convert(Convert),
+    /// Write a trace of a synthetic workload
+    #[command(before_help = GENERATE)]
+    Generate(Generate),
     /// Play a scenario that is built into the program; without a name, list them
     Demo { name: Option<String> },
 }
@@ -149,6 +165,180 @@ struct Simulate {
     /// Of each run only these steps, counted from 0
     #[arg(long, value_name = "I,J,...", value_delimiter = ',')]
     steps: Option<Vec<usize>>,
+}
+
+const INSPECT: &str = "\
+Examples:
+  shardlab inspect web.oracleGeneral.zst
+  zcat web.csv.gz | shardlab inspect - --trace-format csv,obj-id-col=2,obj-size-col=3
+  shardlab inspect *.trace --format table
+";
+
+const CONVERT: &str = "\
+Examples:
+  shardlab convert cluster52.csv cluster52.oracleGeneral.zst
+  shardlab convert blocks.msr blocks.csv --split 4KiB
+  shardlab convert web.lcs - --to txt | head
+";
+
+const GENERATE: &str = "\
+Examples:
+  shardlab generate zipf zipf.oracleGeneral.zst --keys 1000000 --requests 10000000 --skew 1.0
+  shardlab generate uniform sessions.csv --size 100..4KiB --ttl 1h..2h --writes 10%
+  shardlab generate ycsb-b ycsb.csv --seed 7
+";
+
+/// How traces are read.
+#[derive(Args)]
+struct Reading {
+    /// The format, such as csv,obj-id-col=2,delimiter=; or binary,format=<IQI,obj-id-col=2
+    /// [default: by the content]
+    #[arg(long, value_name = "NAME[,OPTION=VALUE...]")]
+    trace_format: Option<Spec>,
+    /// Of block formats: make each request one request for each block of this size
+    #[arg(long, value_name = "BYTES", value_parser = block_size)]
+    split: Option<u64>,
+}
+
+#[derive(Args)]
+struct Inspect {
+    /// Files, which may be compressed with gzip, zstd or xz; `-` is standard input
+    #[arg(required = true, value_name = "TRACE")]
+    traces: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+#[derive(Args)]
+struct Convert {
+    /// The trace to read; `-` is standard input
+    #[arg(value_name = "IN")]
+    source: PathBuf,
+    /// The file to write, compressed if it ends with .gz, .zst or .xz; `-` is standard output
+    #[arg(value_name = "OUT")]
+    target: PathBuf,
+    /// The format to write: txt, csv, oracleGeneral, lcs or u64le [default: by the extension of OUT]
+    #[arg(long, value_name = "FORMAT")]
+    to: Option<Output>,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+#[derive(Args)]
+struct Generate {
+    /// zipf, uniform, scan, loop, hotspot, or ycsb-a to ycsb-f
+    #[arg(value_name = "WORKLOAD")]
+    kind: Kind,
+    /// The file to write, compressed if it ends with .gz, .zst or .xz; `-` is standard output
+    #[arg(value_name = "OUT")]
+    target: PathBuf,
+    /// The format to write: txt, csv, oracleGeneral, lcs or u64le [default: by the extension of OUT]
+    #[arg(long, value_name = "FORMAT")]
+    to: Option<Output>,
+    /// How many keys
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    keys: u64,
+    /// How many requests
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    requests: u64,
+    /// The exponent of Zipf's law [default: 1; ycsb: 0.99]
+    #[arg(long, value_name = "S")]
+    skew: Option<f64>,
+    /// Bytes of each object, or a range of them
+    #[arg(long, value_name = "BYTES[..BYTES]", value_parser = sizes)]
+    size: Option<RangeInclusive<u64>>,
+    /// How long objects live, or a range of times
+    #[arg(long, value_name = "TIME[..TIME]", value_parser = ttls)]
+    ttl: Option<RangeInclusive<u64>>,
+    /// The share of writes [default: 0%; ycsb has its own]
+    #[arg(long, value_name = "PERCENT")]
+    writes: Option<Percent>,
+    /// Requests a second
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    rate: u64,
+}
+
+impl Inspect {
+    fn run(self, shared: &Shared) -> anyhow::Result<Exit> {
+        lab::inspect(&lab::Inspect {
+            traces: self.traces,
+            trace_format: self.reading.trace_format,
+            split: self.reading.split,
+            format: shared.format,
+        })
+    }
+}
+
+impl Convert {
+    fn run(self, shared: &Shared) -> anyhow::Result<Exit> {
+        lab::convert(&lab::Convert {
+            source: self.source,
+            target: usage(lab::Target::new(&self.target, self.to)),
+            trace_format: self.reading.trace_format,
+            split: self.reading.split,
+            format: shared.format,
+            quiet: shared.quiet,
+        })
+    }
+}
+
+impl Generate {
+    fn run(self, shared: &Shared) -> anyhow::Result<Exit> {
+        let workload = Workload {
+            keys: self.keys,
+            requests: self.requests,
+            skew: self.skew,
+            sizes: self.size,
+            ttls: self.ttl,
+            writes: self.writes.map(Percent::millionths),
+            rate: self.rate,
+            seed: shared.seed,
+            ..Workload::new(self.kind)
+        };
+        usage(workload.check());
+        lab::generate(&lab::Generate {
+            workload,
+            target: usage(lab::Target::new(&self.target, self.to)),
+            format: shared.format,
+            quiet: shared.quiet,
+        })
+    }
+}
+
+/// One value, or two with `..` between them.
+fn range(
+    text: &str,
+    one: impl Fn(&str) -> Result<u64, String>,
+) -> Result<RangeInclusive<u64>, String> {
+    let (start, end) = text.split_once("..").unwrap_or((text, text));
+    let range = one(start)?..=one(end)?;
+    if range.is_empty() {
+        return Err("the end is before the start".into());
+    }
+    Ok(range)
+}
+
+fn sizes(text: &str) -> Result<RangeInclusive<u64>, String> {
+    range(text, |text| {
+        size::parse(text).map_err(|error| error.to_string())
+    })
+}
+
+/// Milliseconds, rounded up.
+fn ttls(text: &str) -> Result<RangeInclusive<u64>, String> {
+    range(text, |text| {
+        let ttl = time(text).map_err(|error| error.to_string())?;
+        Ok(u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    })
+}
+
+/// The size of a block, which is not zero.
+fn block_size(text: &str) -> Result<u64, String> {
+    let bytes = size::parse(text).map_err(|error| error.to_string())?;
+    if bytes == 0 {
+        return Err("a block has at least 1 byte".into());
+    }
+    Ok(bytes)
 }
 
 impl Simulate {
@@ -188,11 +378,10 @@ impl Simulate {
 impl Arguments {
     fn into_options(self) -> Options {
         let work = match self.action {
-            Some(Action::Simulate(_)) => Work::Shell,
             Some(Action::Run { files }) => Work::Files(files),
             Some(Action::Demo { name }) => Work::Demo(name),
-            None if self.commands.is_empty() => Work::Shell,
-            None => Work::Commands(self.commands.into_iter().map(bytes).collect()),
+            _ if self.commands.is_empty() => Work::Shell,
+            _ => Work::Commands(self.commands.into_iter().map(bytes).collect()),
         };
         let Shared {
             nodes,
@@ -256,34 +445,42 @@ fn time(word: &str) -> Result<Duration, DurationError> {
     duration::parse(word.as_bytes())
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let Arguments { shared, action, .. } = &arguments;
-    let replicas = shared.replicas.unwrap_or(1);
-    let bounds = Config {
+fn run(mut arguments: Arguments) -> anyhow::Result<Exit> {
+    let shared = &arguments.shared;
+    match arguments.action.take() {
+        Some(Action::Simulate(simulate)) => {
+            let series = simulate.into_series(shared);
+            usage(series.options.check());
+            shell::simulate(&series)
+        }
+        Some(Action::Inspect(inspect)) => inspect.run(shared),
+        Some(Action::Convert(convert)) => convert.run(shared),
+        Some(Action::Generate(generate)) => generate.run(shared),
+        action => {
+            usage(bounds(shared).check());
+            arguments.action = action;
+            shell::run(&arguments.into_options())
+        }
+    }
+}
+
+/// The cluster of the shell, as far as its arguments have bounds together.
+fn bounds(shared: &Shared) -> Config {
+    Config {
         nodes: shared.nodes.unwrap_or(3),
-        replicas,
+        replicas: shared.replicas.unwrap_or(1),
         write_quorum: shared.write_quorum.unwrap_or(1),
         read_quorum: shared.read_quorum.unwrap_or(1),
         ..Config::default()
-    };
-    match action {
-        Some(Action::Simulate(_)) => {}
-        _ => usage(bounds.check()),
     }
-    if let Some(Action::Simulate(simulate)) = arguments.action {
-        let series = simulate.into_series(&arguments.shared);
-        usage(series.options.check());
-        return shell::simulate(&series);
-    }
-    shell::run(&arguments.into_options())
 }
 
-/// Ends the program if the arguments break a bound.
-fn usage(checked: Result<(), ConfigError>) {
-    if let Err(error) = checked {
+/// What was checked. Ends the program if the arguments break a bound.
+fn usage<T>(checked: Result<T, impl Display>) -> T {
+    checked.unwrap_or_else(|error| {
         let mut command = Arguments::command();
-        command.error(ErrorKind::ValueValidation, error).exit();
-    }
+        command.error(ErrorKind::ValueValidation, error).exit()
+    })
 }
 
 fn main() -> ExitCode {

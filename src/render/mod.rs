@@ -30,7 +30,9 @@ use crate::language::Error;
 use crate::language::word;
 use crate::reply::Reply;
 
+pub(crate) use grid::Grid;
 pub use help::command_table;
+pub(crate) use object::write as write_json;
 pub use style::{Paint, Style};
 
 /// The renderings.

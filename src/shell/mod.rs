@@ -12,6 +12,7 @@ mod demo;
 mod editor;
 mod history;
 mod interactive;
+pub mod lab;
 mod lines;
 mod output;
 mod printer;
