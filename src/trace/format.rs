@@ -3,11 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::BoxedTrace;
-use super::error::TraceError;
-use super::formats;
-use super::input::Input;
-
 macro_rules! formats {
     ($($(#[doc = $doc:literal])* $name:ident = $text:literal,)*) => {
         /// The formats that can be read. Numbers are little-endian unless the name says otherwise.
@@ -262,24 +257,6 @@ impl From<Format> for Spec {
 }
 
 impl Spec {
-    /// A reader of this format.
-    ///
-    /// # Errors
-    /// [`TraceError`] if the head of the trace is not that of the format, or options are missing.
-    pub fn read(&self, input: Input) -> Result<BoxedTrace, TraceError> {
-        if self.split.is_some() && !self.format.has_blocks() {
-            let all = Format::ALL.iter().filter(|format| format.has_blocks());
-            let all: Vec<&str> = all.map(|format| format.name()).collect();
-            let message = format!(
-                "{} has no requests for ranges of blocks, so it cannot be split: {} have",
-                self.format,
-                all.join(", ")
-            );
-            return Err(input.whole(message));
-        }
-        formats::open(self, input)
-    }
-
     /// Sets one option.
     fn set(&mut self, option: &str, value: &str) -> Result<(), FormatError> {
         let wrong = |accepted| FormatError::Value {

@@ -1,8 +1,8 @@
 //! Which binary format a trace has.
 
-use super::detect::{Detected, Head, TRIED, found};
 use super::format::Format;
 use super::formats::fixed::{LCS_HEADER, LCS_MAGIC, u16_at, u32_at, u64_at};
+use super::head::{Detected, Head, TRIED, found};
 
 /// Formats that start with something special.
 pub(super) fn magic(head: &Head) -> Option<Detected> {

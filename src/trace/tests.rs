@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::detect::Detected;
 use super::sample_tests::{Expected, Sample, binary_samples, record, samples};
 use super::*;
 

@@ -101,6 +101,8 @@ struct Waiting {
     wakeup: Arc<Wakeup>,
     chunk: Vec<u8>,
     taken: usize,
+    /// Nothing comes after the end, so it is not waited for.
+    is_ended: bool,
 }
 
 impl Waiting {
@@ -113,16 +115,20 @@ impl Waiting {
             wakeup,
             chunk: Vec::new(),
             taken: 0,
+            is_ended: false,
         })
     }
 }
 
 impl Read for Waiting {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.chunk.len() {
+        while self.taken == self.chunk.len() && !self.is_ended {
             match self.wakeup.receive() {
                 Received::Chunk(chunk) => (self.chunk, self.taken) = (chunk, 0),
-                Received::End(end) => return end.map(|()| 0),
+                Received::End(end) => {
+                    self.is_ended = true;
+                    return end.map(|()| 0);
+                }
                 Received::Empty => self.wakeup.wait_for_input(None),
             }
             if self.wakeup.is_interrupted() {

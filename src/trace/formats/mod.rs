@@ -61,8 +61,28 @@ fn boxed<D: Decoder + Send + 'static>(input: Input, decoder: D) -> BoxedTrace {
     })
 }
 
+impl Spec {
+    /// A reader of this format.
+    ///
+    /// # Errors
+    /// [`TraceError`] if the head of the trace is not that of the format, or options are missing.
+    pub fn read(&self, input: Input) -> Result<BoxedTrace, TraceError> {
+        if self.split.is_some() && !self.format.has_blocks() {
+            let all = Format::ALL.iter().filter(|format| format.has_blocks());
+            let all: Vec<&str> = all.map(|format| format.name()).collect();
+            let message = format!(
+                "{} has no requests for ranges of blocks, so it cannot be split: {} have",
+                self.format,
+                all.join(", ")
+            );
+            return Err(input.whole(message));
+        }
+        open(self, input)
+    }
+}
+
 /// The reader of a format.
-pub fn open(spec: &Spec, mut input: Input) -> Result<BoxedTrace, TraceError> {
+fn open(spec: &Spec, mut input: Input) -> Result<BoxedTrace, TraceError> {
     let split = spec.split;
     if spec.format.is_text() {
         input.skip_mark()?;
