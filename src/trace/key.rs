@@ -22,14 +22,14 @@ impl<'a> Key<'a> {
     /// The key with this text.
     #[must_use]
     pub fn of(text: &'a [u8]) -> Self {
-        text::canonical(text).unwrap_or(Self::Bytes(text))
+        canonical(text).unwrap_or(Self::Bytes(text))
     }
 
     /// The key with this text, which need not be canonical: `017` and `0x11` are 17.
     #[must_use]
     pub fn lenient(text: &'a [u8]) -> Self {
         let number = || text::number(text).map(Self::Number);
-        let canonical = text::canonical(text).or_else(number);
+        let canonical = canonical(text).or_else(number);
         let negative = || text::signed(text).map(Key::from);
         canonical.or_else(negative).unwrap_or(Self::Bytes(text))
     }
@@ -64,6 +64,16 @@ impl From<u64> for Key<'_> {
 impl From<i64> for Key<'_> {
     fn from(number: i64) -> Self {
         u64::try_from(number).map_or(Self::Negative(number), Self::Number)
+    }
+}
+
+/// The key whose canonical decimal text this is.
+fn canonical(text: &[u8]) -> Option<Key<'_>> {
+    match text {
+        [b'0'] => Some(Key::Number(0)),
+        [b'1'..=b'9', ..] => text::digits(text).map(Key::Number),
+        [b'-', b'1'..=b'9', ..] => text::signed(text).map(Key::Negative),
+        _ => None,
     }
 }
 

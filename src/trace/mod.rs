@@ -1,7 +1,7 @@
 //! Traces: recorded requests, read from many formats, inspected, converted and generated.
 //!
 //! A [`Trace`] is a pull reader: each call of [`Trace::next`] gives one [`Record`]. [`Input`] wraps
-//! the bytes and decompresses them, [`detect`] finds the [`Format`], and [`Format::read`] makes the
+//! the bytes and decompresses them, [`detect`] finds the [`Format`], and [`Spec::read`] makes the
 //! reader. Each family of formats is one file below `formats`. [`Columns`] holds a whole trace with a
 //! dense number for each key; [`inspect`] counts what is in a trace; [`convert`] writes other formats;
 //! [`Workload`] is a trace that is made up by a seed.

@@ -2,18 +2,6 @@
 
 use std::time::Duration;
 
-use super::key::Key;
-
-/// The key whose canonical decimal text this is.
-pub fn canonical(text: &[u8]) -> Option<Key<'_>> {
-    match text {
-        [b'0'] => Some(Key::Number(0)),
-        [b'1'..=b'9', ..] => digits(text).map(Key::Number),
-        [b'-', b'1'..=b'9', ..] => signed(text).map(Key::Negative),
-        _ => None,
-    }
-}
-
 /// A number of decimal digits only.
 #[inline]
 pub fn digits(text: &[u8]) -> Option<u64> {
@@ -145,6 +133,7 @@ pub fn shown(text: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::Key;
     use super::*;
 
     #[test]

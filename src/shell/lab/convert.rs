@@ -4,17 +4,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::output_file::OutputFile;
 use super::progress::Progress;
+use super::show::{show_error, skipped};
 use super::source;
 use crate::render::{Format, write_json};
 use crate::shell::Exit;
 use crate::shell::output::Output as Screen;
 use crate::shell::wakeup::{self, Wakeup};
 use crate::trace::{
-    Compressed, Compression, Conversion, Output, Place, Skipped, Spec, Trace, TraceError, Workload,
+    Compressed, Compression, Conversion, Output, Place, Spec, Trace, TraceError, Workload,
     convert as write_trace,
 };
 
@@ -200,7 +201,7 @@ fn failed(error: &TraceError, format: Format, screen: &mut Screen) -> Exit {
     if error.message().contains("Broken pipe") {
         return Exit::Success;
     }
-    super::inspect::show_error(error, format, screen);
+    show_error(error, format, screen);
     Exit::Failure
 }
 
@@ -223,11 +224,4 @@ fn object(done: &Conversion, target: &Target) -> serde_json::Value {
         "notes": done.notes,
         "skipped": skipped(&done.skipped),
     })
-}
-
-/// What was skipped, by reason.
-pub fn skipped(skipped: &Skipped) -> Map<String, serde_json::Value> {
-    let all = skipped.iter();
-    all.map(|(reason, count)| (reason.to_owned(), json!(count)))
-        .collect()
 }

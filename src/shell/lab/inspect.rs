@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Inspect;
-use super::convert::skipped;
 use super::progress::Progress;
+use super::show::{show_error, skipped};
 use super::source::{self, Source};
 use crate::language::duration;
 use crate::language::word::show;
@@ -92,17 +92,6 @@ fn show_found(found: &Found, format: Format, rows: &mut Vec<Vec<String>>, screen
         Format::Table => rows.push(row(found)),
     }
     screen.flush();
-}
-
-/// Shows an error: in JSON as an object on standard output.
-pub fn show_error(error: &TraceError, format: Format, screen: &mut Output) {
-    if format == Format::Json {
-        let object = json!({ "error": error.to_string(), "kind": "trace" });
-        write_json(&object, screen.buffer());
-        screen.flush();
-    } else {
-        screen.error(format!("error: {error}\n").as_bytes());
-    }
 }
 
 /// A fact a line. Lines that say nothing about the trace are left out.

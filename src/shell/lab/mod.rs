@@ -4,6 +4,7 @@ mod convert;
 mod inspect;
 mod output_file;
 mod progress;
+mod show;
 mod source;
 
 use std::path::PathBuf;
