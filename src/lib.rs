@@ -58,7 +58,10 @@
 //! | leaves | [`time`] [`id`] `hash` `rng` [`stats`] | instants and clocks, node numbers, pinned hashes, random numbers, counts |
 //! | core | [`operation`] [`eviction`] `store` [`event`] [`cache`] `hot` [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] `replica` [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
 //! | language | `language` `reply` `session` `render` | values in, values out; the session reads the clock |
-//! | lab | [`simulation`] | random clusters under random faults, and the checks of what they promise |
+//! | lab | `trace` | traces of requests: read, inspected, converted and generated, over `Read` and `Write` |
+//! | | `replay` | traces against eviction policies, without a cluster |
+//! | | `report` | the answer of a comparison, for people |
+//! | simulation | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edges | [`shared`] | threads and real time around a cluster |
 //! | | `shell` and `main` | the terminal, pipes, files, threads, real time |
 //!
@@ -180,6 +183,17 @@ pub mod simulation;
 pub mod stats;
 mod store;
 pub mod time;
+
+// The lab.
+#[cfg(feature = "lab")]
+#[allow(unreachable_pub, reason = "private modules of the lab")]
+pub mod replay;
+#[cfg(feature = "lab")]
+#[allow(unreachable_pub, reason = "private modules of the lab")]
+pub mod report;
+#[cfg(feature = "lab")]
+#[allow(unreachable_pub, reason = "private modules of the lab")]
+pub mod trace;
 
 // Not for users of the library, and free to change. Tests and benchmarks use them.
 #[doc(hidden)]

@@ -82,7 +82,7 @@ struct Link {
 
 /// A list of slots from the front (newest) to the back (oldest).
 #[derive(Clone, Copy)]
-pub struct List {
+pub(crate) struct List {
     front: Slot,
     back: Slot,
     len: usize,
@@ -103,32 +103,32 @@ impl Default for List {
 
 impl List {
     /// How many slots there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// The sum of the sizes of the entries. It is the number of slots if every size is 1.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The newest slot.
-    pub fn front(&self) -> Option<Slot> {
+    pub(crate) fn front(&self) -> Option<Slot> {
         some(self.front)
     }
 
     /// The oldest slot.
-    pub fn back(&self) -> Option<Slot> {
+    pub(crate) fn back(&self) -> Option<Slot> {
         some(self.back)
     }
 
     /// Adds a slot that is in no list at the front.
-    pub fn push_front<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
+    pub(crate) fn push_front<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
         links.reach(slot);
         links.links[slot as usize] = Link {
             newer: NONE,
@@ -144,7 +144,7 @@ impl List {
     }
 
     /// Adds a slot that is in no list beside one of this list, on the newer side, or at the back.
-    pub fn insert_newer<S: Sizes>(
+    pub(crate) fn insert_newer<S: Sizes>(
         &mut self,
         links: &mut Links<S>,
         slot: Slot,
@@ -172,7 +172,7 @@ impl List {
     }
 
     /// Takes a slot out, which must be in this list.
-    pub fn remove<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
+    pub(crate) fn remove<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
         let Link { newer, older } = links.links[slot as usize];
         match some(newer) {
             Some(newer) => links.links[newer as usize].older = older,
@@ -187,14 +187,14 @@ impl List {
     }
 
     /// Takes the oldest slot out.
-    pub fn pop_back<S: Sizes>(&mut self, links: &mut Links<S>) -> Option<Slot> {
+    pub(crate) fn pop_back<S: Sizes>(&mut self, links: &mut Links<S>) -> Option<Slot> {
         let slot = self.back()?;
         self.remove(links, slot);
         Some(slot)
     }
 
     /// Makes a slot of this list its newest.
-    pub fn move_to_front<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
+    pub(crate) fn move_to_front<S: Sizes>(&mut self, links: &mut Links<S>, slot: Slot) {
         if self.front == slot {
             return;
         }
@@ -213,7 +213,7 @@ impl List {
     }
 
     /// The slots from the newest to the oldest.
-    pub fn iter<'a, S: Sizes>(
+    pub(crate) fn iter<'a, S: Sizes>(
         &self,
         links: &'a Links<S>,
     ) -> impl Iterator<Item = Slot> + use<'a, S> {
@@ -223,32 +223,32 @@ impl List {
 
 impl<S: Sizes> Links<S> {
     /// Notes the size of the entry that comes next.
-    pub fn announce(&mut self, size: u64) {
+    pub(crate) fn announce(&mut self, size: u64) {
         self.sizes.announce(size);
     }
 
     /// The size that was announced last.
-    pub fn announced(&self) -> u64 {
+    pub(crate) fn announced(&self) -> u64 {
         self.sizes.announced()
     }
 
     /// Gives the entry that has come into `slot`, and is in no list, the announced size.
-    pub fn settle(&mut self, slot: Slot) {
+    pub(crate) fn settle(&mut self, slot: Slot) {
         self.sizes.settle(slot);
     }
 
     /// The size of the entry in `slot`.
-    pub fn size(&self, slot: Slot) -> u64 {
+    pub(crate) fn size(&self, slot: Slot) -> u64 {
         self.sizes.get(slot)
     }
 
     /// The neighbour towards the front.
-    pub fn newer(&self, slot: Slot) -> Option<Slot> {
+    pub(crate) fn newer(&self, slot: Slot) -> Option<Slot> {
         some(self.links[slot as usize].newer)
     }
 
     /// The neighbour towards the back.
-    pub fn older(&self, slot: Slot) -> Option<Slot> {
+    pub(crate) fn older(&self, slot: Slot) -> Option<Slot> {
         some(self.links[slot as usize].older)
     }
 
@@ -270,7 +270,7 @@ fn some(slot: Slot) -> Option<Slot> {
 }
 
 /// Makes `items` long enough to have a place for `slot`, in steps of an eighth.
-pub fn grow_to<T: Clone>(items: &mut Vec<T>, slot: Slot, item: T) {
+pub(crate) fn grow_to<T: Clone>(items: &mut Vec<T>, slot: Slot, item: T) {
     let len = slot as usize + 1;
     if len > items.len() {
         if len > items.capacity() {
@@ -281,7 +281,7 @@ pub fn grow_to<T: Clone>(items: &mut Vec<T>, slot: Slot, item: T) {
 }
 
 /// The slots of several lists, sorted, for the checks in tests.
-pub fn sorted<S: Sizes>(lists: &[List], links: &Links<S>) -> Vec<Slot> {
+pub(crate) fn sorted<S: Sizes>(lists: &[List], links: &Links<S>) -> Vec<Slot> {
     let mut slots = Vec::new();
     for list in lists {
         let before = slots.len();

@@ -34,7 +34,9 @@ use crate::language::Error;
 use crate::language::word;
 use crate::reply::Reply;
 
+pub(crate) use grid::Grid;
 pub use nested::{CommandLine, JsonText, Repeated, repeated, traced};
+pub(crate) use object::write as write_json;
 pub use style::{Paint, Style};
 pub use text::grouped;
 

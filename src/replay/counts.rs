@@ -42,7 +42,11 @@ impl Counts {
 
 /// A part of a whole as a ratio.
 fn ratio(part: u64, whole: u64) -> Ratio {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 impl Add for Counts {

@@ -54,7 +54,11 @@ impl Curve {
             evicted: misses - self.objects.min(size as u64).min(misses),
             ..Counts::default()
         };
-        self.misses_at(sizes).into_iter().zip(sizes).map(counts).collect()
+        self.misses_at(sizes)
+            .into_iter()
+            .zip(sizes)
+            .map(counts)
+            .collect()
     }
 }
 

@@ -110,7 +110,10 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
         if !self.resident.has(object as usize) {
             return false;
         }
-        let is_due = self.deadlines.get(object as usize).is_some_and(|&it| it <= now);
+        let is_due = self
+            .deadlines
+            .get(object as usize)
+            .is_some_and(|&it| it <= now);
         if is_due {
             self.expire_one(object);
         }
@@ -171,7 +174,8 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
         if let Some(place) = self.deadlines.get_mut(object as usize) {
             *place = deadline;
             if deadline != NEVER {
-                self.policy.set_deadline(object, Some(Instant::from_nanos(deadline)));
+                self.policy
+                    .set_deadline(object, Some(Instant::from_nanos(deadline)));
                 self.note_deadline(object, deadline);
             }
         }

@@ -50,10 +50,12 @@ impl Gdsf {
         let entry = &mut self.entries[slot as usize];
         entry.set = self.now;
         let priority = self.age + entry.uses as f64 / entry.size.max(1) as f64;
-        self.order.push(Reverse((Priority(priority), self.now, slot)));
+        self.order
+            .push(Reverse((Priority(priority), self.now, slot)));
         if self.order.len() > 64 && self.order.len() > 4 * self.len {
             let entries = &self.entries;
-            self.order.retain(|Reverse((_, set, slot))| entries[*slot as usize].set == *set);
+            self.order
+                .retain(|Reverse((_, set, slot))| entries[*slot as usize].set == *set);
         }
     }
 }
@@ -83,7 +85,11 @@ impl EvictionPolicy for Gdsf {
             self.entries.resize(slot as usize + 1, Entry::default());
         }
         let size = self.announced;
-        self.entries[slot as usize] = Entry { uses: 1, size, set: 0 };
+        self.entries[slot as usize] = Entry {
+            uses: 1,
+            size,
+            set: 0,
+        };
         self.len += 1;
         self.place(slot);
         None

@@ -63,7 +63,11 @@ impl Grid {
     pub fn tasks(&self, shards: &[Shard<'_>]) -> Vec<Task> {
         let mut tasks = Vec::new();
         for (shard, part) in shards.iter().enumerate() {
-            for &policy in self.policies.iter().filter(|policy| policy.allows(self.rules)) {
+            for &policy in self
+                .policies
+                .iter()
+                .filter(|policy| policy.allows(self.rules))
+            {
                 tasks.extend(self.tasks_of(policy, shard, part));
             }
         }
@@ -103,7 +107,9 @@ impl Grid {
             return self.run_curve(shard);
         }
         let sizes = self.sizes[task.sizes.clone()].iter();
-        sizes.map(|&size| self.run_one(task.policy, size, shard)).collect()
+        sizes
+            .map(|&size| self.run_one(task.policy, size, shard))
+            .collect()
     }
 
     fn run_one(&self, policy: Policy, size: u64, shard: &Shard<'_>) -> Halves {

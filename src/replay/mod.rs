@@ -82,4 +82,3 @@ pub struct Rules {
     /// When an expired object leaves.
     pub expiry: Expiry,
 }
-

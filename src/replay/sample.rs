@@ -36,7 +36,10 @@ pub fn estimate(groups: &[Counts; GROUPS], requests: u64, rate: f64) -> Estimate
     let expected = requests as f64 * rate / GROUPS as f64;
     let ratios = groups.map(|group| (group.misses as f64 / expected).clamp(0.0, 1.0));
     let mean = ratios.iter().sum::<f64>() / GROUPS as f64;
-    let squares: f64 = ratios.iter().map(|ratio| (ratio - mean) * (ratio - mean)).sum();
+    let squares: f64 = ratios
+        .iter()
+        .map(|ratio| (ratio - mean) * (ratio - mean))
+        .sum();
     let deviation = libm::sqrt(squares / (GROUPS - 1) as f64);
     let error = T * deviation / libm::sqrt(GROUPS as f64);
     Estimate {

@@ -43,7 +43,11 @@ fn place(scale: &Scale, (size, ratio): (u64, f64)) -> (f64, f64) {
 
 /// The smallest and the largest size, and the one in the middle.
 fn sizes(series: &[Series], unit: Unit, width: usize) -> String {
-    let all = || series.iter().flat_map(|one| one.points.iter().map(|point| point.0));
+    let all = || {
+        series
+            .iter()
+            .flat_map(|one| one.points.iter().map(|point| point.0))
+    };
     let (Some(first), Some(last)) = (all().min(), all().max()) else {
         return String::new();
     };
@@ -54,7 +58,9 @@ fn sizes(series: &[Series], unit: Unit, width: usize) -> String {
 
 fn legend(series: &[Series]) -> String {
     let names = ('a'..='z').zip(series);
-    let names: Vec<String> = names.map(|(letter, one)| format!("{letter} {}", one.name)).collect();
+    let names: Vec<String> = names
+        .map(|(letter, one)| format!("{letter} {}", one.name))
+        .collect();
     format!("        {}\n", names.join("   "))
 }
 
@@ -144,6 +150,7 @@ impl Canvas {
             labels[y as usize / DOTS.1] = percent(ratio);
         }
         let rows = labels.iter().enumerate();
-        rows.map(|(row, label)| format!("{label:>7}│{}\n", self.row(row))).collect()
+        rows.map(|(row, label)| format!("{label:>7}│{}\n", self.row(row)))
+            .collect()
     }
 }

@@ -67,7 +67,10 @@ pub fn page(page: &Page<'_>) -> String {
 fn grids(html: &mut String, page: &Page<'_>) {
     *html += "<h2>All cells</h2>\n";
     for deployment in deployments(page.cells) {
-        let cells = page.cells.iter().filter(|cell| cell.deployment == deployment);
+        let cells = page
+            .cells
+            .iter()
+            .filter(|cell| cell.deployment == deployment);
         let mut cells: Vec<&Cell> = cells.collect();
         cells.sort_by(|a, b| {
             let order = a.size.cmp(&b.size);
@@ -89,7 +92,9 @@ fn grids(html: &mut String, page: &Page<'_>) {
 }
 
 fn row(html: &mut String, cells: &[&Cell], cell: &Cell, by: Unit) {
-    let beside = cells.iter().filter(|it| it.size == cell.size && it.policy != Policy::Belady);
+    let beside = cells
+        .iter()
+        .filter(|it| it.size == cell.size && it.policy != Policy::Belady);
     let best = beside.map(|it| it.ratio(by)).fold(f64::INFINITY, f64::min);
     let more = (cell.ratio(by) - best) * 100.0;
     let class = match cell.policy {
@@ -106,7 +111,11 @@ fn row(html: &mut String, cells: &[&Cell], cell: &Cell, by: Unit) {
         count(cell.counts.misses),
         percent(cell.counts.miss_ratio()),
         percent(cell.counts.byte_miss_ratio()),
-        if cell.policy == Policy::Belady { "floor".into() } else { format!("{more:.1}") },
+        if cell.policy == Policy::Belady {
+            "floor".into()
+        } else {
+            format!("{more:.1}")
+        },
     );
 }
 
@@ -147,7 +156,13 @@ fn cluster(html: &mut String, page: &Page<'_>) {
     if chosen.nodes.is_empty() {
         return;
     }
-    let most = chosen.nodes.iter().map(|node| node.requests).max().unwrap_or(0).max(1);
+    let most = chosen
+        .nodes
+        .iter()
+        .map(|node| node.requests)
+        .max()
+        .unwrap_or(0)
+        .max(1);
     let mean = chosen.counts.requests as f64 / chosen.nodes.len() as f64;
     let _ = write!(
         html,
@@ -173,7 +188,9 @@ fn cluster(html: &mut String, page: &Page<'_>) {
 fn causes(html: &mut String, page: &Page<'_>) {
     let counts = page.cells[page.choice].counts;
     let misses = counts.misses.max(1) as f64;
-    let capacity = counts.misses.saturating_sub(counts.compulsory + counts.expired_misses);
+    let capacity = counts
+        .misses
+        .saturating_sub(counts.compulsory + counts.expired_misses);
     let parts = [
         ("first request of the object", counts.compulsory, "#56b4e9"),
         ("expired", counts.expired_misses, "#d55e00"),

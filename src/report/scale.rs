@@ -11,7 +11,9 @@ pub struct Scale {
 impl Scale {
     /// A scale for points of (size, ratio), with the ratios rounded up to a round number.
     pub fn new<'p>(points: impl Iterator<Item = &'p (u64, f64)> + Clone) -> Self {
-        let sizes = points.clone().map(|&(size, _)| libm::log(size.max(1) as f64));
+        let sizes = points
+            .clone()
+            .map(|&(size, _)| libm::log(size.max(1) as f64));
         let first = sizes.clone().fold(f64::INFINITY, f64::min);
         let last = sizes.fold(f64::NEG_INFINITY, f64::max);
         let highest = points.map(|&(_, ratio)| ratio).fold(0.0, f64::max);
@@ -60,6 +62,9 @@ fn round_up(ratio: f64) -> f64 {
         unit /= 10.0;
     }
     let steps = [1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0];
-    let fits = steps.iter().map(|step| step * unit).find(|top| *top >= ratio);
+    let fits = steps
+        .iter()
+        .map(|step| step * unit)
+        .find(|top| *top >= ratio);
     fits.unwrap_or(1.0)
 }

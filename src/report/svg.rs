@@ -67,7 +67,11 @@ pub fn chart(chart: &Chart<'_>) -> String {
          role=\"img\" aria-label=\"{}\"><style>{CSS}</style>\n",
         escape(chart.title),
     );
-    let _ = writeln!(svg, "<text class=\"t\" x=\"{LEFT}\" y=\"20\">{}</text>", escape(chart.title));
+    let _ = writeln!(
+        svg,
+        "<text class=\"t\" x=\"{LEFT}\" y=\"20\">{}</text>",
+        escape(chart.title)
+    );
     let scale = Scale::new(chart.series.iter().flat_map(|one| &one.points));
     axes(&mut svg, chart, &scale);
     if let Some(ratio) = chart.infinite {
@@ -137,7 +141,10 @@ fn axes(svg: &mut String, chart: &Chart<'_>, scale: &Scale) {
 
 /// Up to seven sizes of the series, spread evenly.
 fn ticks(series: &[Series]) -> Vec<u64> {
-    let mut sizes: Vec<u64> = series.iter().flat_map(|one| one.points.iter().map(|it| it.0)).collect();
+    let mut sizes: Vec<u64> = series
+        .iter()
+        .flat_map(|one| one.points.iter().map(|it| it.0))
+        .collect();
     sizes.sort_unstable();
     sizes.dedup();
     let step = sizes.len().div_ceil(7).max(1);
@@ -163,7 +170,10 @@ fn curve(svg: &mut String, series: &Series, number: usize, unit: Unit, scale: &S
         let _ = write!(path, "{letter}{:.1} {:.1}", x(scale, size), y(scale, ratio));
     }
     let style = style(series, number);
-    let _ = writeln!(svg, "<path fill=\"none\" stroke-width=\"2\" {style} d=\"{path}\"/>");
+    let _ = writeln!(
+        svg,
+        "<path fill=\"none\" stroke-width=\"2\" {style} d=\"{path}\"/>"
+    );
     for &(at, ratio) in &series.points {
         let _ = writeln!(
             svg,
@@ -190,7 +200,11 @@ fn band(svg: &mut String, series: &Series, number: usize, scale: &Scale) {
         .map(|(size, ratio)| format!("{:.1} {:.1}", x(scale, size), y(scale, ratio)))
         .collect();
     let (colour, _) = STYLES[number % STYLES.len()];
-    let _ = writeln!(svg, "<path class=\"b\" fill=\"{colour}\" d=\"M{}Z\"/>", outline.join("L"));
+    let _ = writeln!(
+        svg,
+        "<path class=\"b\" fill=\"{colour}\" d=\"M{}Z\"/>",
+        outline.join("L")
+    );
 }
 
 fn mark(svg: &mut String, (size_at, ratio): (u64, f64), unit: Unit, scale: &Scale) {

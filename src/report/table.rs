@@ -33,12 +33,20 @@ pub fn deployments(cells: &[Cell]) -> Vec<Deployment> {
 }
 
 fn one(cells: &[Cell], by: Unit, deployment: Deployment, width: usize) -> String {
-    let here: Vec<&Cell> = cells.iter().filter(|cell| cell.deployment == deployment).collect();
+    let here: Vec<&Cell> = cells
+        .iter()
+        .filter(|cell| cell.deployment == deployment)
+        .collect();
     let mut sizes: Vec<u64> = here.iter().map(|cell| cell.size).collect();
     sizes.sort_unstable();
     sizes.dedup();
     let policies = policies(&here);
-    let first = policies.iter().map(|policy| policy.to_string().len()).max().unwrap_or(0).max(6);
+    let first = policies
+        .iter()
+        .map(|policy| policy.to_string().len())
+        .max()
+        .unwrap_or(0)
+        .max(6);
     let fits = (width.saturating_sub(first) / 11).max(1);
     let tables: Vec<String> = sizes
         .chunks(fits)
@@ -70,8 +78,14 @@ fn grid(cells: &[&Cell], by: Unit, policies: &[Policy], sizes: &[u64], first: us
     for &policy in policies {
         let mut row = format!("{:first$}", policy.to_string());
         for &size in sizes {
-            let cell = cells.iter().find(|cell| cell.policy == policy && cell.size == size);
-            let star = if cell.is_some_and(|cell| is_best(cells, by, cell)) { "*" } else { " " };
+            let cell = cells
+                .iter()
+                .find(|cell| cell.policy == policy && cell.size == size);
+            let star = if cell.is_some_and(|cell| is_best(cells, by, cell)) {
+                "*"
+            } else {
+                " "
+            };
             let value = cell.map_or_else(|| "-".into(), |cell| percent(cell.ratio(by)));
             row += &format!("{value:>10}{star}");
         }
@@ -82,7 +96,9 @@ fn grid(cells: &[&Cell], by: Unit, policies: &[Policy], sizes: &[u64], first: us
 }
 
 fn is_best(cells: &[&Cell], by: Unit, cell: &Cell) -> bool {
-    let beside = cells.iter().filter(|it| it.size == cell.size && it.policy != Policy::Belady);
+    let beside = cells
+        .iter()
+        .filter(|it| it.size == cell.size && it.policy != Policy::Belady);
     let best = beside.map(|it| it.ratio(by)).fold(f64::INFINITY, f64::min);
     cell.policy != Policy::Belady && cell.ratio(by) <= best
 }

@@ -130,7 +130,9 @@ fn at_knee(cells: &[Cell], by: Unit) -> Option<usize> {
     let here = |at: &usize| cells[*at].deployment == deployment;
     let size = knee(cells, by, deployment);
     let size = size.or_else(|| choices(cells).filter(here).map(|at| cells[at].size).max())?;
-    let at_size = choices(cells).filter(here).filter(|&at| cells[at].size == size);
+    let at_size = choices(cells)
+        .filter(here)
+        .filter(|&at| cells[at].size == size);
     at_size.min_by(|&a, &b| better(cells, by, a, b))
 }
 
@@ -157,7 +159,11 @@ fn knee(cells: &[Cell], by: Unit, deployment: Deployment) -> Option<u64> {
         let doublings = log(pair[1].0) - log(pair[0].0);
         pair[0].1 - pair[1].1 < A_POINT * doublings
     };
-    let flat = curve.windows(2).rev().take_while(|pair| is_flat(pair)).count();
+    let flat = curve
+        .windows(2)
+        .rev()
+        .take_while(|pair| is_flat(pair))
+        .count();
     let knee = curve.len().checked_sub(flat + 1)?;
     (flat > 0).then(|| curve[knee].0)
 }
@@ -207,7 +213,10 @@ pub fn sentence(cells: &[Cell], by: Unit, verdict: &Verdict) -> String {
     text += &neighbours(cells, by, verdict);
     if let Some(simpler) = verdict.simpler.map(|at| &cells[at]) {
         let miss = percent(simpler.ratio(by));
-        text += &format!(" {} is simpler and misses hardly more ({miss}).", simpler.policy);
+        text += &format!(
+            " {} is simpler and misses hardly more ({miss}).",
+            simpler.policy
+        );
     }
     text += &certainty(cells, verdict);
     text
@@ -248,11 +257,17 @@ fn neighbours(cells: &[Cell], by: Unit, verdict: &Verdict) -> String {
     let mut parts = Vec::new();
     if let Some(half) = verdict.half.map(|at| &cells[at]) {
         let more = points(half.ratio(by) - chosen.ratio(by));
-        parts.push(format!("with {} it misses {more} points more", size(half.size, half.unit)));
+        parts.push(format!(
+            "with {} it misses {more} points more",
+            size(half.size, half.unit)
+        ));
     }
     if let Some(double) = verdict.double.map(|at| &cells[at]) {
         let fewer = points(chosen.ratio(by) - double.ratio(by));
-        parts.push(format!("with {} {fewer} points fewer", size(double.size, double.unit)));
+        parts.push(format!(
+            "with {} {fewer} points fewer",
+            size(double.size, double.unit)
+        ));
     }
     let mut text = parts.join(", ");
     if let Some(first) = text.get(..1).map(str::to_uppercase) {

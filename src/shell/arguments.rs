@@ -12,6 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::lab::arguments as lab;
 use super::{Exit, Options, Series, When, Work};
 use crate::config::{Capacity, Config, ConfigError, InjectedBug, MAX_NODES, MAX_REPLICAS};
 use crate::eviction::Eviction;
@@ -33,6 +34,9 @@ Examples:
   shardlab demo sample-output                a scenario built into the program
   shardlab --clock virtual run hours.cache   SLEEP jumps: hours run in milliseconds
   shardlab simulate --seeds 1000             random clusters under random faults, checked
+  shardlab inspect web.csv.gz                the contents of a trace, and its format
+  shardlab convert web.csv web.lcs.zst       from one trace format to another
+  shardlab generate zipf zipf.csv            a trace of a synthetic workload
 
 ";
 
@@ -128,6 +132,15 @@ enum Action {
     },
     /// Run random clusters under random faults, and check what they promise
     Simulate(Simulate),
+    /// Count what is in traces, and name their format
+    #[command(before_help = lab::INSPECT)]
+    Inspect(lab::Inspect),
+    /// Write a trace in another format
+    #[command(before_help = lab::CONVERT)]
+    Convert(lab::Convert),
+    /// Write a trace of a synthetic workload
+    #[command(before_help = lab::GENERATE)]
+    Generate(lab::Generate),
     /// Play a scenario that is built into the program; without a name, list them
     Demo { name: Option<String> },
 }
@@ -199,11 +212,10 @@ impl Simulate {
 impl Arguments {
     fn into_options(self) -> Options {
         let work = match self.action {
-            Some(Action::Simulate(_)) => Work::Shell,
             Some(Action::Run { files }) => Work::Files(files),
             Some(Action::Demo { name }) => Work::Demo(name),
-            None if self.commands.is_empty() => Work::Shell,
-            None => Work::Commands(self.commands.into_iter().map(bytes).collect()),
+            _ if self.commands.is_empty() => Work::Shell,
+            _ => Work::Commands(self.commands.into_iter().map(bytes).collect()),
         };
         let Shared {
             nodes,
@@ -263,7 +275,7 @@ fn bytes(argument: OsString) -> Vec<u8> {
 }
 
 /// A time as it is typed in commands.
-fn time(word: &str) -> Result<Duration, DurationError> {
+pub fn time(word: &str) -> Result<Duration, DurationError> {
     duration::parse(word.as_bytes())
 }
 
@@ -305,26 +317,48 @@ fn for_simulate(option: Arg) -> Option<Arg> {
     Some(option.help(format!("{text} [default: {default}")))
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+fn run(mut arguments: Arguments) -> anyhow::Result<Exit> {
     let shared = &arguments.shared;
-    let bounds = Config {
+    let manners = lab::Manners {
+        format: shared.format,
+        quiet: shared.quiet,
+        seed: shared.seed,
+    };
+    match arguments.action.take() {
+        Some(Action::Simulate(simulate)) => {
+            let series = simulate.into_series(shared);
+            check(shared, series.options.check());
+            super::simulate(&series)
+        }
+        Some(Action::Inspect(inspect)) => inspect.run(&manners),
+        Some(Action::Convert(convert)) => convert.run(&manners),
+        Some(Action::Generate(generate)) => generate.run(&manners),
+        action => {
+            check(shared, bounds(shared).check());
+            arguments.action = action;
+            super::run(&arguments.into_options())
+        }
+    }
+}
+
+/// The cluster of the shell, as far as its arguments have bounds together.
+fn bounds(shared: &Shared) -> Config {
+    Config {
         nodes: shared.nodes.unwrap_or(3),
         replicas: shared.replicas.unwrap_or(1),
         write_quorum: shared.write_quorum.unwrap_or(1),
         read_quorum: shared.read_quorum.unwrap_or(1),
         ..Config::default()
-    };
-    if let Some(Action::Simulate(simulate)) = arguments.action {
-        let series = simulate.into_series(&arguments.shared);
-        usage(&arguments.shared, series.options.check());
-        return super::simulate(&series);
     }
-    usage(shared, bounds.check());
-    super::run(&arguments.into_options())
+}
+
+/// What was checked. Ends the program if the arguments do not go together.
+pub fn usage<T>(checked: Result<T, impl Display>) -> T {
+    checked.unwrap_or_else(|error| command().error(ErrorKind::ValueValidation, error).exit())
 }
 
 /// Ends the program if options that are valid each do not go together.
-fn usage(shared: &Shared, checked: Result<(), ConfigError>) {
+fn check(shared: &Shared, checked: Result<(), ConfigError>) {
     let Err(error) = checked else {
         return;
     };
@@ -338,8 +372,7 @@ fn usage(shared: &Shared, checked: Result<(), ConfigError>) {
         }
         ConfigError::Quorum { .. } => "--read-quorum",
     };
-    let message = format!("{option}: {error}");
-    command().error(ErrorKind::ValueValidation, message).exit();
+    usage(Err::<(), _>(format!("{option}: {error}")));
 }
 
 /// The arguments of the process, or how the program ends without them. Before those of a demo come its

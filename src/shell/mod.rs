@@ -17,6 +17,7 @@ mod editor;
 mod history;
 mod interactive;
 mod keys;
+mod lab;
 mod lines;
 mod notices;
 mod output;

@@ -19,6 +19,7 @@ mod sessions;
 mod simulation;
 mod source;
 mod story;
+mod traces;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

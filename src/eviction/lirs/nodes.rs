@@ -8,10 +8,10 @@ use crate::eviction::list::grow_to;
 
 /// The number of a node. An entry in the stack may have left the store, so it has a number other
 /// than its slot.
-pub type Place = u32;
+pub(crate) type Place = u32;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// In the store and in the stack.
     Lir,
     /// In the store and in the queue; perhaps in the stack.
@@ -24,8 +24,8 @@ pub enum Kind {
 /// Where a node is.
 #[derive(Clone, Copy, Default)]
 pub struct State {
-    pub kind: Kind,
-    pub stacked: bool,
+    pub(crate) kind: Kind,
+    pub(crate) stacked: bool,
 }
 
 /// How LIRS numbers its nodes, and finds ghosts.
@@ -108,7 +108,7 @@ pub struct HashedNodes {
 #[cfg(test)]
 impl HashedNodes {
     /// How many nodes there is memory for.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 }

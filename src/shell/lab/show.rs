@@ -1,0 +1,25 @@
+//! What the subcommands show alike.
+
+use serde_json::{Map, Value, json};
+
+use crate::render::{Format, write_json};
+use crate::shell::output::Output;
+use crate::trace::{Skipped, TraceError};
+
+/// Shows an error: in JSON as an object on standard output.
+pub fn show_error(error: &TraceError, format: Format, screen: &mut Output) {
+    if format == Format::Json {
+        let object = json!({ "error": error.to_string(), "kind": "trace" });
+        write_json(&object, screen.buffer());
+        screen.flush();
+    } else {
+        screen.error(format!("error: {error}\n").as_bytes());
+    }
+}
+
+/// What was skipped, by reason.
+pub fn skipped(skipped: &Skipped) -> Map<String, Value> {
+    let all = skipped.iter();
+    all.map(|(reason, count)| (reason.to_owned(), json!(count)))
+        .collect()
+}
