@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::lab::arguments as lab;
 use super::{Exit, Options, Series, When, Work};
@@ -22,6 +22,7 @@ use crate::nemesis::Nemesis;
 use crate::placement::PlacementKind;
 use crate::render::Format;
 use crate::replica::Restart;
+use crate::report::Form;
 use crate::simulation;
 use crate::time::ClockKind;
 
@@ -34,6 +35,7 @@ Examples:
   shardlab demo sample-output                a scenario built into the program
   shardlab --clock virtual run hours.cache   SLEEP jumps: hours run in milliseconds
   shardlab simulate --seeds 1000             random clusters under random faults, checked
+  shardlab compare web.csv.gz                which policy and size a trace needs
   shardlab inspect web.csv.gz                the contents of a trace, and its format
   shardlab convert web.csv web.lcs.zst       from one trace format to another
   shardlab generate zipf zipf.csv            a trace of a synthetic workload
@@ -55,10 +57,11 @@ struct Arguments {
 
 #[derive(Args)]
 struct Shared {
-    /// How many nodes the cluster has [default: 3; simulate: 5]
-    #[arg(short, long, value_name = "1..1024", global = true,
+    /// How many nodes the cluster has; for compare one or several, such as 1,3,10 [default: 3; simulate: 5]
+    #[arg(short, long, value_name = "1..1024", global = true, action = ArgAction::Set,
+          value_delimiter = ',', num_args = 1,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_NODES)))]
-    nodes: Option<u32>,
+    nodes: Vec<u32>,
     /// How many owners each key has, at most as many as there are nodes [default: 1; simulate: mostly 3]
     #[arg(long, value_name = "1..16", global = true, value_parser = owners())]
     replicas: Option<usize>,
@@ -101,10 +104,10 @@ struct Shared {
     #[arg(long, value_name = "CLOCK", default_value_t = ClockKind::Real, global = true,
           ignore_case = true, value_parser = choice::<ClockKind>(&ClockKind::ALL))]
     clock: ClockKind,
-    /// How replies are shown
-    #[arg(long, value_name = "FORMAT", default_value_t = Format::Plain, global = true,
-          ignore_case = true, value_parser = choice::<Format>(&Format::ALL))]
-    format: Format,
+    /// How replies are shown; csv is for compare
+    #[arg(long, value_name = "FORMAT", default_value_t = Form::Plain, global = true,
+          ignore_case = true, value_parser = choice::<Form>(&Form::ALL))]
+    format: Form,
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value_t = When::Auto, global = true,
           ignore_case = true, value_parser = choice::<When>(&When::ALL))]
@@ -132,6 +135,9 @@ enum Action {
     },
     /// Run random clusters under random faults, and check what they promise
     Simulate(Simulate),
+    /// Find which policy, size and number of nodes a trace needs
+    #[command(before_help = lab::COMPARE)]
+    Compare(lab::Compare),
     /// Count what is in traces, and name their format
     #[command(before_help = lab::INSPECT)]
     Inspect(lab::Inspect),
@@ -175,12 +181,28 @@ struct Simulate {
     steps: Option<Vec<usize>>,
 }
 
+impl Shared {
+    /// The number of nodes. Ends the program if there are several.
+    fn nodes(&self, default: u32) -> u32 {
+        match *self.nodes.as_slice() {
+            [] => default,
+            [nodes] => nodes,
+            _ => usage(Err("--nodes: only compare takes several numbers of nodes")),
+        }
+    }
+
+    /// How replies are shown. Ends the program if only `compare` can do that.
+    fn format(&self) -> Format {
+        usage(lab::format_of(self.format))
+    }
+}
+
 impl Simulate {
     fn into_series(self, shared: &Shared) -> Series {
         let ops = usize::try_from(self.ops).unwrap_or(usize::MAX);
         let options = simulation::Options {
             ops,
-            nodes: shared.nodes.unwrap_or(5),
+            nodes: shared.nodes(5),
             placement: shared.placement,
             replicas: shared.replicas,
             write_quorum: shared.write_quorum,
@@ -204,7 +226,7 @@ impl Simulate {
             twice: self.twice,
             jobs: usize::from(self.jobs),
             steps: self.steps,
-            format: shared.format,
+            format: shared.format(),
         }
     }
 }
@@ -217,8 +239,9 @@ impl Arguments {
             _ if self.commands.is_empty() => Work::Shell,
             _ => Work::Commands(self.commands.into_iter().map(bytes).collect()),
         };
+        let (nodes, format) = (self.shared.nodes(3), self.shared.format());
         let Shared {
-            nodes,
+            nodes: _,
             replicas,
             write_quorum,
             read_quorum,
@@ -231,7 +254,7 @@ impl Arguments {
             max_memory,
             seed,
             clock,
-            format,
+            format: _,
             color,
             bail,
             echo,
@@ -241,7 +264,7 @@ impl Arguments {
         let usual = Config::default();
         Options {
             config: Config {
-                nodes: nodes.unwrap_or(3),
+                nodes,
                 replicas: replicas.unwrap_or(1),
                 write_quorum: write_quorum.unwrap_or(1),
                 read_quorum: read_quorum.unwrap_or(1),
@@ -320,9 +343,10 @@ fn for_simulate(option: Arg) -> Option<Arg> {
 fn run(mut arguments: Arguments) -> anyhow::Result<Exit> {
     let shared = &arguments.shared;
     let manners = lab::Manners {
-        format: shared.format,
+        form: shared.format,
         quiet: shared.quiet,
         seed: shared.seed,
+        nodes: shared.nodes.clone(),
     };
     match arguments.action.take() {
         Some(Action::Simulate(simulate)) => {
@@ -330,6 +354,7 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Exit> {
             check(shared, series.options.check());
             super::simulate(&series)
         }
+        Some(Action::Compare(compare)) => compare.run(&manners),
         Some(Action::Inspect(inspect)) => inspect.run(&manners),
         Some(Action::Convert(convert)) => convert.run(&manners),
         Some(Action::Generate(generate)) => generate.run(&manners),
@@ -344,7 +369,7 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Exit> {
 /// The cluster of the shell, as far as its arguments have bounds together.
 fn bounds(shared: &Shared) -> Config {
     Config {
-        nodes: shared.nodes.unwrap_or(3),
+        nodes: shared.nodes(3),
         replicas: shared.replicas.unwrap_or(1),
         write_quorum: shared.write_quorum.unwrap_or(1),
         read_quorum: shared.read_quorum.unwrap_or(1),

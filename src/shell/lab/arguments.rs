@@ -5,18 +5,44 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::eviction::Eviction;
 use crate::language::size;
 use crate::network::Percent;
+use crate::placement::PlacementKind;
 use crate::render::Format;
+use crate::replay::{Expiry, Ops, Policy, Rules, Ttl, Unit};
+use crate::report::Form;
 use crate::shell::Exit;
 use crate::shell::arguments::{time, usage};
 use crate::trace::{Kind, Output, Spec, Workload};
 
 /// The options that the subcommands share with the rest of the program.
 pub struct Manners {
-    pub format: Format,
+    pub form: Form,
     pub quiet: bool,
     pub seed: u64,
+    /// The numbers of nodes; empty if none is given.
+    pub nodes: Vec<u32>,
+}
+
+impl Manners {
+    /// How replies are shown. Ends the program if only `compare` can do that.
+    fn format(&self) -> Format {
+        usage(format_of(self.form))
+    }
+}
+
+/// The rendering of a form that every command knows.
+///
+/// # Errors
+/// For `csv`.
+pub fn format_of(form: Form) -> Result<Format, &'static str> {
+    match form {
+        Form::Plain => Ok(Format::Plain),
+        Form::Table => Ok(Format::Table),
+        Form::Json => Ok(Format::Json),
+        Form::Csv => Err("--format csv is only for compare"),
+    }
 }
 
 pub const INSPECT: &str = "\
@@ -116,7 +142,7 @@ impl Inspect {
             traces: self.traces,
             trace_format: self.reading.trace_format,
             split: self.reading.split,
-            format: manners.format,
+            format: manners.format(),
         })
     }
 }
@@ -128,7 +154,7 @@ impl Convert {
             target: usage(super::Target::new(&self.target, self.to)),
             trace_format: self.reading.trace_format,
             split: self.reading.split,
-            format: manners.format,
+            format: manners.format(),
             quiet: manners.quiet,
         })
     }
@@ -151,7 +177,7 @@ impl Generate {
         super::generate(&super::Generate {
             workload,
             target: usage(super::Target::new(&self.target, self.to)),
-            format: manners.format,
+            format: manners.format(),
             quiet: manners.quiet,
         })
     }
@@ -191,4 +217,196 @@ fn block_size(text: &str) -> Result<u64, String> {
         return Err("a block has at least 1 byte".into());
     }
     Ok(bytes)
+}
+
+pub const COMPARE: &str = "\
+Examples:
+  shardlab compare web.csv.gz
+  shardlab compare web.csv.gz --sizes 64MiB,256MiB,1GiB --by bytes --html report.html
+  shardlab compare web.csv.gz --target 10% --policies all --nodes 1,3 --placements modulo,ketama
+";
+
+/// The sizes of `compare`, in percent of the objects.
+const SIZES: [f64; 12] = [
+    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0,
+];
+/// The policies of `compare`, and the floor.
+const POLICIES: [Policy; 7] = [
+    Policy::Node(Eviction::Lru),
+    Policy::Node(Eviction::Fifo),
+    Policy::Node(Eviction::Sieve),
+    Policy::Node(Eviction::S3Fifo),
+    Policy::Node(Eviction::WTinyLfu),
+    Policy::Node(Eviction::Arc),
+    Policy::Belady,
+];
+
+#[derive(Args)]
+pub struct Compare {
+    /// Files, which may be compressed with gzip, zstd or xz; `-` is standard input
+    #[arg(required = true, value_name = "TRACE")]
+    traces: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+    /// The policies, or all: those of EVICTION, gdsf and belady [default:
+    /// lru,fifo,sieve,s3-fifo,w-tinylfu,arc,belady]
+    #[arg(long, value_name = "POLICY,...", value_delimiter = ',')]
+    policies: Vec<String>,
+    /// What each node holds: objects (1000), bytes (64MiB, 1000B) or a share of the trace (5%)
+    /// [default: twelve shares from 0.1% to 40%]
+    #[arg(long, value_name = "SIZE,...", value_delimiter = ',')]
+    sizes: Vec<super::size::Size>,
+    /// The miss ratio that is minimised, and what shares are of: objects or bytes
+    #[arg(long, value_name = "UNIT", default_value = "objects", value_parser = unit)]
+    by: Unit,
+    /// Choose the smallest size that reaches this miss ratio, such as 10%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    target: Option<f64>,
+    /// How objects are placed on nodes
+    #[arg(long, value_name = "PLACEMENT,...", value_delimiter = ',')]
+    placements: Vec<PlacementKind>,
+    /// fill: every request is a get that stores on a miss; trace: gets, sets and deletes as recorded
+    #[arg(long, value_name = "RULE", default_value = "fill", value_parser = ops)]
+    ops: Ops,
+    /// How long objects live: a time, trace or none
+    #[arg(long, value_name = "TTL", default_value = "trace", value_parser = ttl)]
+    ttl: Ttl,
+    /// When an expired object leaves: eager (at its deadline) or lazy (when it is asked for)
+    #[arg(long, value_name = "RULE", default_value = "eager", value_parser = expiry)]
+    expiry: Expiry,
+    /// The part of the requests that fills the caches and is not counted, such as 10%
+    #[arg(long, value_name = "PERCENT", default_value = "0%", value_parser = percent)]
+    warmup: f64,
+    /// Read only this many requests
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    limit: u64,
+    /// How many threads [default: one for each core]
+    #[arg(long, value_name = "1..256", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Write the report as one page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the chart
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+impl Compare {
+    pub fn run(self, manners: &Manners) -> anyhow::Result<Exit> {
+        let or = |given: Vec<super::size::Size>| {
+            if given.is_empty() {
+                SIZES.map(super::size::Size::Share).to_vec()
+            } else {
+                given
+            }
+        };
+        let sizes = or(self.sizes);
+        let mut units: Vec<Unit> = sizes.iter().map(|size| size.unit(self.by)).collect();
+        units.dedup();
+        if units.len() > 1 {
+            usage(Err::<(), _>(
+                "--sizes: all sizes of a grid have one unit: objects, bytes, or shares with --by",
+            ));
+        }
+        super::compare(&super::Compare {
+            traces: self.traces,
+            trace_format: self.reading.trace_format,
+            split: self.reading.split,
+            policies: usage(policies(&self.policies)),
+            sizes,
+            by: self.by,
+            target: self.target,
+            nodes: if manners.nodes.is_empty() {
+                vec![1]
+            } else {
+                manners.nodes.clone()
+            },
+            placements: if self.placements.is_empty() {
+                vec![PlacementKind::default()]
+            } else {
+                self.placements
+            },
+            rules: Rules {
+                ops: self.ops,
+                ttl: self.ttl,
+                expiry: self.expiry,
+            },
+            warmup: self.warmup,
+            limit: self.limit,
+            jobs: self.jobs.map(usize::from),
+            html: self.html,
+            svg: self.svg,
+            form: manners.form,
+            quiet: manners.quiet,
+            seed: manners.seed,
+        })
+    }
+}
+
+/// The policies with these names.
+fn policies(names: &[String]) -> Result<Vec<Policy>, String> {
+    if names.is_empty() {
+        return Ok(POLICIES.to_vec());
+    }
+    let mut all = Vec::new();
+    for name in names {
+        if name == "all" {
+            all.extend(Policy::all());
+        } else {
+            let policy = name.to_ascii_lowercase().parse::<Policy>();
+            all.push(policy.map_err(|error| format!("--policies: {error}"))?);
+        }
+    }
+    let mut once: Vec<Policy> = Vec::new();
+    for policy in all {
+        if !once.contains(&policy) {
+            once.push(policy);
+        }
+    }
+    Ok(once)
+}
+
+fn unit(name: &str) -> Result<Unit, &'static str> {
+    match name {
+        "objects" => Ok(Unit::Objects),
+        "bytes" => Ok(Unit::Bytes),
+        _ => Err("use objects or bytes"),
+    }
+}
+
+/// A percentage as a part of 1.
+fn percent(text: &str) -> Result<f64, &'static str> {
+    let number = text
+        .strip_suffix('%')
+        .and_then(|text| text.trim().parse::<f64>().ok());
+    let number = number.filter(|number| (0.0..100.0).contains(number));
+    number
+        .map(|number| number / 100.0)
+        .ok_or("use a percentage from 0% to less than 100%")
+}
+
+fn ops(name: &str) -> Result<Ops, &'static str> {
+    match name {
+        "fill" => Ok(Ops::Fill),
+        "trace" => Ok(Ops::Trace),
+        _ => Err("use fill or trace"),
+    }
+}
+
+fn expiry(name: &str) -> Result<Expiry, &'static str> {
+    match name {
+        "eager" => Ok(Expiry::Eager),
+        "lazy" => Ok(Expiry::Lazy),
+        _ => Err("use eager or lazy"),
+    }
+}
+
+fn ttl(text: &str) -> Result<Ttl, String> {
+    match text {
+        "none" => Ok(Ttl::None),
+        "trace" => Ok(Ttl::Trace),
+        text => time(text)
+            .map(Ttl::Fixed)
+            .map_err(|error| format!("{error}; or use trace or none")),
+    }
 }

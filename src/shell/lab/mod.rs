@@ -1,15 +1,18 @@
-//! The subcommands that work on traces: `inspect`, `convert` and `generate`.
+//! The subcommands that work on traces: `compare`, `inspect`, `convert` and `generate`.
 
 pub mod arguments;
+mod compare;
 mod convert;
 mod inspect;
 mod output_file;
 mod progress;
 mod show;
+mod size;
 mod source;
 
 use std::path::PathBuf;
 
+pub use compare::{Compare, compare};
 pub use convert::{Convert, Generate, Target, convert, generate};
 pub use inspect::inspect;
 

@@ -48,6 +48,11 @@ pub fn open(path: &Path, format: Option<&Spec>, split: Option<u64>) -> Result<So
     })
 }
 
+/// An error about a whole trace.
+pub fn failure(name: &str, message: &str) -> TraceError {
+    TraceError::new(&name.into(), Place::Whole, message.to_owned())
+}
+
 /// The name of a trace in messages.
 pub fn name(path: &Path) -> String {
     if path.as_os_str() == "-" {

@@ -1,0 +1,238 @@
+//! A comparison as text, JSON or CSV.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+
+use super::braille;
+use super::cell::{Cell, Deployment};
+use super::svg::Series;
+use super::table::table;
+use super::verdict::{sentence, verdict};
+use crate::replay::{Policy, Unit};
+
+/// Characters of the curve, without its axes.
+const CURVE: (usize, usize) = (60, 15);
+
+/// How a comparison is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// The sentence, the curve and the table.
+    #[default]
+    Plain,
+    /// The sentence and the table.
+    Table,
+    /// One object.
+    Json,
+    /// A row for each cell.
+    Csv,
+}
+
+impl Form {
+    /// All forms.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Table, Self::Json, Self::Csv];
+
+    /// Whether it shows missed bytes.
+    #[must_use]
+    pub fn has_bytes(self) -> bool {
+        matches!(self, Self::Json | Self::Csv)
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "plain",
+            Self::Table => "table",
+            Self::Json => "json",
+            Self::Csv => "csv",
+        })
+    }
+}
+
+/// The error of parsing a [`Form`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such format; the formats are plain table json csv")]
+pub struct UnknownForm;
+
+impl FromStr for Form {
+    type Err = UnknownForm;
+
+    fn from_str(name: &str) -> Result<Self, UnknownForm> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|form| form.to_string() == name).ok_or(UnknownForm)
+    }
+}
+
+/// A comparison to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'r> {
+    /// The cells.
+    pub cells: &'r [Cell],
+    /// What was left out, and why.
+    pub notes: &'r [String],
+    /// The ratio that is minimised.
+    pub by: Unit,
+    /// The ratio to reach.
+    pub target: Option<f64>,
+    /// How it is shown.
+    pub form: Form,
+    /// The columns of the terminal.
+    pub width: usize,
+    /// The miss ratio of a cache without bounds.
+    pub infinite: f64,
+}
+
+/// Renders a comparison. It ends with a line end.
+#[must_use]
+pub fn text(report: &Report<'_>) -> String {
+    match report.form {
+        Form::Json => json_text(report),
+        Form::Csv => csv(report.cells),
+        Form::Plain | Form::Table => plain(report),
+    }
+}
+
+fn verdict_text(report: &Report<'_>) -> Option<String> {
+    let verdict = verdict(report.cells, report.by, report.target)?;
+    Some(sentence(report.cells, report.by, &verdict))
+}
+
+fn plain(report: &Report<'_>) -> String {
+    let mut text = String::new();
+    for note in report.notes {
+        text += &format!("note: {note}\n");
+    }
+    let Some(sentence) = verdict_text(report) else {
+        return text + "no cell is done\n";
+    };
+    text += &wrapped(&sentence, report.width);
+    if report.form == Form::Plain && report.width >= CURVE.0 + 10 {
+        let deployment = report.cells[0].deployment;
+        let series = series(report.cells, report.by, deployment);
+        let unit = report.cells[0].unit;
+        text.push('\n');
+        text += &braille::curve(&series, unit, CURVE.0, CURVE.1);
+    }
+    text.push('\n');
+    text + &table(report.cells, report.by, report.width)
+}
+
+/// Text in lines of at most `width` characters.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut len = 0;
+    for word in text.split(' ') {
+        let more = word.chars().count() + usize::from(len > 0);
+        if len > 0 && len + more > width {
+            lines.push('\n');
+            len = 0;
+        }
+        if len > 0 {
+            lines.push(' ');
+        }
+        lines += word;
+        len += more;
+    }
+    lines + "\n"
+}
+
+/// The curve of each policy on one deployment, the floor last, the others by their last ratio.
+#[must_use]
+pub fn series(cells: &[Cell], by: Unit, deployment: Deployment) -> Vec<Series> {
+    let mut all: Vec<Series> = Vec::new();
+    for cell in cells.iter().filter(|cell| cell.deployment == deployment) {
+        let name = cell.policy.to_string();
+        let point = (cell.size, cell.ratio(by));
+        match all.iter_mut().find(|series| series.name == name) {
+            Some(series) => series.points.push(point),
+            None => all.push(Series {
+                name,
+                points: vec![point],
+                bounds: Vec::new(),
+                is_floor: cell.policy == Policy::Belady,
+            }),
+        }
+    }
+    let last = |series: &Series| series.points.last().map_or(0.0, |point| point.1);
+    all.sort_by(|a, b| {
+        a.is_floor
+            .cmp(&b.is_floor)
+            .then(last(b).total_cmp(&last(a)))
+    });
+    all
+}
+
+fn unit(cell: &Cell) -> &'static str {
+    match cell.unit {
+        Unit::Objects => "objects",
+        Unit::Bytes => "bytes",
+    }
+}
+
+fn bounds(cell: &Cell) -> (f64, f64) {
+    let ratio = cell.counts.miss_ratio();
+    cell.sampled
+        .map_or((ratio, ratio), |sampled| (sampled.low, sampled.high))
+}
+
+fn json_text(report: &Report<'_>) -> String {
+    let cells: Vec<Value> = report.cells.iter().map(object).collect();
+    let object = json!({
+        "command": "compare",
+        "verdict": verdict_text(report),
+        "notes": report.notes,
+        "infinite": report.infinite,
+        "cells": cells,
+    });
+    format!("{object}\n")
+}
+
+fn object(cell: &Cell) -> Value {
+    let (low, high) = bounds(cell);
+    let nodes = cell.nodes.iter().enumerate().map(|(node, counts)| {
+        json!({ "node": node, "requests": counts.requests, "misses": counts.misses })
+    });
+    let nodes: Vec<Value> = nodes.collect();
+    json!({
+        "policy": cell.policy.to_string(),
+        "size": cell.size,
+        "unit": unit(cell),
+        "nodes": cell.deployment.nodes,
+        "placement": cell.deployment.placement.to_string(),
+        "replicas": cell.deployment.replicas,
+        "requests": cell.counts.requests,
+        "misses": cell.counts.misses,
+        "missed_bytes": cell.counts.missed_bytes,
+        "exact": cell.sampled.is_none(),
+        "low": low,
+        "high": high,
+        "by_node": nodes,
+    })
+}
+
+fn csv(cells: &[Cell]) -> String {
+    let mut text =
+        "policy,size,unit,nodes,placement,replicas,requests,misses,missed_bytes,exact,low,high\n"
+            .to_owned();
+    for cell in cells {
+        let (low, high) = bounds(cell);
+        let Deployment {
+            nodes,
+            placement,
+            replicas,
+        } = cell.deployment;
+        text += &format!(
+            "{},{},{},{nodes},{placement},{replicas},{},{},{},{},{low},{high}\n",
+            cell.policy,
+            cell.size,
+            unit(cell),
+            cell.counts.requests,
+            cell.counts.misses,
+            cell.counts.missed_bytes,
+            cell.sampled.is_none(),
+        );
+    }
+    text
+}
