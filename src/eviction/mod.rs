@@ -329,6 +329,6 @@ impl FromStr for Eviction {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod traces;

@@ -9,13 +9,13 @@ use super::traces::{larger_traces, reference_rows, traces};
 use super::{EvictionPolicy, Slot};
 
 /// A policy written to be read: what is in the cache after each request, by the definition.
-pub(super) trait Naive {
+pub(crate) trait Naive {
     /// A get of this object and, if that misses, its insertion; `true` if it hit.
     fn request(&mut self, id: u64) -> bool;
 }
 
 /// A store that has nothing but slots: objects of size one, got and then inserted on a miss.
-pub(super) struct Driver<P> {
+pub(crate) struct Driver<P> {
     pub policy: P,
     capacity: usize,
     slots: BTreeMap<u64, Slot>,
@@ -24,7 +24,7 @@ pub(super) struct Driver<P> {
 }
 
 /// A hash as good as the store's: the finalizer of splitmix64.
-pub(super) fn hash(id: u64) -> u64 {
+pub(crate) fn hash(id: u64) -> u64 {
     let mut x = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -32,7 +32,7 @@ pub(super) fn hash(id: u64) -> u64 {
 }
 
 impl<P: EvictionPolicy> Driver<P> {
-    pub(super) fn new(mut policy: P, capacity: usize) -> Self {
+    pub(crate) fn new(mut policy: P, capacity: usize) -> Self {
         policy.resize(capacity);
         Self {
             policy,
@@ -44,7 +44,7 @@ impl<P: EvictionPolicy> Driver<P> {
     }
 
     /// A get of this object and, if that misses, its insertion; `true` if it hit.
-    pub(super) fn request(&mut self, id: u64) -> bool {
+    pub(crate) fn request(&mut self, id: u64) -> bool {
         if let Some(&slot) = self.slots.get(&id) {
             let pushed = self.policy.access(slot);
             self.forget(pushed);
@@ -65,7 +65,7 @@ impl<P: EvictionPolicy> Driver<P> {
     }
 
     /// Deletes an object, if it is there.
-    pub(super) fn delete(&mut self, id: u64) {
+    pub(crate) fn delete(&mut self, id: u64) {
         if let Some(&slot) = self.slots.get(&id) {
             self.policy.remove(slot);
             self.forget(Some(slot));
@@ -73,7 +73,7 @@ impl<P: EvictionPolicy> Driver<P> {
     }
 
     /// Changes the capacity; what no longer fits leaves.
-    pub(super) fn resize(&mut self, capacity: usize) {
+    pub(crate) fn resize(&mut self, capacity: usize) {
         let more = u32::try_from(self.capacity.max(capacity) + 1).expect("small");
         let known = self.ids.len() + self.vacant.len();
         self.vacant
@@ -88,7 +88,7 @@ impl<P: EvictionPolicy> Driver<P> {
     }
 
     /// Evicts so many objects, as a limit in bytes may do for one big object.
-    pub(super) fn evict(&mut self, count: u64) {
+    pub(crate) fn evict(&mut self, count: u64) {
         for _ in 0..count {
             let victim = self.policy.evict();
             assert_eq!(victim.is_none(), self.slots.is_empty());
@@ -103,28 +103,28 @@ impl<P: EvictionPolicy> Driver<P> {
         self.vacant.push_front(slot);
     }
 
-    pub(super) fn validate(&self) {
+    pub(crate) fn validate(&self) {
         let slots: Vec<Slot> = self.ids.keys().copied().collect();
         self.policy.validate(&slots);
     }
 
-    pub(super) fn misses(&mut self, trace: &[u64]) -> usize {
+    pub(crate) fn misses(&mut self, trace: &[u64]) -> usize {
         trace.iter().filter(|&&id| !self.request(id)).count()
     }
 }
 
 /// Random numbers for traces: the same for the same seed.
-pub(super) struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(1);
         hash(self.0) % bound
     }
 }
 
 /// A trace in which a few objects are popular, with scans and loops in between.
-pub(super) fn trace(seed: u64, len: usize, objects: u64) -> Vec<u64> {
+pub(crate) fn trace(seed: u64, len: usize, objects: u64) -> Vec<u64> {
     let mut random = Random(seed << 32);
     let mut trace = Vec::new();
     while trace.len() < len {
@@ -152,7 +152,7 @@ pub(super) fn trace(seed: u64, len: usize, objects: u64) -> Vec<u64> {
 /// Requests, deletions, changes of capacity, announcements that lead to nothing and evictions
 /// without an announcement at random: whatever the policy is told, it holds
 /// exactly what the store holds.
-pub(super) fn conforms<P: EvictionPolicy>(make: impl Fn() -> P) {
+pub(crate) fn conforms<P: EvictionPolicy>(make: impl Fn() -> P) {
     for seed in 0..60 {
         let mut random = Random(seed << 40);
         let capacity = [1, 2, 3, 5, 10, 40][random.below(6) as usize];
@@ -179,7 +179,7 @@ pub(super) fn conforms<P: EvictionPolicy>(make: impl Fn() -> P) {
 }
 
 /// The policy hits exactly where its naive reference hits.
-pub(super) fn agrees<P: EvictionPolicy, N: Naive>(
+pub(crate) fn agrees<P: EvictionPolicy, N: Naive>(
     policy: impl Fn() -> P,
     naive: impl Fn(usize) -> N,
     capacities: &[usize],
@@ -188,7 +188,7 @@ pub(super) fn agrees<P: EvictionPolicy, N: Naive>(
 }
 
 /// As [`agrees`], for policies that are made of the trace.
-pub(super) fn agrees_foreseeing<P: EvictionPolicy, N: Naive>(
+pub(crate) fn agrees_foreseeing<P: EvictionPolicy, N: Naive>(
     policy: impl Fn(&[u64]) -> P,
     naive: impl Fn(usize, &[u64]) -> N,
     capacities: &[usize],
@@ -215,7 +215,7 @@ const MISSES: &str = include_str!("../../tests/data/misses.csv");
 
 /// Compares the misses on the generated traces, and on the larger ones if they are there, with those
 /// of the reference simulator; `tolerance` is a part of the misses.
-pub(super) fn matches_reference<P: EvictionPolicy>(
+pub(crate) fn matches_reference<P: EvictionPolicy>(
     name: &str,
     make: impl Fn() -> P,
     tolerance: f64,
@@ -224,7 +224,7 @@ pub(super) fn matches_reference<P: EvictionPolicy>(
 }
 
 /// As [`matches_reference`], for policies that are made of the trace.
-pub(super) fn matches_reference_foreseeing<P: EvictionPolicy>(
+pub(crate) fn matches_reference_foreseeing<P: EvictionPolicy>(
     name: &str,
     make: impl Fn(&[u64]) -> P,
     tolerance: f64,
@@ -243,7 +243,7 @@ pub(super) fn matches_reference_foreseeing<P: EvictionPolicy>(
 
 /// As [`matches_reference`], on the larger traces only: for policies that the reference simulator has
 /// in another form. What they do in every clone is compared by [`agrees`].
-pub(super) fn matches_larger<P: EvictionPolicy>(name: &str, make: impl Fn() -> P, tolerance: f64) {
+pub(crate) fn matches_larger<P: EvictionPolicy>(name: &str, make: impl Fn() -> P, tolerance: f64) {
     matches_larger_foreseeing(name, |_| make(), tolerance);
 }
 

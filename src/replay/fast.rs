@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::counts::Counts;
-use super::policy::Simulation;
+use super::simulation::Simulation;
 use crate::eviction::{EvictionPolicy, Slot};
 use crate::trace::Columns;
 

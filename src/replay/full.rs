@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::counts::Counts;
-use super::policy::Simulation;
+use super::simulation::Simulation;
 use super::{Expiry, Ops, Rules, Ttl};
 use crate::eviction::{EvictionPolicy, Slot};
 use crate::time::Instant;

@@ -29,13 +29,15 @@ mod gdsf;
 mod grid;
 mod policy;
 mod sample;
+mod simulation;
 mod split;
 
 pub use counts::{Counts, Ratio};
 pub use curve::{Curve, lru_curve};
 pub use grid::{Grid, Halves, Shard, Task};
-pub use policy::{Policy, Prepared, Simulation, Unit, UnknownPolicy, simulate};
+pub use policy::{Policy, Prepared, Unit, UnknownPolicy, simulate};
 pub use sample::{Estimate, GROUPS, estimate, smallest_size};
+pub use simulation::Simulation;
 pub use split::{Part, split};
 
 use std::time::Duration;
@@ -82,3 +84,6 @@ pub struct Rules {
     /// When an expired object leaves.
     pub expiry: Expiry,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,14 @@
 //! The policies of a replay by name, and their simulations.
 
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::belady::Belady;
-use super::counts::Counts;
 use super::fast::Fast;
 use super::full::{Bounds, Full};
 use super::gdsf::Gdsf;
+use super::simulation::Simulation;
 use super::{Ops, Rules, Ttl};
 use crate::eviction::{
     self, BySlot, BySlotAndSize, Eviction, SharedKeys, Slot, StoredSizes, UnitSizes,
@@ -80,15 +79,6 @@ pub enum Unit {
     Objects,
     /// The sum of their sizes.
     Bytes,
-}
-
-/// A cache that a trace is replayed against.
-pub trait Simulation: Send {
-    /// Replays these requests of the trace, which follow those replayed before.
-    fn run(&mut self, trace: &Columns, range: Range<usize>);
-
-    /// What was counted so far.
-    fn counts(&self) -> Counts;
 }
 
 /// A trace with what its simulations share.

@@ -12,7 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::lab::arguments as lab;
+use super::lab::{self as traces, arguments as lab};
 use super::{Exit, Options, Series, When, Work};
 use crate::config::{Capacity, Config, ConfigError, InjectedBug, MAX_NODES, MAX_REPLICAS};
 use crate::eviction::Eviction;
@@ -193,7 +193,7 @@ impl Shared {
 
     /// How replies are shown. Ends the program if only `compare` can do that.
     fn format(&self) -> Format {
-        usage(lab::format_of(self.format))
+        usage(traces::format_of(self.format))
     }
 }
 
@@ -298,7 +298,7 @@ fn bytes(argument: OsString) -> Vec<u8> {
 }
 
 /// A time as it is typed in commands.
-pub fn time(word: &str) -> Result<Duration, DurationError> {
+fn time(word: &str) -> Result<Duration, DurationError> {
     duration::parse(word.as_bytes())
 }
 
@@ -321,12 +321,36 @@ fn owners() -> impl TypedValueParser<Value = usize> {
 /// What is no business of `simulate`, and so is not in its help.
 const NOT_IN_SIMULATE: [&str; 6] = ["clock", "color", "bail", "echo", "quiet", "no_history"];
 
-/// The command line. The help of `simulate` leaves out options that have no effect there.
+/// The options that the subcommands on traces share with the rest.
+const IN_THE_LAB: [&str; 3] = ["format", "quiet", "seed"];
+
+/// The command line. The help of a subcommand leaves out options that have no effect there.
 fn command() -> clap::Command {
     let command = Arguments::command();
-    let own = command.get_arguments().cloned().filter_map(for_simulate);
-    let own: Vec<Arg> = own.collect();
-    command.mut_subcommand("simulate", |simulate| simulate.args(own))
+    let all: Vec<Arg> = command.get_arguments().cloned().collect();
+    let own: Vec<Arg> = all.iter().cloned().filter_map(for_simulate).collect();
+    let command = command.mut_subcommand("simulate", |simulate| simulate.args(own));
+    ["compare", "inspect", "convert", "generate"]
+        .into_iter()
+        .fold(command, |command, name| {
+            let own = all
+                .iter()
+                .cloned()
+                .filter_map(|option| for_lab(option, name));
+            let own: Vec<Arg> = own.collect();
+            command.mut_subcommand(name, |subcommand| subcommand.args(own))
+        })
+}
+
+/// An option as a subcommand on traces shows it, if that differs: hidden, or with its own default.
+fn for_lab(option: Arg, subcommand: &str) -> Option<Arg> {
+    match option.get_id().as_str() {
+        "nodes" if subcommand == "compare" => {
+            Some(option.help("The numbers of nodes, such as 1,3,10 [default: 1]"))
+        }
+        id if IN_THE_LAB.contains(&id) => None,
+        _ => Some(option.hide(true)),
+    }
 }
 
 /// An option as `simulate` shows it, if that differs: hidden, or with its own default.
@@ -354,10 +378,10 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Exit> {
             check(shared, series.options.check());
             super::simulate(&series)
         }
-        Some(Action::Compare(compare)) => compare.run(&manners),
-        Some(Action::Inspect(inspect)) => inspect.run(&manners),
-        Some(Action::Convert(convert)) => convert.run(&manners),
-        Some(Action::Generate(generate)) => generate.run(&manners),
+        Some(Action::Compare(compare)) => traces::compare(&usage(compare.options(&manners))),
+        Some(Action::Inspect(inspect)) => traces::inspect(&usage(inspect.options(&manners))),
+        Some(Action::Convert(convert)) => traces::convert(&usage(convert.options(&manners))),
+        Some(Action::Generate(generate)) => traces::generate(&usage(generate.options(&manners))),
         action => {
             check(shared, bounds(shared).check());
             arguments.action = action;
@@ -378,7 +402,7 @@ fn bounds(shared: &Shared) -> Config {
 }
 
 /// What was checked. Ends the program if the arguments do not go together.
-pub fn usage<T>(checked: Result<T, impl Display>) -> T {
+fn usage<T>(checked: Result<T, impl Display>) -> T {
     checked.unwrap_or_else(|error| command().error(ErrorKind::ValueValidation, error).exit())
 }
 

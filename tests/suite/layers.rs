@@ -170,6 +170,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("trace", &["hash", "rng"]),
+    ("replay", &["eviction", "rng", "time", "trace"]),
+    ("report", &["eviction", "placement", "replay"]),
     (
         "shared",
         &["cache", "cluster", "event", "operation", "time"],
@@ -182,13 +184,17 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "event",
             "eviction",
+            "hash",
             "history",
             "language",
             "nemesis",
+            "network",
             "placement",
             "render",
+            "replay",
             "replica",
             "reply",
+            "report",
             "session",
             "simulation",
             "time",
@@ -359,7 +365,7 @@ const TERMINAL: &[(&str, &[&str])] = &[
         &["shell/editor", "shell/interactive", "shell/timer"],
     ),
     ("rustix", &["shell/terminal", "shell/wakeup"]),
-    ("clap", &["shell/arguments"]),
+    ("clap", &["shell/arguments", "shell/lab/arguments"]),
 ];
 
 #[test]

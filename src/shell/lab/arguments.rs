@@ -1,19 +1,21 @@
 //! The arguments of the subcommands that work on traces.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
+use super::show::format_of;
+
 use crate::eviction::Eviction;
+use crate::language::duration::{self, DurationError};
 use crate::language::size;
 use crate::network::Percent;
 use crate::placement::PlacementKind;
 use crate::render::Format;
 use crate::replay::{Expiry, Ops, Policy, Rules, Ttl, Unit};
 use crate::report::Form;
-use crate::shell::Exit;
-use crate::shell::arguments::{time, usage};
 use crate::trace::{Kind, Output, Spec, Workload};
 
 /// The options that the subcommands share with the rest of the program.
@@ -26,22 +28,12 @@ pub struct Manners {
 }
 
 impl Manners {
-    /// How replies are shown. Ends the program if only `compare` can do that.
-    fn format(&self) -> Format {
-        usage(format_of(self.form))
-    }
-}
-
-/// The rendering of a form that every command knows.
-///
-/// # Errors
-/// For `csv`.
-pub fn format_of(form: Form) -> Result<Format, &'static str> {
-    match form {
-        Form::Plain => Ok(Format::Plain),
-        Form::Table => Ok(Format::Table),
-        Form::Json => Ok(Format::Json),
-        Form::Csv => Err("--format csv is only for compare"),
+    /// How replies are shown.
+    ///
+    /// # Errors
+    /// If only `compare` can do that.
+    fn format(&self) -> Result<Format, String> {
+        format_of(self.form).map_err(Into::into)
     }
 }
 
@@ -137,31 +129,43 @@ pub struct Generate {
 }
 
 impl Inspect {
-    pub fn run(self, manners: &Manners) -> anyhow::Result<Exit> {
-        super::inspect(&super::Inspect {
+    /// What is inspected.
+    ///
+    /// # Errors
+    /// If the arguments do not go together.
+    pub fn options(self, manners: &Manners) -> Result<super::Inspect, String> {
+        Ok(super::Inspect {
             traces: self.traces,
             trace_format: self.reading.trace_format,
             split: self.reading.split,
-            format: manners.format(),
+            format: manners.format()?,
         })
     }
 }
 
 impl Convert {
-    pub fn run(self, manners: &Manners) -> anyhow::Result<Exit> {
-        super::convert(&super::Convert {
+    /// What is converted.
+    ///
+    /// # Errors
+    /// If the arguments do not go together.
+    pub fn options(self, manners: &Manners) -> Result<super::Convert, String> {
+        Ok(super::Convert {
             source: self.source,
-            target: usage(super::Target::new(&self.target, self.to)),
+            target: target(&self.target, self.to)?,
             trace_format: self.reading.trace_format,
             split: self.reading.split,
-            format: manners.format(),
+            format: manners.format()?,
             quiet: manners.quiet,
         })
     }
 }
 
 impl Generate {
-    pub fn run(self, manners: &Manners) -> anyhow::Result<Exit> {
+    /// What is generated.
+    ///
+    /// # Errors
+    /// If the arguments do not go together.
+    pub fn options(self, manners: &Manners) -> Result<super::Generate, String> {
         let workload = Workload {
             keys: self.keys,
             requests: self.requests,
@@ -173,14 +177,18 @@ impl Generate {
             seed: manners.seed,
             ..Workload::new(self.kind)
         };
-        usage(workload.check());
-        super::generate(&super::Generate {
+        workload.check().map_err(|error| error.to_string())?;
+        Ok(super::Generate {
             workload,
-            target: usage(super::Target::new(&self.target, self.to)),
-            format: manners.format(),
+            target: target(&self.target, self.to)?,
+            format: manners.format()?,
             quiet: manners.quiet,
         })
     }
+}
+
+fn target(path: &Path, to: Option<Output>) -> Result<super::Target, String> {
+    super::Target::new(path, to).map_err(|error| error.to_string())
 }
 
 /// One value, or two with `..` between them.
@@ -292,7 +300,11 @@ pub struct Compare {
 }
 
 impl Compare {
-    pub fn run(self, manners: &Manners) -> anyhow::Result<Exit> {
+    /// What is compared.
+    ///
+    /// # Errors
+    /// If the arguments do not go together.
+    pub fn options(self, manners: &Manners) -> Result<super::Compare, String> {
         let or = |given: Vec<super::size::Size>| {
             if given.is_empty() {
                 SIZES.map(super::size::Size::Share).to_vec()
@@ -304,15 +316,16 @@ impl Compare {
         let mut units: Vec<Unit> = sizes.iter().map(|size| size.unit(self.by)).collect();
         units.dedup();
         if units.len() > 1 {
-            usage(Err::<(), _>(
-                "--sizes: all sizes of a grid have one unit: objects, bytes, or shares with --by",
-            ));
+            return Err(
+                "--sizes: all sizes of a grid have one unit: objects, bytes, or shares with --by"
+                    .into(),
+            );
         }
-        super::compare(&super::Compare {
+        Ok(super::Compare {
             traces: self.traces,
             trace_format: self.reading.trace_format,
             split: self.reading.split,
-            policies: usage(policies(&self.policies)),
+            policies: policies(&self.policies)?,
             sizes,
             by: self.by,
             target: self.target,
@@ -409,4 +422,8 @@ fn ttl(text: &str) -> Result<Ttl, String> {
             .map(Ttl::Fixed)
             .map_err(|error| format!("{error}; or use trace or none")),
     }
+}
+
+fn time(word: &str) -> Result<Duration, DurationError> {
+    duration::parse(word.as_bytes())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::output_file::OutputFile;
 use super::progress::Progress;
-use super::show::show_error;
+use super::show::{format_of, show_error};
 use super::size::Size;
 use super::source::{self, Source};
 use crate::eviction::Eviction;
@@ -94,8 +94,7 @@ pub fn compare(options: &Compare) -> anyhow::Result<Exit> {
             Err(error) if !wakeup.is_interrupted() => {
                 show_error(
                     &error,
-                    super::arguments::format_of(options.form)
-                        .unwrap_or(crate::render::Format::Plain),
+                    format_of(options.form).unwrap_or(crate::render::Format::Plain),
                     &mut screen,
                 );
                 exit = Exit::Failure;

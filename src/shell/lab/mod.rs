@@ -15,6 +15,7 @@ use std::path::PathBuf;
 pub use compare::{Compare, compare};
 pub use convert::{Convert, Generate, Target, convert, generate};
 pub use inspect::inspect;
+pub use show::format_of;
 
 use crate::render::Format;
 use crate::trace::Spec;

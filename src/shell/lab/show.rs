@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::render::{Format, write_json};
+use crate::report::Form;
 use crate::shell::output::Output;
 use crate::trace::{Skipped, TraceError};
 
@@ -22,4 +23,17 @@ pub fn skipped(skipped: &Skipped) -> Map<String, Value> {
     let all = skipped.iter();
     all.map(|(reason, count)| (reason.to_owned(), json!(count)))
         .collect()
+}
+
+/// The rendering of a form that every command knows.
+///
+/// # Errors
+/// For `csv`.
+pub fn format_of(form: Form) -> Result<Format, &'static str> {
+    match form {
+        Form::Plain => Ok(Format::Plain),
+        Form::Table => Ok(Format::Table),
+        Form::Json => Ok(Format::Json),
+        Form::Csv => Err("--format csv is only for compare"),
+    }
 }
