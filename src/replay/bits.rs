@@ -32,7 +32,7 @@ impl Bits {
     pub fn count(&self, from: usize, to: usize) -> u32 {
         let whole = &self.0[from / 64..to / 64];
         let mut count: u32 = whole.iter().map(|word| word.count_ones()).sum();
-        if to % 64 > 0 {
+        if !to.is_multiple_of(64) {
             count += (self.0[to / 64] & ((1 << (to % 64)) - 1)).count_ones();
         }
         count

@@ -63,6 +63,9 @@ impl Curve {
 }
 
 /// The curves of LRU for the first `half` requests, and for all.
+///
+/// # Panics
+/// If there are 2^32 requests or more; [`Columns`](crate::trace::Columns) has fewer.
 #[must_use]
 pub fn lru_curve(ids: &[u32], objects: u32, half: usize) -> [Curve; 2] {
     let mut last = vec![NEVER; objects as usize];

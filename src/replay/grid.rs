@@ -130,7 +130,11 @@ impl Grid {
     fn run_curve(&self, shard: &Shard<'_>) -> Vec<Halves> {
         let [_, half, end] = shard.bounds;
         let trace = shard.prepared.trace;
-        let sizes: Vec<usize> = self.sizes.iter().map(|&size| size as usize).collect();
+        let sizes: Vec<usize> = self
+            .sizes
+            .iter()
+            .map(|&size| usize::try_from(size).unwrap_or(usize::MAX))
+            .collect();
         let curves = lru_curve(&trace.ids[..end], trace.objects, half);
         let [first, all] = curves.map(|curve| curve.counts_at(&sizes));
         let halves = first.into_iter().zip(all);

@@ -9,6 +9,13 @@
 //! of its own. Their mean is the estimate; its error at a nominal 95 % follows from their spread
 //! (Student's t for 7 degrees of freedom).
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "a size from a positive rate"
+)]
+
 use super::counts::Counts;
 
 /// Groups of a sample.

@@ -165,7 +165,7 @@ fn lru_and_fifo_by_bytes_are_as_defined() {
 /// Misses and missed bytes of LRU, or of FIFO if a hit does not touch.
 fn naive_bytes(columns: &Columns, capacity: u64, touches: bool) -> (u64, u64) {
     let mut queue: VecDeque<(u32, u64)> = VecDeque::new();
-    let (mut misses, mut missed) = (0, 0);
+    let (mut misses, mut bytes) = (0, 0);
     for (at, &id) in columns.ids.iter().enumerate() {
         let size = columns.sizes.get(at).expect("a size");
         if let Some(found) = queue.iter().position(|entry| entry.0 == id) {
@@ -176,7 +176,7 @@ fn naive_bytes(columns: &Columns, capacity: u64, touches: bool) -> (u64, u64) {
             continue;
         }
         misses += 1;
-        missed += size;
+        bytes += size;
         if size > capacity {
             continue;
         }
@@ -185,7 +185,7 @@ fn naive_bytes(columns: &Columns, capacity: u64, touches: bool) -> (u64, u64) {
         }
         queue.push_back((id, size));
     }
-    (misses, missed)
+    (misses, bytes)
 }
 
 #[test]

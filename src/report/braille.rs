@@ -1,5 +1,12 @@
 //! The curve of miss ratios for a terminal, drawn with braille dots.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "places on a canvas are small and not negative"
+)]
+
 use super::number::{percent, short};
 use super::scale::Scale;
 use super::svg::Series;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::cell::Cell;
 use super::number::{count, percent, size};
 use super::svg::{Chart, chart, escape};
-use super::table::deployments;
+use super::table::{deployments, place};
 use crate::replay::{Counts, Policy, Unit};
 
 /// What the page shows.
@@ -76,13 +76,11 @@ fn grids(html: &mut String, page: &Page<'_>) {
             let order = a.size.cmp(&b.size);
             order.then(a.ratio(page.by).total_cmp(&b.ratio(page.by)))
         });
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<div class=\"w\"><table><caption>{} node{}, {}</caption><tr><th>policy<th>size<th>misses\
-             <th>of requests<th>of bytes<th>more than the best</tr>\n",
-            deployment.nodes,
-            if deployment.nodes == 1 { "" } else { "s" },
-            deployment.placement,
+            "<div class=\"w\"><table><caption>{}</caption><tr><th>policy<th>size<th>misses\
+             <th>of requests<th>of bytes<th>more than the best</tr>",
+            place(deployment),
         );
         for cell in &cells {
             row(html, &cells, cell, page.by);

@@ -3,6 +3,7 @@
 use crate::replay::Unit;
 
 /// A whole number with commas between thousands.
+#[must_use]
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -1,5 +1,12 @@
 //! The scales of a chart: sizes are logarithmic, ratios linear from 0.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "a few steps"
+)]
+
 /// Maps sizes and ratios to an area whose lower left corner is (0, 0).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scale {

@@ -14,11 +14,19 @@ pub fn table(cells: &[Cell], by: Unit, width: usize) -> String {
             text.push('\n');
         }
         if deployment.nodes > 1 || deployments(cells).len() > 1 {
-            text += &format!("{} nodes, {}\n", deployment.nodes, deployment.placement);
+            text += &format!("{}\n", place(deployment));
         }
         text += &one(cells, by, deployment, width);
     }
     text
+}
+
+/// A deployment in words: `3 nodes, ketama`.
+pub fn place(deployment: Deployment) -> String {
+    match deployment.nodes {
+        1 => "1 node".into(),
+        nodes => format!("{nodes} nodes, {}", deployment.placement),
+    }
 }
 
 /// The deployments, in the order of the cells.

@@ -1,7 +1,14 @@
 //! `compare`: which policy, which size and how many nodes a trace needs.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "parts of the number of requests"
+)]
+
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -76,7 +83,7 @@ pub fn compare(options: &Compare) -> anyhow::Result<Exit> {
     let mut screen = Output::standard();
     let mut exit = Exit::Success;
     for path in &options.traces {
-        let compared = Comparison::of(path.clone(), options, &wakeup);
+        let compared = Comparison::of(path, options, &wakeup);
         if wakeup.is_cut_off() {
             return Ok(Exit::Success);
         }
@@ -122,9 +129,9 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn of(path: PathBuf, options: &Compare, wakeup: &Arc<Wakeup>) -> Result<Self, TraceError> {
-        let name = source::name(&path);
-        let mut source = source::open(&path, options.trace_format.as_ref(), options.split)?;
+    fn of(path: &Path, options: &Compare, wakeup: &Arc<Wakeup>) -> Result<Self, TraceError> {
+        let name = source::name(path);
+        let mut source = source::open(path, options.trace_format.as_ref(), options.split)?;
         let trace = read(&mut source, &name, options, wakeup)?;
         if trace.ids.is_empty() {
             return Err(source::failure(&name, "the trace has no request"));
@@ -182,8 +189,10 @@ impl Comparison {
         };
         let sentence = report::sentence(&self.cells, options.by, &verdict);
         let chosen = &self.cells[verdict.choice];
+        let has_sizes = chosen.counts.bytes != chosen.counts.requests;
         let curves: Vec<(Unit, Vec<report::Series>)> = [Unit::Objects, Unit::Bytes]
             .into_iter()
+            .filter(|by| has_sizes || *by == options.by)
             .map(|by| (by, report::series(&self.cells, by, chosen.deployment)))
             .collect();
         let charts: Vec<report::Chart<'_>> = curves
@@ -199,7 +208,10 @@ impl Comparison {
                 infinite: (*by == Unit::Objects).then_some(self.infinite),
             })
             .collect();
-        let of_verdict = usize::from(options.by == Unit::Bytes);
+        let of_verdict = curves
+            .iter()
+            .position(|(by, _)| *by == options.by)
+            .unwrap_or(0);
         if let Some(path) = &options.svg {
             write(path, &report::chart(&charts[of_verdict]))?;
         }
@@ -220,7 +232,7 @@ impl Comparison {
     }
 }
 
-fn write(path: &std::path::Path, text: &str) -> io::Result<()> {
+fn write(path: &Path, text: &str) -> io::Result<()> {
     let named = |error: io::Error| io::Error::other(format!("{}: {error}", path.display()));
     let mut file = OutputFile::create(path).map_err(named)?;
     io::Write::write_all(&mut file, text.as_bytes()).map_err(named)?;

@@ -1,5 +1,12 @@
 //! The sizes of caches as `compare` takes them.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "a part of a number is no larger"
+)]
+
 use std::fmt;
 use std::str::FromStr;
 
