@@ -1262,7 +1262,6 @@ fn ctrl_c_ends_the_wait_for_a_pipe() {
 #[test]
 fn the_picture_in_the_readme_is_a_session() {
     const ENTERED: &[&str] = &[
-        "PUT apple red 2s",
         "PUT banana yellow",
         "CRASH 1",
         "PUT banana green",

@@ -64,10 +64,8 @@ fn group_text(style: Style, group: Group) -> String {
         if columns(style) < NARROW || room < 2 {
             let indent = if columns(style) < NARROW { 4 } else { column };
             let space = " ".repeat(indent);
-            text += &format!(
-                "{usage}\n{}",
-                paragraph(style, spec.summary, &space, indent)
-            );
+            text += &paragraph(style, usage.trim_start(), "  ", 6);
+            text += &paragraph(style, spec.summary, &space, indent);
         } else {
             let first = usage + &" ".repeat(room);
             text += &paragraph(style, spec.summary, &first, column);

@@ -38,7 +38,7 @@ Examples:
 
 /// A distributed cache that you can run, break and measure at a prompt.
 #[derive(Parser)]
-#[command(version, before_help = EXAMPLES)]
+#[command(version, before_help = EXAMPLES, args_override_self = true)]
 struct Arguments {
     /// Run a command instead of the shell, or several lines; may be given several times
     #[arg(short = 'c', value_name = "COMMAND")]
