@@ -1,4 +1,4 @@
-//! What a cluster is made of, and its bounds.
+//! Cluster settings and their limits.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// At most so many entries.
+    /// At most this many entries.
     #[must_use]
     pub const fn entries(most: u64) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl Capacity {
         }
     }
 
-    /// At most so many bytes, as the store counts them.
+    /// At most this many bytes, as the store counts them.
     #[must_use]
     pub const fn bytes(most: u64) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Capacity {
         }
     }
 
-    /// This, and at most so many bytes.
+    /// This, and at most this many bytes.
     #[must_use]
     pub const fn and_bytes(self, most: u64) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Capacity {
     }
 }
 
-/// A bug that is built in on purpose, so that it can be seen that the checks find it.
+/// A bug that can be injected to test the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InjectedBug {
@@ -73,8 +73,7 @@ pub enum InjectedBug {
     EarlyTombstones,
     /// A key can still be read at its deadline.
     LateDeadline,
-    /// What nodes keep for one that is down is lost when it comes back (it asks for nothing else
-    /// then).
+    /// What nodes keep for one that is down is lost when it comes back.
     LostHints,
     /// While keys move, the owners that they had before do not count.
     NewOwnersOnly,
@@ -84,7 +83,7 @@ pub enum InjectedBug {
     MoveEvicts,
     /// A move does not wait for owners that it cannot reach, and drops what they lack.
     MoveDrops,
-    /// A move takes a value that expired early, by a clock that is ahead, for gone.
+    /// A move treats a value that expired early, by a clock that is ahead, as deleted.
     EarlyCopies,
     /// KEYS counts as an access of each key.
     LookTouches,
@@ -139,9 +138,9 @@ pub struct Config {
     /// Whether requests always go as messages, also where nothing is broken and calls
     /// would come to the same. Default: no.
     pub always_by_message: bool,
-    /// A bug to be built in, for tests of the checks. Default: none.
+    /// A bug to inject, to test the checks. Default: none.
     pub bug: Option<InjectedBug>,
-    /// What all randomness comes from. Default 0.
+    /// The random seed. Default 0.
     pub seed: u64,
     /// The longest key, in bytes. Default 64 KiB.
     pub max_key: usize,
@@ -199,13 +198,13 @@ pub enum ConfigError {
     /// A time is out of bounds.
     #[error("the {name} must be longer than zero, and at most 100 years")]
     Time {
-        /// Which one.
+        /// The setting's name.
         name: &'static str,
     },
     /// A quorum is out of bounds.
     #[error("a quorum lies between 1 and the number of replicas ({replicas}), not {quorum}")]
     Quorum {
-        /// How many owners should have to answer.
+        /// The requested quorum.
         quorum: usize,
         /// How many owners there are.
         replicas: usize,
@@ -244,7 +243,7 @@ impl Config {
         timeout: Duration => "Sets [`Config::timeout`], how long a coordinator waits.",
         grace: Duration => "Sets [`Config::grace`], how long a node remembers that a key is gone.",
         history: usize => "Sets [`Config::history`], how many operations the history keeps.",
-        seed: u64 => "Sets [`Config::seed`], what all randomness comes from.",
+        seed: u64 => "Sets [`Config::seed`], the random seed.",
         max_key: usize => "Sets [`Config::max_key`], the longest key in bytes.",
         max_value: usize => "Sets [`Config::max_value`], the longest value in bytes.",
     }

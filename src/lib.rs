@@ -34,7 +34,7 @@
 //!
 //! # Where to start
 //!
-//! | for | there is |
+//! | to use | see |
 //! | --- | --- |
 //! | a cache at instants that you name | [`Cache`], the interface: put, get, delete |
 //! | one cache node | [`Node`], with its [`EvictionPolicy`] |
@@ -42,11 +42,11 @@
 //! | the same for many threads, on the real clock | [`SharedCache`] |
 //! | your own rule of which entry leaves a full node | [`EvictionPolicy`], with an example |
 //! | your own rule of which nodes own a key | [`Placement`], with an example |
-//! | what a prompt needs of any sharded cache | `DistributedCache` in `src/session/backend.rs`, of the program |
+//! | the backend interface of the shell | `DistributedCache` in `src/session/backend.rs`, of the program |
 //! | faults, and whether promises were kept | [`network`], [`nemesis`], [`history`], [`checker`], [`simulation`] |
 //!
 //! The program is the feature `shell`, which is on by default. Without the default features the
-//! library needs nothing of a terminal.
+//! library has no terminal dependencies.
 //!
 //! # The map
 //!
@@ -126,12 +126,13 @@
 //! - An entry leaves a node through one function, with a cause. The eviction policy, the counts and
 //!   the log follow from the cause. CLEAR is the exception.
 //! - A deleted or expired key leaves a tombstone, with several owners or while something is
-//!   disturbed. Tombstones are in a table of their own in each replica, of at most 100,000 or 16 MiB;
-//!   they count against no capacity. Beyond the bound the oldest goes, and an owner that lacks a
-//!   write that is forgotten so comes back empty.
+//!   disturbed. Tombstones are in a table of their own in each replica, of at most 100,000 or 16
+//!   MiB; they count against no capacity. Beyond the bound the oldest goes, and an owner that lacks
+//!   such a write is emptied and resynchronized.
 //! - What is refused is not done: an older value under the key stays.
-//! - Looks change nothing: no use of an entry is counted, no victim changes, no event is logged. A
-//!   test runs random scripts with and without looks and compares all that can be seen.
+//! - Read-only commands (NODES, KEYS, INSPECT) change nothing: no use of an entry is counted, no
+//!   victim changes, no event is logged. A test runs random scripts with and without them and
+//!   compares all that can be seen.
 //!
 //! Moves (joins, leaves, changes of placement and of the number of replicas):
 //!
@@ -148,7 +149,7 @@
 //!
 //! - A client is told that something was done, that it was not and never will be, or that the outcome
 //!   is unknown. That no node could answer is an error, not an absent key.
-//! - Who has acknowledged is a set of nodes, never a number.
+//! - Acknowledgements are counted by node, so duplicates count once.
 //! - CHECK judges each key by [`Cluster::promise_of`]: the weakest promise that was in force since the
 //!   history began. Quorums, a capacity, wrong clocks, lost memory, the ways of a restart and overlapping
 //!   conditional writes weaken it. `src/cluster/promise.rs` has the rules. [`simulation`] judges by the

@@ -202,7 +202,7 @@ impl<P: EvictionPolicy> Node<P> {
         slot.is_some()
     }
 
-    /// The entry under `key`. Counts as nothing.
+    /// The entry under `key`. Does not count as a hit, a miss or an access.
     pub fn peek(&mut self, now: Instant, key: &[u8], log: &mut EventLog) -> Option<Entry<'_>> {
         self.tick(now, log);
         let slot = self.slot_of(key)?;

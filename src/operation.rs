@@ -365,7 +365,11 @@ impl fmt::Display for Shortfall {
         let Self {
             needed, answered, ..
         } = self;
-        write!(f, "{} of {needed} owners needed answered", answered.len())?;
+        write!(
+            f,
+            "{} of the {needed} required owners answered",
+            answered.len()
+        )?;
         if !answered.is_empty() {
             write!(f, " ({})", node_list(answered))?;
         }
@@ -377,10 +381,12 @@ impl fmt::Display for Shortfall {
     }
 }
 
-/// `nodes 0, 1`.
+/// `nodes 0, 1`, by ascending number.
 #[must_use]
 pub fn node_list(nodes: &[NodeId]) -> String {
     let s = if nodes.len() == 1 { "" } else { "s" };
+    let mut nodes = nodes.to_vec();
+    nodes.sort_unstable();
     let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
     format!("node{s} {}", nodes.join(", "))
 }

@@ -548,7 +548,7 @@ fn watch_goes_on_when_the_command_fails() {
     let prompt = "3 nodes (node 1 crashed), 0 keys>";
     terminal.wait_for_end(&["OK", prompt]);
     terminal.enter("WATCH 10ms GET a");
-    let error = "error: GET a: its owner, node 1, is down: what it holds is not known";
+    let error = "error: GET a: its owner, node 1, is down: the value is unknown";
     let drawn = |shown: &Shown| {
         shown
             .raw
@@ -726,8 +726,8 @@ fn clear_asks_before_it_removes_many_keys() {
     terminal.enter(&format!("SOURCE {}", file.path().display()));
     let prompt = "3 nodes, 2000 keys>";
     terminal.wait_for_end(&["OK", prompt]);
-    let question = "Remove all 2,000 keys? (Ctrl-L clears the screen) [y/N]";
-    let refused = "error: nothing was removed: only y confirms it";
+    let question = "Remove all 2,000 keys? [y/N]";
+    let refused = "Nothing was removed.";
     for answer in ["", "n", "CLEAR"] {
         terminal.enter("TRACE clear");
         terminal.wait_for_end(&[question]);
@@ -751,15 +751,43 @@ fn the_prompt_counts_many_crashed_nodes_and_marks_a_count_of_moving_keys() {
         terminal.enter(&format!("CRASH {node}"));
     }
     terminal.wait_for_end(&["OK", "12 nodes (4 crashed), 0 keys>"]);
+    let rows = terminal.shown().rows();
+    let two = "12 nodes (nodes 0, 1 crashed), 0 keys> CRASH 2";
+    assert!(rows.contains(&two.to_owned()), "{rows:?}");
     terminal.enter("ISOLATE 11");
     terminal.wait_for_end(&["OK", "12 nodes (4 crashed, 1 fault), 0 keys>"]);
     let mut terminal = Terminal::start(&[]);
     terminal.paste("PUT apple red\nPUT grape purple\nISOLATE 2\nJOIN\nREPLICAS 2");
     terminal.press(Key::Enter);
     terminal.wait_for(|shown| {
-        let prompt = |row: &String| row.contains(" (1 fault), ~") && row.ends_with(", moving>");
+        let prompt =
+            |row: &String| row.contains(" (1 fault), ~") && row.ends_with(", move unfinished>");
         shown.rows().last().is_some_and(prompt)
     });
+}
+
+#[test]
+fn ctrl_c_during_a_command_that_ends_gets_a_line_of_its_own() {
+    let mut terminal = Terminal::start(&[]);
+    terminal.paste("FILL 1000000\nSIZE");
+    terminal.press(Key::Enter);
+    terminal.wait_for(|shown| shown.cursor().1 == 0);
+    // The editor gives the terminal back, and FILL begins.
+    thread::sleep(Duration::from_millis(200));
+    terminal.press(Key::CtrlC);
+    terminal.wait_for_end(&["^C", "1000000 stored", "3 nodes, 1000000 keys>"]);
+}
+
+#[test]
+fn a_long_prompt_is_short_on_a_narrow_terminal_and_lines_wrap_at_words() {
+    let mut terminal = Terminal::start_sized(&[], 24, 40);
+    terminal.enter("CRASH 1");
+    terminal.wait_for_end(&["OK", ">"]);
+    terminal.enter("WHERE apple");
+    let place = ["apple -> node 2 (modulo, hash", "  0x10bc2abf, bucket 2)"];
+    terminal.wait_for_end(&[place[0], place[1], ">"]);
+    terminal.enter("INSPECT apple");
+    terminal.wait_for_end(&["too narrow for: bytes, rank", ">"]);
 }
 
 #[test]
@@ -880,17 +908,17 @@ fn a_caret_stands_under_the_word_inside_other_commands() {
 }
 
 #[test]
-fn in_watch_the_line_is_shown_with_its_caret() {
+fn watch_fails_at_once_if_its_command_cannot_be_parsed() {
     let mut terminal = Terminal::start(&[]);
     terminal.enter("WATCH 50ms PUT a b 1.5");
     terminal.wait_for(|shown| {
-        let rows = shown.rows();
-        rows.get(1)
-            .is_some_and(|row| row == "  WATCH 50ms PUT a b 1.5")
-            && rows
-                .get(2)
-                .is_some_and(|row| row == "                     ^^^")
+        shown.rows().len() > 3 && shown.rows().last().is_some_and(|row| row == PROMPT)
     });
+    let rows = terminal.shown().rows();
+    assert_eq!(rows[1], " ".repeat(36) + "^^^");
+    assert!(rows[2].starts_with("error: 1.5 is not a time"), "{rows:?}");
+    terminal.enter("WATCH GTE");
+    terminal.wait_for_end(&["error: unknown command GTE; did you mean GET?", PROMPT]);
 }
 
 #[test]
@@ -1262,7 +1290,6 @@ fn ctrl_c_ends_the_wait_for_a_pipe() {
 #[test]
 fn the_picture_in_the_readme_is_a_session() {
     const ENTERED: &[&str] = &[
-        "PUT apple red 2s",
         "PUT banana yellow",
         "CRASH 1",
         "PUT banana green",

@@ -1,9 +1,9 @@
 //! The shortest part of a history that no order explains.
 //!
-//! A write that is left out must not make an innocent read look guilty. So nothing is left out
-//! during the search: the operations outside the excerpt stay, as writes that may have taken
-//! effect within their spans or not at all. If there is no order even then, the fault lies among
-//! the operations of the excerpt alone.
+//! A write that is left out must not make a valid read look invalid. So nothing is left out during
+//! the search: the operations outside the excerpt stay, as writes that may have taken effect within
+//! their spans or not at all. If there is no order even then, the fault lies among the operations
+//! of the excerpt alone.
 //!
 //! With that, more operations in the excerpt never make it easier to find an order, and a core can
 //! be found by halving: with the others in some order, the shortest beginning of them that has no
@@ -25,7 +25,7 @@ use super::past::Past;
 use super::reads::Reads;
 use super::search::Answer;
 
-/// How far around the core what excuses its reads is looked for, before it is everywhere.
+/// How many neighbours of the core to search for sources before searching all operations.
 const REACHES: [usize; 3] = [4, 16, 64];
 
 /// What it takes to find an excerpt.
@@ -71,7 +71,7 @@ impl Excerpts<'_> {
     }
 
     /// Takes away, in ever smaller pieces, what does not belong to the core and is not needed to
-    /// make its reads innocent of anything worse.
+    /// show that its reads break no weaker promise.
     fn shrink(&mut self, core: &[usize]) -> Vec<usize> {
         let near = REACHES.map(|reach| self.near(core, reach));
         let as_bad = near.into_iter().find(|places| self.is_as_bad(places));

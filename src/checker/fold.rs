@@ -221,8 +221,8 @@ fn deadline(nanos: u64) -> Option<Instant> {
     }
 }
 
-/// The same start in the fewest words, so that many keys take little room. It can have no calls
-/// in flight, if it `is_quiet`.
+/// The most compact form of the start state, so that many keys take little room. It can have no
+/// calls in flight, if it `is_quiet`.
 fn simplest(past: Past, is_quiet: bool) -> Start {
     let (Some([state]), Some(sources)) = (past.strict.as_deref(), &past.sources) else {
         return Start::Past(Box::new(past));

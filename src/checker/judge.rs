@@ -43,7 +43,7 @@ impl Range {
 impl Judge {
     /// Judges the operations on one key, in the order of their invocation, that follow this past.
     ///
-    /// Nearly always there is an order, and hardly any step goes astray. If there seems to be
+    /// Nearly always there is an order, and the search seldom backtracks. If there seems to be
     /// none, a read that is wrong by itself says so at once. Only then is it worth a long search.
     pub(super) fn range(&mut self, past: &Past, ops: &[Op]) -> Range {
         let few = self.steps.min(4 * ops.len() as u64 + 64);

@@ -54,7 +54,7 @@
 //!
 //! - Only results can be wrong, so a cache that gives none keeps every promise: check besides that
 //!   the nodes agree once they are at rest.
-//! - Values tell most if all writes differ: a stale value that a client writes again is not stale.
+//! - Give every write a distinct value: a stale value that a client writes again is not stale.
 //! - Keys with some hundreds of calls are what this is for: with thousands and many timeouts the
 //!   steps run out, or the excerpt stays long.
 //! - A duplicate that changes nothing is not seen.
@@ -142,8 +142,8 @@ impl fmt::Display for Promise {
 /// The error of parsing a [`Promise`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the promises are nothing, \"no invented value\", \"no expired read\", \"no stale read\", \
-     \"linearizable but for losses\" and linearizable"
+    "there is no such promise; the promises are \"nothing\", \"no invented value\", \
+     \"no expired read\", \"no stale read\", \"linearizable but for losses\" and \"linearizable\""
 )]
 pub struct UnknownPromise;
 
@@ -232,9 +232,9 @@ pub struct KeyVerdict {
     pub calls: usize,
     /// The state of the key before them, as far as it is known.
     pub start: Start,
-    /// The strongest promise that is shown to hold for them.
+    /// The strongest promise that is proved to hold for them.
     pub at_least: Promise,
-    /// The strongest promise that is not shown to be broken: the same, unless the steps ran out.
+    /// The strongest promise that is not proved to be broken: the same, unless the steps ran out.
     pub at_most: Promise,
     /// Why it is not [`Promise::Linearizable`]; `None` if that is only not known.
     pub violation: Option<Violation>,

@@ -1,4 +1,5 @@
-//! The calls on one key as the checker sees them: in numbers, and without what says nothing.
+//! The calls on one key as the checker sees them: encoded as integers, without calls that constrain
+//! nothing.
 
 use super::value::{Texts, Value};
 use crate::history::{Call, Content, Outcome};
@@ -64,9 +65,9 @@ pub(super) struct Op {
 }
 
 impl Op {
-    /// The number of what stands for forgotten calls: a write of a value that was there at the cut,
-    /// or a change of deadline. It may have taken effect, before the cut. The search does not
-    /// put it in line.
+    /// The id of an operation that replaces forgotten calls: a write of a value that was there at
+    /// the cut, or a change of deadline. It may have taken effect, before the cut. The search does
+    /// not put it in line.
     pub(super) const START: u64 = u64::MAX;
 
     /// What stands for forgotten calls up to the event `cut`.
@@ -88,7 +89,7 @@ impl Op {
         self.id == Self::START
     }
 
-    /// Whether the result is the same whatever it meets.
+    /// Whether the result is independent of the register's state.
     pub(super) fn is_overwrite(&self) -> bool {
         match self.act {
             Act::Put(..) => true,

@@ -8,11 +8,11 @@
 //! Lowe, "Testing for Linearizability", CCPE 29(4), 2017 (what to remember). What is new here:
 //!
 //! - Expiry. The register knows the earliest instant that it can be. A step moves it to when its
-//!   operation was invoked, and must not move it past when it was completed; finding nothing
-//!   may move it to the deadline. Earlier is never worse, so the earliest is all there is to try,
-//!   and what failed at one instant fails at every later one.
+//!   operation was invoked, and must not move it past when it was completed; finding nothing may
+//!   move it to the deadline. An earlier instant allows every continuation that a later one allows,
+//!   so only the earliest is tried, and what failed at one instant fails at every later one.
 //! - An operation that is not sure to have happened is tried only when nothing else helps, and only
-//!   before one that notices it: a write that is overwritten unseen may as well never have been.
+//!   before one that notices it: an unread, overwritten write need not be ordered.
 //! - A read whose value is there, and that moves no clock, is put in line without an alternative.
 //! - The search starts from several states, each with operations that are in line already; and it
 //!   can give all states at its end, for the next search to start from.
@@ -32,7 +32,7 @@ use super::state::State;
 use super::value::Value;
 use crate::rng::Rng;
 
-/// The most ends that are collected, before those that others make needless are taken away.
+/// The most ends that are collected, before dominated ones are removed.
 const MAX_ENDS: usize = 64;
 
 /// Whether there is an order, within the steps allowed.
@@ -102,7 +102,7 @@ struct Frame {
 /// At each place the operations are tried in three passes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pass {
-    /// What finds the register right as it is, and writes nothing.
+    /// Reads that match the current value.
     Observers,
     /// All others that are due; and observers that are right if the value is gone first.
     Due,
@@ -345,7 +345,7 @@ impl Search {
         *after == top.state && (!is_bounded || op.begin <= top.latest)
     }
 
-    /// Whether the same was tried; what is asked for counts as tried.
+    /// Marks a deferrable write as tried, and returns whether it already was.
     fn is_twin(&mut self, op: &Op) -> bool {
         let kind = match op.act {
             Act::Delete => 0,
@@ -401,7 +401,7 @@ impl Frame {
         }
     }
 
-    /// Whether it is worth a step.
+    /// Whether to try this candidate.
     fn may_come(&self, pass: Pass, op: &Op) -> bool {
         let is_in_pass = match pass {
             Pass::Observers => op.is_observer(),

@@ -3,7 +3,7 @@
 use crate::history::Content;
 
 /// A value. The decimal text of a 64-bit number, as an increment writes it, is that number; every
-/// each other text has its own number.
+/// other text has its own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Value {
     /// A number.

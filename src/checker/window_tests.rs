@@ -1,5 +1,4 @@
-//! Histories that forget: what they show, beside what the same history shows if it forgets
-//! nothing.
+//! Compares the verdicts of a bounded and an unbounded history.
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers are small")]
 

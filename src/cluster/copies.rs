@@ -178,6 +178,7 @@ impl Cluster {
         let is_kept = hosted.crashed || self.is_at_owners(now, &owners, &hosted.replica.slot(slot));
         if let Some(moving) = &mut self.moving {
             moving.cost.lost += u64::from(!is_kept);
+            moving.dropped += 1;
         }
         let cause = if is_kept { Cause::Moved } else { Cause::Lost };
         if let Some(hosted) = self.nodes.get_mut(node) {

@@ -13,9 +13,10 @@
 //!
 //! # Promises
 //!
-//! There are six promises, weakest first: nothing, no invented value, no expired read, no stale read, linearizable but for
-//! losses, linearizable. `CHECK` judges each key by its promise, and `QUORUM` shows the weakest of all keys. It is the weakest that was in
-//! force since the history began:
+//! There are six promises, weakest first: nothing, no invented value, no expired read, no stale
+//! read, linearizable but for losses, linearizable. `CHECK` judges each key by its promise, and
+//! `QUORUM` shows the weakest of all keys. It is the weakest that was in force since the history
+//! began. If several rows apply, the weakest of them counts:
 //!
 //! | when | promise |
 //! | --- | --- |
@@ -24,9 +25,9 @@
 //! | W + R <= N, or N > 1 on nodes that evict | no expired read; no invented value for a key on which `EXPIRE`, `PERSIST` or `INCR` was used, since an old copy may have an old deadline |
 //! | N = 1, and a node has crashed or nodes evict | linearizable but for losses |
 //! | a clock is wrong (`SKEW`) | at most no stale read |
-//! | W or more nodes lose their memory before they have merged it again, with N > 1 | at most no expired read, as for small quorums |
-//! | any node crashes, where nodes have a capacity and the policy `none`, with N > 1 | the same: it may have no room for what it had |
-//! | a node restarts with `cold`, `hints` or `stale`, with N > 1 | the same |
+//! | W or more nodes are crashed or still resynchronizing at the same time, with N > 1 | at most no expired read, as for small quorums |
+//! | any node crashes, where nodes have a capacity and the policy `none`, with N > 1 | at most no expired read, as for small quorums: it may have no room for what it had |
+//! | a node restarts with `cold`, `hints` or `stale`, with N > 1 | at most no expired read, as for small quorums |
 //! | a node restarts with `stale`, with N = 1 | at most no stale read |
 //! | `ADD`, `CAS`, `INCR`, `EXPIRE` or `PERSIST` is in flight together with another write to the key | for this key at most as for small quorums |
 //! | one of these has an unknown outcome, or follows a write with an unknown outcome before an acknowledged `PUT` or `DEL` | for this key at most no stale read |
@@ -99,8 +100,8 @@ type Policies = Arc<dyn Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync>;
 /// the same log.
 ///
 /// [`Cluster::submit`] and [`Cluster::poll`] are the way in, for many clients at once. The methods
-/// of [`Cache`] and the others here wait for nothing: if the outcome of a request is not known in
-/// its own instant, as with a delayed message, they return [`Error::Unknown`].
+/// of [`Cache`] and the others here never block: if the outcome of a request is not known in its
+/// own instant, as with a delayed message, they return [`Error::Unknown`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -246,7 +247,7 @@ impl Cluster {
         &self.config
     }
 
-    /// How much each node may hold that has no capacity of its own.
+    /// The default capacity of a node.
     #[must_use]
     pub fn capacity(&self) -> Capacity {
         self.config.capacity
@@ -403,7 +404,7 @@ impl Cluster {
         Ok((node, found(outcome)?.map(|it| it.value)))
     }
 
-    /// The value of `key` and its deadline. Counts as nothing.
+    /// The value of `key` and its deadline. Does not count as a hit, a miss or an access.
     ///
     /// # Errors
     /// As for [`Cache::get`].
@@ -577,7 +578,7 @@ impl Cluster {
         &self.log
     }
 
-    /// Time starts again from [`Instant::START`], as when the clock is replaced by another one.
+    /// Time starts again from [`Instant::START`], for use when the clock is replaced.
     ///
     /// # Panics
     /// In debug builds, if a key has a deadline or a message is in flight.

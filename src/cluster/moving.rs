@@ -97,11 +97,11 @@ pub enum MoveError {
         /// The node's capacity.
         capacity: Capacity,
     },
-    /// The placement knows no weights.
-    #[error("{0} placement knows no weights; {weighted} do", weighted = weighted())]
+    /// The placement does not support weights.
+    #[error("{0} placement does not support weights; {weighted} do", weighted = weighted())]
     Unweighted(&'static str),
-    /// The new placement knows no weights, and this node has one.
-    #[error("{placement} placement knows no weights, and node {node} has weight {weight}", node = .member.node, weight = .member.weight)]
+    /// The new placement does not support weights, and this node has one.
+    #[error("{placement} placement does not support weights, and node {node} has weight {weight}", node = .member.node, weight = .member.weight)]
     Weighted {
         /// The placement that was asked for.
         placement: &'static str,
@@ -149,9 +149,16 @@ pub(super) struct Moving {
     /// The hashes of the keys that wait, since the pass began.
     pub(super) waiting: BTreeSet<u64>,
     pub(super) cost: MoveCost,
+    /// How many copies former owners have dropped.
+    pub(super) dropped: u64,
 }
 
 impl Moving {
+    /// How many copies more there are than before the change.
+    pub(super) fn extra_copies(&self) -> u64 {
+        self.cost.moved.saturating_sub(self.dropped)
+    }
+
     /// The layout before the change, as long as it counts.
     pub(super) fn before<'a>(&'a self, now: Layout<'a>) -> Option<Layout<'a>> {
         let before = Layout {
@@ -460,6 +467,7 @@ impl Cluster {
                 optimum,
                 ..MoveCost::default()
             },
+            dropped: 0,
         });
         self.change_layout(now);
     }

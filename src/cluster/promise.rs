@@ -60,9 +60,10 @@ impl Cluster {
     ///   asked may have an old copy. An old copy does not have a new deadline, so for a key on which
     ///   EXPIRE, PERSIST or INCR was used: no invented value.
     /// - With one owner: linearizable but for losses as soon as a crash or an eviction may lose a value.
-    /// - After W nodes have been without their memory at a time: no expired read. The same holds after
-    ///   any crash where nodes have a capacity and the policy `none`: a node that returns may have no
-    ///   room for what it had. And after a restart `cold`, `hints` or `stale` with several owners.
+    /// - After W nodes have been crashed or resynchronizing at the same time: no expired read. The
+    ///   same holds after any crash where nodes have a capacity and the policy `none`: a node that
+    ///   returns may have no room for what it had. And after a restart `cold`, `hints` or `stale`
+    ///   with several owners.
     /// - While a clock is wrong: at most no stale read, as a value may expire too early and be there
     ///   again.
     /// - A key on which ADD, CAS, INCR, EXPIRE or PERSIST was in flight together with another write: at

@@ -210,16 +210,21 @@ impl Cluster {
         }
     }
 
-    /// An estimate of the number of keys: the number of copies divided by the number of replicas.
-    /// Entries that are due to expire still count. Cost: O(nodes), and with replicas a look at up to 10,000 copies, for
-    /// which it is exact.
+    /// An estimate of the number of keys: the number of copies divided by the number of replicas;
+    /// while keys move, without the copies that the move has made. Entries that are due to expire
+    /// still count. Cost: O(nodes), and with replicas or during a move a look at up to 10,000 copies,
+    /// for which it is exact.
     #[must_use]
     pub fn rough_size(&self) -> u64 {
         const FEW: u64 = 10_000;
         let alive = self.nodes.iter().filter(|it| !it.crashed);
         let copies: u64 = alive.map(|it| it.stats().keys).sum();
-        if copies > FEW || self.config.replicas == 1 {
-            return copies / self.config.replicas as u64;
+        let (extra, replicas) = match &self.moving {
+            Some(moving) => (moving.extra_copies(), moving.replicas),
+            None => (0, self.config.replicas),
+        };
+        if copies > FEW || (replicas == 1 && self.moving.is_none()) {
+            return copies.saturating_sub(extra) / replicas as u64;
         }
         let mut size = 0;
         self.for_each_key(|_, _, _| size += 1);

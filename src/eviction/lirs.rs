@@ -280,7 +280,7 @@ mod tests {
     use super::super::tests::{Naive, agrees, conforms, matches_larger};
     use super::*;
 
-    /// The definition. Bottom and front come first.
+    /// A direct implementation of the paper, as a reference. Bottom and front come first.
     struct Naively {
         capacity: usize,
         stack: Vec<u64>,

@@ -1,8 +1,9 @@
 //! Which entry leaves a full store: the policies, and what they share.
 //!
-//! A policy is told of slots in the store's slab: inserted, accessed, removed. Asked, it names the
-//! slot that goes next. It chooses; the store removes. It owns no keys: it knows an entry by its
-//! slot, and, for what has left, by the 64-bit hash of its key.
+//! The store notifies a policy when a slot of its slab is inserted, accessed or removed.
+//! [`EvictionPolicy::evict`] returns the next victim. The policy chooses; the store removes. It
+//! owns no keys: it knows an entry by its slot, and, for what has left, by the 64-bit hash of its
+//! key.
 
 mod arc;
 mod fifo;
@@ -57,16 +58,16 @@ pub type Slot = u32;
 
 /// Chooses which entry leaves a full store.
 ///
-/// A new entry comes in three steps: [`admit`](Self::admit) announces it,
-/// [`evict`](Self::evict) makes room for it as often as the store needs, and
-/// [`insert`](Self::insert) names the slot that it got. Of every slot that a policy is told of, it is
-/// told either that it was removed, or it has named it itself; both make the slot unknown again.
+/// A new entry comes in three steps: [`admit`](Self::admit) announces it, [`evict`](Self::evict)
+/// makes room for it as often as the store needs, and [`insert`](Self::insert) names the slot that
+/// it got. Every inserted slot leaves exactly once: through [`remove`](Self::remove), or because
+/// the policy returned it as a victim.
 ///
 /// # A policy of your own
 ///
-/// [`Cluster::set_eviction_with`](crate::Cluster::set_eviction_with) takes any type with this trait. A
-/// node panics if its policy names a slot that it was not told of. This one keeps what came first,
-/// which is right for a loop over more keys than fit:
+/// [`Cluster::set_eviction_with`](crate::Cluster::set_eviction_with) takes any type with this
+/// trait. A node panics if its policy returns a slot that is not in use. This one keeps what came
+/// first, which is right for a loop over more keys than fit:
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -118,7 +119,7 @@ pub type Slot = u32;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait EvictionPolicy: ClonePolicy + Send {
-    /// How many entries the store can hold, at least 1. Said once before anything else, and
+    /// How many entries the store can hold, at least 1. Called once before any other method, and
     /// again whenever it changes: the sizes of a policy's parts follow. A policy that holds more
     /// than this names nothing by itself: the store calls [`evict`](Self::evict) until all fits.
     fn resize(&mut self, capacity: usize) {
@@ -147,7 +148,7 @@ pub trait EvictionPolicy: ClonePolicy + Send {
     /// [`insert`](Self::insert) does.
     fn access(&mut self, slot: Slot) -> Option<Slot>;
 
-    /// The entry has left for a reason of its own: deleted, expired.
+    /// The entry was deleted or has expired.
     fn remove(&mut self, slot: Slot);
 
     /// The entry's deadline was set to this, or taken away.
@@ -155,8 +156,7 @@ pub trait EvictionPolicy: ClonePolicy + Send {
         let _ = (slot, deadline);
     }
 
-    /// Whether it is decided already in which order the present entries go, if none is accessed, comes
-    /// or leaves meanwhile. Not so where chance decides.
+    /// Whether the eviction order is deterministic until the next access, insert or remove.
     fn is_ordered(&self) -> bool {
         true
     }
@@ -170,7 +170,7 @@ pub trait EvictionPolicy: ClonePolicy + Send {
     }
 }
 
-/// Clones a policy of a type that is not known. Every policy that can be cloned has it.
+/// Clones a boxed policy. Implemented for every `Clone` policy.
 pub trait ClonePolicy {
     /// A policy that names the same victims for the same calls. Cost: a copy of all that it knows.
     fn clone_policy(&self) -> Box<dyn EvictionPolicy>;
@@ -287,12 +287,12 @@ policies! {
     Fifo "fifo" "The oldest." |_| Fifo::default();
     Lru "lru" "The least recently used." |_| Lru::default();
     Lfu "lfu" "The least frequently used, of those the least recently." |_| Lfu::default();
-    SecondChance "second-chance" "The oldest entry that was not used since it was last spared." |_| SecondChance::default();
-    Slru "slru" "The least recently used, of those used once before those used again." |_| <Slru>::default();
-    TwoQ "2q" "The oldest newcomer; an entry that comes back soon is kept by recency." |_| <TwoQ>::default();
+    SecondChance "second-chance" "The oldest; an entry used since the last pass gets a second chance." |_| SecondChance::default();
+    Slru "slru" "Least recently used first among entries used once, then among entries used again." |_| <Slru>::default();
+    TwoQ "2q" "New entries in FIFO order; entries requested again soon after move to an LRU queue." |_| <TwoQ>::default();
     Arc "arc" "The least recently or the least frequently used, whichever list was worth less lately." |_| <Arc>::default();
     Lirs "lirs" "The entry with the longest time between its last two uses." |_| <Lirs>::default();
-    Sieve "sieve" "The oldest entry behind a moving hand that was not used since the hand passed." |_| Sieve::default();
+    Sieve "sieve" "A hand sweeps from old to new and evicts the first entry not used since its last pass." |_| Sieve::default();
     S3Fifo "s3-fifo" "The oldest newcomer; an entry that is used twice moves to a main queue." |_| <S3Fifo>::default();
     WTinyLfu "w-tinylfu" "The newest and the oldest entry compete; the less popular one goes." |_| <WTinyLfu>::default();
     Hyperbolic "hyperbolic" "Of 64 random entries the one with the fewest uses for its age." Hyperbolic::new;

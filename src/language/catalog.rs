@@ -125,7 +125,7 @@ pub(super) static ROWS: &[Row] = rows! {
         [("PUT apple red", ""),
          ("LEAVE 2", "Node 2 left: 1 of 1 key moved (optimum 1) in 0s")];
     Placement ["PLACEMENT"], Cluster, Placement, Words(cluster::placement), "[placement]",
-        "Show or set the placement of keys on nodes (HELP PLACEMENT lists them).",
+        "Show or set the placement policy (HELP PLACEMENT lists the policies).",
         [("PLACEMENT", "modulo"), ("PLACEMENT modulo", "Placement modulo: 0 of 0 keys moved (optimum 0) in 0s")];
     Replicas ["REPLICAS"], Cluster, Replication, Words(cluster::replicas), "[n]",
         "Show or set the number of owners of each key, and make the copies.",
@@ -142,7 +142,7 @@ pub(super) static ROWS: &[Row] = rows! {
         [("MSET apple red banana yellow", ""),
          ("PLAN JOIN", "Node 3 would join: 2 of 2 keys would move (fair share 1)"), ("SIZE", "2")];
     Eviction ["EVICTION"], Cluster, Eviction, Words(cluster::eviction), "[policy]",
-        "Show or set the eviction policy (HELP EVICTION lists them).",
+        "Show or set the eviction policy (HELP EVICTION lists the policies).",
         [("EVICTION", "lru"), ("EVICTION s3-fifo", ""), ("EVICTION", "s3-fifo")];
     Capacity ["CAPACITY"], Cluster, Eviction, Words(cluster::capacity), "[entries|bytes|none [ENTRIES|BYTES]] [NODE n]",
         "Show or set the capacity of each node, or of one: a number of entries, a size such as 64MiB, or both. none removes it.",
@@ -240,11 +240,21 @@ pub(super) static ROWS: &[Row] = rows! {
                       0  0s       0s        PUT apple red  acknowledged")];
     Check ["CHECK"], Seeing, History, Words(seeing::check), "[promise]",
         "Judge the history: name the strongest promise that was kept, and the operations that break a stronger one.",
-        [("ISOLATE 0", ""), ("PUT apple red", ""), ("GET apple", "apple -> red"),
-         ("CHECK", "linearizable: 2 operations on 1 key\nstate: the copies agree")];
+        [("REPLICAS 3", "Replicas 3: 0 copies of 0 keys made (optimum 0) in 0s"), ("HISTORY on", ""),
+         ("PUT apple red", ""), ("CRASH 2", ""), ("PUT apple green", ""),
+         ("RESTART 2 stale", ""), ("GET apple", "apple -> red"),
+         ("CHECK",
+          "no expired read: 3 operations on 1 key\n\
+           apple: no expired read; an overwritten value was read\n  \
+           client  invoked  returned  command          outcome\n       \
+           0  0s       0s        PUT apple red    acknowledged\n       \
+           0  0s       0s        PUT apple green  acknowledged\n       \
+           0  0s       0s        GET apple        -> red\n\
+           state: the owners of apple differ: node 2 has v4; node 0 has v5; node 1 has v5")];
     Via ["VIA"], Script, Clients, Rest(requests::via), "n command",
         "Run a command on keys with node n as its coordinator.",
-        [("PUT apple red", ""), ("VIA 1 GET apple", "apple -> red")];
+        [("VIA 1 PUT apple red", ""), ("TRACE VIA 1 GET apple",
+          "+0ms client -> 1: GET apple\n+0ms 1 -> 2: read apple\n+0ms 2 -> 1: found v2\n+0ms 1 -> client: answer: v2\napple -> red")];
     Client ["CLIENT"], Script, Clients, Rest(requests::client), "n command",
         "Send a command on keys as client n without waiting. Its reply is printed when it comes.",
         [("SLOW 2 1s", ""), ("CLIENT 1 PUT apple red", ""), ("TIME", "0s"),
@@ -286,6 +296,7 @@ mod tests {
         assert_eq!(suggest("gte"), Some("GET"));
         assert_eq!(suggest("PUTT"), Some("PUT"));
         assert_eq!(suggest("persits"), Some("PERSIST"));
+        assert_eq!(suggest("nope"), None);
         assert_eq!(suggest("frobnicate"), None);
         assert_eq!(suggest("x"), None);
         assert_eq!(suggest(&"x".repeat(1_000_000)), None);

@@ -30,7 +30,11 @@ pub fn suggest(rows: &'static [Row], name: &str) -> Option<&'static str> {
     let known = rows.iter().flat_map(|row| Spec::names(&row.spec));
     let near = known.map(|known| (strsim::damerau_levenshtein(&name, known), known));
     let (distance, known) = near.min_by_key(|(distance, _)| *distance)?;
-    let most = if known.len() > 4 { 2 } else { 1 };
+    let most = if known.len().min(name.len()) > 4 {
+        2
+    } else {
+        1
+    };
     (distance <= most && known.len() > 1 && name.len() > 1).then_some(known)
 }
 

@@ -1,21 +1,21 @@
-//! Where keys live: pure functions from a key to the nodes that own it.
+//! Placement: maps keys to the nodes that own them. All placements are pure functions.
 //!
 //! # Which one to choose
 //!
-//! - `modulo` where nodes never come or go: no other is cheaper or more even.
-//! - `slots` to do as a Redis Cluster does, or to see in a table who owns which slot: nearly even,
-//!   and only what must move moves.
-//! - `rendezvous` for up to some tens of nodes: the best balance, no state, any weights, and the keys
-//!   of a lost node spread over all others; but a look-up costs O(nodes).
-//! - `anchor` for many nodes that come and go: even, and a look-up costs the same with 3 nodes and
-//!   with 1000.
-//! - `memento` and `jump` for the least memory. Choose `jump` only where nodes leave in the reverse
-//!   order of joining: any other leave moves up to twice the minimum, and all of the leaver's keys go
-//!   to one node.
-//! - `ring` for weights and any order of changes, where the most loaded node may have a fifth more
-//!   than the mean; `bounded` where it may not; `ketama` to agree with memcached's clients.
-//! - `maglev` for the cheapest look-up with weights, where the table may be rebuilt on every change
-//!   and a little more moves than the minimum; with hundreds of nodes that is much more.
+//! - Use `modulo` if nodes never come or go: no other is cheaper or more even.
+//! - Use `slots` to do as a Redis Cluster does, or to see in a table who owns which slot: nearly
+//!   even, and only what must move moves.
+//! - Use `rendezvous` for up to some tens of nodes: the best balance, no state, any weights, and
+//!   the keys of a lost node spread over all others; but a look-up costs O(nodes).
+//! - Use `anchor` for many nodes that come and go: even, and a look-up costs the same with 3 nodes
+//!   and with 1000.
+//! - Use `memento` or `jump` for the least memory. Choose `jump` only where nodes leave in the
+//!   reverse order of joining: any other leave moves up to twice the minimum, and all of the
+//!   leaver's keys go to one node.
+//! - Use `ring` for weights and any order of changes, if the most loaded node may have a fifth more
+//!   than the mean; `bounded` if it may not; `ketama` to agree with memcached's clients.
+//! - Use `maglev` for the cheapest look-up with weights, if the table may be rebuilt on every
+//!   change and a little more moves than the minimum; with hundreds of nodes that is much more.
 //!
 //! The docs of `benches/placement.rs` have the figures: time, balance, keys moved and memory of each
 //! placement, beside the crates that do the same.
@@ -183,7 +183,7 @@ pub enum Location {
     Entry(u64),
     /// The hash itself: each node has a score for it, and the highest wins.
     Score,
-    /// Nothing but itself.
+    /// A custom placement with nothing to show.
     Hash(u64),
 }
 
@@ -297,10 +297,10 @@ placements! {
     Modulo "modulo" false "The hash modulo the number of nodes: even and cheap, but nearly all keys move when a node joins.";
     Ring "ring" true "Consistent hashing with 160 points a node: little moves, and only to the node that joins or from the node that leaves.";
     Ketama "ketama" true "The ring of memcached's clients, point for point: MD5, 160 points a node.";
-    Bounded "bounded" true "A ring on which no node gets more than 1.1 times its part: the rest goes to the next node.";
+    Bounded "bounded" true "A ring on which no node gets more than 1.1 times its fair share: the rest goes to the next node.";
     Slots "slots" true "Redis Cluster's 16384 slots: a table of owners; only what must move moves.";
     Rendezvous "rendezvous" true "Every node has a score for every key and the highest wins. Best balance of all; a lookup costs O(nodes).";
-    Maglev "maglev" true "A table of 65537 entries that the nodes fill in turn: even, the cheapest lookup, and a little more moves than must.";
+    Maglev "maglev" true "A table of 65537 entries that the nodes fill in turn: even, the cheapest lookup; slightly more keys move than necessary.";
     Jump "jump" false "Jump consistent hash: even, and no memory but a list of nodes. When a node leaves, one other node takes over all of its keys, and up to twice the minimum moves.";
     Anchor "anchor" false "Anchor hash: even, and as fast with a thousand nodes as with three; the keys of a node that leaves spread over all others.";
     Memento "memento" false "Memento hash: jump that remembers which nodes left; even, and the keys of a node that leaves spread over all others.";

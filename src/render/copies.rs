@@ -25,7 +25,7 @@ pub fn grid(copies: &[OwnerCopy], now: Instant) -> Grid {
         ]
     });
     let headers = ["node", "state", "holds", "version", "ttl", "bytes", "rank"];
-    Grid::new(&headers, rows)
+    Grid::new(&headers, rows).rare(&["rank", "bytes", "version"])
 }
 
 fn holds(copy: &OwnerCopy) -> &'static str {

@@ -41,7 +41,7 @@ fn overview(style: Style) -> String {
     text.push('\n');
     text += &paragraph(
         style,
-        "HELP PUT shows a command with an example, HELP @data a group.",
+        "HELP PUT explains a command; HELP @data explains a group.",
         "",
         0,
     );
@@ -64,10 +64,8 @@ fn group_text(style: Style, group: Group) -> String {
         if columns(style) < NARROW || room < 2 {
             let indent = if columns(style) < NARROW { 4 } else { column };
             let space = " ".repeat(indent);
-            text += &format!(
-                "{usage}\n{}",
-                paragraph(style, spec.summary, &space, indent)
-            );
+            text += &paragraph(style, usage.trim_start(), "  ", 6);
+            text += &paragraph(style, spec.summary, &space, indent);
         } else {
             let first = usage + &" ".repeat(room);
             text += &paragraph(style, spec.summary, &first, column);
@@ -114,7 +112,7 @@ fn command_text(style: Style, spec: &Spec) -> String {
 fn notes(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::Quorum => &[
-            "With w + r > replicas, w > replicas / 2 and r > 1 every key is a linearizable register with expiry. That holds as long as fewer than w of its owners lose their memory between two heals, and none of them restarts cold, stale or with hints.",
+            "With w + r > replicas, and r > 1 or one replica, every key is a linearizable register with expiry. That holds as long as fewer than w of its owners are crashed or still resynchronizing at the same time, none of them restarts cold, stale or with hints, and ADD, CAS, INCR, EXPIRE and PERSIST do not overlap other writes to the key.",
             "With w = replicas and r = 1 there is no stale read, but a write with an unknown outcome may be seen and then not be seen. With less, requests are faster, and reads may be stale while a fault is active.",
             "While a clock is wrong (SKEW) the promise is at most no stale read. With replicas on nodes that evict it is at most no expired read.",
             "The promise shown is the weakest since the history began. CHECK judges by it.",
@@ -134,10 +132,20 @@ fn notes(verb: Verb) -> &'static [&'static str] {
         Verb::Stats => &[
             "requests, p50 ms and p99 ms are the number of requests on keys in the cluster and their latency, in the time of the cluster. A request that completes in its own instant takes 0 ms. A time with a ~ is at most a sixteenth too long.",
             "timeouts counts requests that failed because nodes did not answer in time; retries counts how often a client asked another owner.",
+            "copies missing is the number of copies that owners lack; REBALANCE makes them.",
             "RESET also forgets the keys of HOT. Contents stay.",
         ],
         Verb::Inspect => &[
             "rank is - where a node has no capacity, or the policy chooses at random. The order holds until an entry is used, stored or removed.",
+        ],
+        Verb::Hot => &[
+            "A request counts if the key was present. So storing new keys, as FILL does, makes none of them hot, although STATS counts these requests.",
+        ],
+        Verb::Nodes => &[
+            "hit % is hits / (hits + misses). used is the part of the capacity that is in use, - without a capacity. share is the node's part of all keys. skew is the largest number of keys on a node, divided by the mean.",
+        ],
+        Verb::Nemesis => &[
+            "light delays, drops, duplicates and reorders messages now and then. heavy injects all kinds of faults but wrong clocks, often. swarm picks a few kinds, and how often they happen, by the seed.",
         ],
         Verb::Repeat => {
             &["In JSON the reply is one object with the latest 1,000 objects of its turns."]
@@ -149,9 +157,10 @@ fn notes(verb: Verb) -> &'static [&'static str] {
             "While it runs, requests go by message, as they do when a fault is active. It keeps the first 10,000 messages and counts the rest.",
         ],
         Verb::History => &[
-            "With replicas it is recorded from the start, otherwise from the first fault, HISTORY or CHECK on; keys that are present then count as put at that time. It holds the latest 10,000 operations. Values over 64 bytes are kept as length and hash.",
+            "With --replicas above 1 it is recorded from the start, otherwise from the first fault, HISTORY or CHECK on; keys that are present then count as put at that time. It holds the latest 10,000 operations. Values over 64 bytes are kept as length and hash.",
         ],
         Verb::Check => &[
+            "It judges what was recorded. With --replicas above 1 recording starts with the program, otherwise at the first fault, HISTORY or CHECK: so the first CHECK may find no operations.",
             "The promises, strongest first: linearizable; linearizable but for losses; no stale read; no expired read; no invented value; nothing. For a key that falls short it shows the fewest operations that prove it.",
             "It fails (exit status 1) if the promise that you name is broken, or else the weakest promise since the history began (QUORUM shows it). If it cannot decide, it says so (exit status 3). The state of the copies never makes it fail.",
         ],
@@ -160,8 +169,8 @@ fn notes(verb: Verb) -> &'static [&'static str] {
              the screen.",
         ],
         Verb::Watch => &[
-            "At a terminal it redraws in place, and goes on when the command fails. On \
-             the virtual clock it waits in real time there, and the virtual time advances as much.",
+            "At a terminal it redraws in place, and goes on when the command fails; \
+             the virtual clock advances in real time meanwhile.",
         ],
         Verb::Notices => &[
             "At a terminal, expiries that come faster than one can read are counted: \

@@ -56,6 +56,9 @@ fn troubles(moved: &Moved) -> String {
         1 => add(1, format!("1 copy {is} missing")),
         _ => add(missing, format!("{missing} copies {are} missing")),
     }
+    if !moved.is_planned && waiting > 0 {
+        text += "; run REBALANCE when all nodes are back";
+    }
     text
 }
 

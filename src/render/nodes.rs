@@ -112,6 +112,11 @@ fn time(quantile: Option<Quantile>) -> String {
     )
 }
 
+/// Whether no node has counted a request.
+pub fn is_cold(rows: &[HotRow]) -> bool {
+    rows.iter().all(|row| row.requests == 0)
+}
+
 pub fn hot_grid(style: Style, rows: &[HotRow]) -> Grid {
     // A long key would leave no room for its counts.
     let key = |key: &[u8]| match style.width {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::grid::Grid;
 use super::object::{Of, Text, numbers, of, rounded};
 use super::style::{Paint, Style};
-use super::text::{arrow, percent};
+use super::text::{percent, sentence, shown};
 use crate::id::NodeId;
 use crate::placement::{Hex, Location};
 use crate::reply::{Ring, Whereabouts};
@@ -67,7 +67,16 @@ pub fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
         Hex(place.hash),
         place.location
     );
-    arrow(style, &place.key, Paint::Value, text.as_bytes(), out);
+    let (arrow, text) = (
+        style.painted(Paint::Faint, " -> "),
+        style.painted(Paint::Value, &text),
+    );
+    sentence(
+        style,
+        &format!("{}{arrow}{text}", shown(&place.key)),
+        2,
+        out,
+    );
 }
 
 pub fn ring_object(ring: &Ring) -> RingObject {

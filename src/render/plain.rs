@@ -33,6 +33,7 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Copies { copies, now, .. } => copies::grid(copies, *now).columns(style, "", out),
         Reply::Filled { stored, .. } => acknowledge(style, &format!("{stored} stored"), out),
         Reply::Healed(remaining) => acknowledge(style, &messages::healed(remaining), out),
+        Reply::Hot(rows) if nodes::is_cold(rows) => line("no requests counted", out),
         Reply::Hot(rows) => nodes::hot_grid(style, rows).columns(style, "", out),
         Reply::Capacity(capacity) => line(&capacity::text(capacity), out),
         Reply::Ring(ring) => placing::ring_grid(style, ring).columns(style, "", out),

@@ -21,7 +21,7 @@ fn grid(style: Style, reply: &Reply<'_>) -> Option<Grid> {
         Reply::Nodes(rows) => nodes::nodes_grid(style, rows),
         Reply::Stats { stats, latency, .. } => nodes::stats_grid(stats, latency.as_ref()),
         Reply::Copies { copies, now, .. } => copies::grid(copies, *now),
-        Reply::Hot(rows) => nodes::hot_grid(style, rows),
+        Reply::Hot(rows) if !nodes::is_cold(rows) => nodes::hot_grid(style, rows),
         Reply::Ring(ring) => placing::ring_grid(style, ring),
         Reply::Events(events) => events::grid(events),
         Reply::Links(messages) => messages::grid(messages),

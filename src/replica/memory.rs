@@ -120,9 +120,9 @@ impl Replica {
         self.locate(key).version() >= version || self.forgotten_up_to >= version
     }
 
-    /// Whether what a write left is here: its value while it is live at `now`, or at least
-    /// knowledge of the write. A tombstone of a value that is still live was made by a clock that is
-    /// ahead, and is not what the write left.
+    /// Whether this replica has the effect of a write: its value while it is live at `now`, or at
+    /// least knowledge of the write. A tombstone of a value that is still live was made by a clock
+    /// that is ahead, and is not what the write left.
     pub(crate) fn has(&self, key: &[u8], record: &Record, now: Instant) -> bool {
         let known = self.locate(key);
         known.version() > record.version

@@ -103,7 +103,7 @@ pub enum Message {
     /// What the owner did with it.
     Written {
         id: RequestId,
-        /// Which write.
+        /// The version of the write.
         version: Version,
         outcome: Written,
         crashes: CrashVector,
@@ -120,7 +120,7 @@ pub enum Message {
     Found {
         id: RequestId,
         record: Option<Record>,
-        /// As in the question.
+        /// The clock value from the request.
         round: Version,
         /// Up to which logical clock the owner may have forgotten tombstones.
         forgotten: Version,
@@ -129,7 +129,7 @@ pub enum Message {
     /// The node is down, or does not serve yet.
     Unavailable {
         id: RequestId,
-        /// As in the question, if it was one.
+        /// The clock value from the request, if it was a read.
         round: Option<Version>,
     },
     /// Every owner has this write.

@@ -14,11 +14,12 @@
 //! - A deleted or expired key leaves a tombstone (see `tombstones.rs`).
 //! - A replica that comes back after a crash merges the records of its peers before it serves.
 //!
-//! So with W + R > N and R > 1 a key is a linearizable register with expiry, as long as fewer than W
-//! of its owners lose their memory between two heals, and conditional writes do not overlap others (see
-//! below). With R = 1 a read repairs nothing, so a write that only some owners have may be seen and then
-//! not be seen. With smaller quorums the cache answers faster and promises less. `src/cluster/promise.rs`
-//! has the rules, by which CHECK judges.
+//! So with W + R > N, and R > 1 or N = 1, a key is a linearizable register with expiry, as long as
+//! fewer than W of its owners are crashed or still resynchronizing at the same time, and
+//! conditional writes do not overlap others (see below). With R = 1 a read repairs nothing, so a
+//! write that only some owners have may be seen and then not be seen. With smaller quorums the
+//! cache answers faster and promises less. `src/cluster/promise.rs` has the rules, by which CHECK
+//! judges.
 //!
 //! # Pitfalls
 //!
@@ -26,7 +27,8 @@
 //!
 //! - An acknowledgement counts only for the incarnation that gave it (see `crash_vector.rs`).
 //! - A coordinator with a refusal must wait for the other owners before it answers: they may still
-//!   apply the write. What a second coordinator refuses, a silent first one may have done.
+//!   apply the write. A write that a second coordinator refuses may already have been applied
+//!   through the first.
 //! - A value that expires while it is read is neither a hit nor a miss: a later write may be there, so
 //!   the owners are asked again. The same holds if an owner may have collected a tombstone meanwhile.
 //! - A tombstone is collected only when all owners have the write, each in its present incarnation.
@@ -228,13 +230,13 @@ impl Replica {
         }
     }
 
-    /// When the next entry to expire at `now` was to expire.
+    /// The deadline of the next entry that is due at `now`.
     pub(crate) fn next_due(&mut self, now: Instant) -> Option<Instant> {
         let local = self.node.next_due(self.local(now))?;
         Some(self.global(local))
     }
 
-    /// When its own clock shows this.
+    /// Converts this node's local time to cluster time.
     fn global(&self, local: Instant) -> Instant {
         Instant::from_nanos(local.as_nanos().saturating_add_signed(-self.skew))
     }
@@ -402,7 +404,8 @@ impl Replica {
         self.wait_only_for(ctx, &members);
     }
 
-    /// It stops: pending requests are gone. The entries are kept for [`Restart::Stale`].
+    /// Crashes the replica: pending requests are dropped. The entries are kept for
+    /// [`Restart::Stale`].
     pub fn crash(&mut self) {
         self.pending.clear();
         self.early.clear();
@@ -410,7 +413,7 @@ impl Replica {
         self.serving = false;
     }
 
-    /// It comes back.
+    /// Restarts the replica.
     pub fn restart(&mut self, ctx: &mut Context<'_>, how: Restart) {
         self.serving = true;
         if how == Restart::Stale {

@@ -206,7 +206,7 @@ impl Owners {
         translated
     }
 
-    /// The smaller of the numbers of nodes that satisfy a condition, of all groups.
+    /// The minimum over groups of the number of matching nodes.
     pub fn min_per_group(&self, mut satisfies: impl FnMut(NodeId) -> bool) -> usize {
         let mut set = OwnerSet::default();
         for (index, &node) in self.nodes.iter().enumerate() {

@@ -26,7 +26,7 @@ pub(super) struct Pending {
     pub phase: Phase,
     pub started: Instant,
     pub due: Instant,
-    /// The due time that has a timer.
+    /// The time for which a timer is set.
     timer: Instant,
 }
 

@@ -1,5 +1,5 @@
-//! What all replicas have in common: who owns what, how many owners are enough, and what each
-//! replica is given with a message.
+//! What all replicas have in common: who owns what, how many owners are enough, and the context in
+//! which a replica handles a message.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct Rules<'a> {
     pub timeout: Duration,
     /// How long tombstones are kept at least.
     pub grace: Duration,
-    /// A bug for tests of the tests.
+    /// An injected bug, to test the checks.
     pub bug: Option<InjectedBug>,
 }
 

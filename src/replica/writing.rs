@@ -37,7 +37,7 @@ pub(super) struct Writing {
     /// The logical clock of the state that it is based on.
     pub based_on: Version,
     pub acked: OwnerSet,
-    /// The owners that have not and will not acknowledge it.
+    /// The owners that failed to acknowledge it.
     pub failed: OwnerSet,
     /// The owners that are down.
     pub down: OwnerSet,

@@ -1,4 +1,4 @@
-//! The seam behind the session: any sharded cache.
+//! The backend interface of a session.
 
 use crate::cluster::{MoveCost, Status};
 use crate::event::EventLog;

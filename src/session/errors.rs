@@ -80,7 +80,7 @@ impl Context {
     }
 
     fn unreadable(self, cluster: &Cluster, key: &[u8], short: &Shortfall) -> Error {
-        let end = ": what it holds is not known";
+        let end = ": the value is unknown";
         self.failure(ErrorKind::Refused, key, &cause(cluster, short), short, end)
     }
 
@@ -124,7 +124,7 @@ fn cause(cluster: &Cluster, short: &Shortfall) -> String {
         }
         (0, _) => format!("none of its {many} did it: {reasons}"),
         (answered, _) => format!(
-            "only {answered} of the {} {many} needed answered ({}); {reasons}",
+            "{answered} of the {} required {many} answered ({}); {reasons}",
             short.needed,
             node_list(&short.answered),
         ),

@@ -7,7 +7,7 @@
 //!
 //! | file | what it has |
 //! | --- | --- |
-//! | `backend` | [`DistributedCache`]: what a session needs of any sharded cache |
+//! | `backend` | [`DistributedCache`]: the backend interface of a session |
 //! | `simulated` | the simulated cluster as a backend, with the fault injector |
 //! | `requests` | commands on keys: submit, wait, reply |
 //! | `filling`, `moving` | the keys of FILL; changes of members and placement, and plans of them |
@@ -86,7 +86,7 @@ pub struct Tag {
 pub enum Notice<'a> {
     /// An event.
     Event(&'a Event),
-    /// So many events were dropped before the session could read them.
+    /// This many events were dropped before the session could read them.
     Missed(u64),
     /// The reply to a command of another client.
     Reply {

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -44,7 +45,7 @@ Examples:
 
 /// A distributed cache that you can run, break and measure at a prompt.
 #[derive(Parser)]
-#[command(version, before_help = EXAMPLES)]
+#[command(version, before_help = EXAMPLES, args_override_self = true)]
 struct Arguments {
     /// Run a command instead of the shell, or several lines; may be given several times
     #[arg(short = 'c', value_name = "COMMAND")]
@@ -60,7 +61,7 @@ struct Shared {
     /// How many nodes the cluster has; for compare one or several, such as 1,3,10 [default: 3; simulate: 5]
     #[arg(short, long, value_name = "1..1024", global = true, action = ArgAction::Set,
           value_delimiter = ',', num_args = 1,
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_NODES)))]
+          value_parser = whole::<u32>(1, MAX_NODES.into()))]
     nodes: Vec<u32>,
     /// How many owners each key has, at most as many as there are nodes [default: 1; simulate: mostly 3]
     #[arg(long, value_name = "1..16", global = true, value_parser = owners())]
@@ -77,7 +78,7 @@ struct Shared {
     /// How long a node remembers at least that a key is gone, such as 30s [default: 60s; simulate: by the seed]
     #[arg(long, value_name = "TIME", global = true, value_parser = time)]
     grace: Option<Duration>,
-    /// A bug to be built in, to see that the checks find it
+    /// Inject a known bug, to test the checks
     #[arg(long, value_name = "BUG", global = true, ignore_case = true,
           value_parser = choice::<InjectedBug>(&InjectedBug::ALL))]
     plant: Option<InjectedBug>,
@@ -92,13 +93,14 @@ struct Shared {
           value_parser = choice::<Eviction>(Eviction::ALL))]
     eviction: Option<Eviction>,
     /// The most entries that each node may hold
-    #[arg(long, value_name = "N", global = true)]
+    #[arg(long, value_name = "N", global = true, value_parser = whole::<u64>(0, u64::MAX))]
     max_entries: Option<u64>,
     /// The most memory that each node may take, such as 64MiB
     #[arg(long, value_name = "BYTES", global = true, value_parser = size::parse)]
     max_memory: Option<u64>,
-    /// What all randomness comes from: a whole number of at most 64 bits
-    #[arg(long, value_name = "N", default_value_t = 0, global = true)]
+    /// The random seed: a whole number of at most 64 bits
+    #[arg(long, value_name = "N", default_value_t = 0, global = true,
+          value_parser = whole::<u64>(0, u64::MAX))]
     seed: u64,
     /// Which time; on the virtual clock SLEEP jumps
     #[arg(long, value_name = "CLOCK", default_value_t = ClockKind::Real, global = true,
@@ -130,6 +132,7 @@ struct Shared {
 enum Action {
     /// Run script files, in order, in one session; `-` is standard input
     Run {
+        /// The files, in the order in which they run
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -148,18 +151,21 @@ enum Action {
     #[command(before_help = lab::GENERATE)]
     Generate(lab::Generate),
     /// Play a scenario that is built into the program; without a name, list them
-    Demo { name: Option<String> },
+    Demo {
+        /// The name of the scenario
+        name: Option<String>,
+    },
 }
 
 #[derive(Args)]
 struct Simulate {
     /// How many runs, at least 1, each with a seed of its own, from --seed on
     #[arg(long, value_name = "N", default_value_t = 1000,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = whole::<u64>(1, u64::MAX))]
     seeds: u64,
     /// How many operations clients invoke in a run
     #[arg(long, value_name = "1..100000", default_value_t = 200,
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+          value_parser = whole::<u32>(1, 100_000))]
     ops: u32,
     /// What goes wrong
     #[arg(long, value_name = "NEMESIS", default_value_t = Nemesis::Swarm, ignore_case = true,
@@ -174,7 +180,7 @@ struct Simulate {
     twice: bool,
     /// How many runs at a time
     #[arg(long, value_name = "1..256", default_value_t = 1,
-          value_parser = clap::value_parser!(u16).range(1..=256))]
+          value_parser = whole::<u16>(1, 256))]
     jobs: u16,
     /// Of each run only these steps, counted from 0
     #[arg(long, value_name = "I,J,...", value_delimiter = ',')]
@@ -314,8 +320,28 @@ where
 
 /// A parser of a number of owners.
 fn owners() -> impl TypedValueParser<Value = usize> {
-    let most = i64::try_from(MAX_REPLICAS).unwrap_or(i64::MAX);
-    clap::value_parser!(u16).range(1..=most).map(usize::from)
+    whole::<usize>(1, MAX_REPLICAS as u64)
+}
+
+/// A parser of a whole number between two bounds.
+fn whole<T>(least: u64, most: u64) -> impl TypedValueParser<Value = T> + use<T>
+where
+    T: TryFrom<u64> + Clone + Send + Sync + 'static,
+{
+    StringValueParser::new().try_map(move |word| {
+        let number: u64 = word
+            .parse()
+            .map_err(|error: ParseIntError| match error.kind() {
+                IntErrorKind::PosOverflow => "the number is too large".to_owned(),
+                _ => "not a whole number".to_owned(),
+            })?;
+        let bounded = (least..=most).contains(&number).then_some(number);
+        let bounded = bounded.and_then(|number| T::try_from(number).ok());
+        bounded.ok_or_else(|| match most {
+            u64::MAX => format!("{number} is not in {least}.."),
+            _ => format!("{number} is not in {least}..={most}"),
+        })
+    })
 }
 
 /// What is no business of `simulate`, and so is not in its help.
@@ -421,7 +447,13 @@ fn check(shared: &Shared, checked: Result<(), ConfigError>) {
         }
         ConfigError::Quorum { .. } => "--read-quorum",
     };
-    usage(Err::<(), _>(format!("{option}: {error}")));
+    let remedy = match error {
+        ConfigError::Replicas { replicas, .. } if replicas <= MAX_REPLICAS => {
+            "; raise --nodes as well"
+        }
+        _ => "",
+    };
+    usage(Err::<(), _>(format!("{option}: {error}{remedy}")));
 }
 
 /// The arguments of the process, or how the program ends without them. Before those of a demo come its

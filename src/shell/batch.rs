@@ -141,12 +141,17 @@ fn stdin(session: &mut LocalSession, runner: &mut Runner, wakeup: &Arc<Wakeup>) 
     })
 }
 
+/// Where the scenarios come from.
+const SOURCES: &str =
+    "\nMost others replay published bugs of Redis, Aerospike, twemproxy and Hazelcast.\n";
+
 fn list_scenarios(runner: &mut Runner) {
     let width = scenarios().map(|scenario| scenario.name.len()).max();
     let width = width.unwrap_or(0);
     for Scenario { name, summary, .. } in scenarios() {
         runner.print(&format!("{name:<width$}  {summary}\n"));
     }
+    runner.print(SOURCES);
 }
 
 fn unknown_scenario(runner: &mut Runner, name: &str) -> Exit {

@@ -101,7 +101,7 @@ fn header(text: &'static str) -> impl Iterator<Item = &'static str> {
 }
 
 impl Scenario {
-    /// What it shows, for people who are about to see it.
+    /// What it shows, in a few sentences.
     #[must_use]
     pub fn introduction(&self) -> Option<&'static str> {
         match self.text {

@@ -5,12 +5,10 @@ use std::io;
 use std::sync::Arc;
 
 use super::Exit;
-use super::interactive::NOT_CONFIRMED;
 use super::lines::{Feed, Lines, Next};
 use super::prompt::{self, Prompt};
 use super::runner::{Place, Runner, Step};
 use super::wakeup::Wakeup;
-use crate::language::{Error, ErrorKind};
 use crate::session::LocalSession;
 
 /// A person at a terminal, and what serves them.
@@ -33,8 +31,8 @@ pub fn run(session: LocalSession, mut runner: Runner, wakeup: &Arc<Wakeup>) -> E
         lines,
     };
     if !shell.runner.manners.quiet {
-        let banner = prompt::banner(&shell.session);
-        shell.runner.print(&banner);
+        let banner = prompt::banner(shell.runner.manners.out, &shell.session);
+        shell.runner.print_bytes(&banner);
     }
     loop {
         let Some(line) = shell.read() else {
@@ -109,8 +107,7 @@ impl Shell {
             let answer = self.ask(|_| question.clone(), |_| {});
             let answer = answer.unwrap_or_default();
             if !prompt::is_yes(&String::from_utf8_lossy(&answer)) {
-                let error = Error::new(ErrorKind::Refused, NOT_CONFIRMED).of("CLEAR");
-                return self.runner.fail(place, line, &error);
+                return self.runner.decline(place, line);
             }
         }
         self.runner.run_line(&mut self.session, place, line)

@@ -22,7 +22,6 @@ use super::runner::{Place, Runner, Step};
 use super::terminal;
 use super::timer::{self, SharedSession};
 use super::wakeup::Wakeup;
-use crate::language::{Error, ErrorKind};
 use crate::render::Style;
 use crate::session::LocalSession;
 
@@ -88,8 +87,8 @@ impl Shell {
             timer::start(Arc::clone(&self.shared), self.runner.manners, printer);
         }
         if !self.runner.manners.quiet {
-            let banner = prompt::banner(&self.shared.lock());
-            self.runner.print(&banner);
+            let banner = prompt::banner(self.runner.manners.out, &self.shared.lock());
+            self.runner.print_bytes(&banner);
         }
         self.warn(warning);
     }
@@ -104,6 +103,7 @@ impl Shell {
     /// Reads what is typed, a paste with all its lines. `None`: the person leaves.
     fn read(&mut self) -> anyhow::Result<Option<String>> {
         loop {
+            self.runner.fit_to_terminal();
             let (prompt, nodes) = {
                 let session = self.shared.lock();
                 (Prompt::new(&self.runner, &session), nodes(&session))
@@ -173,8 +173,7 @@ impl Shell {
         }
         let question = prompt::question(line.as_bytes(), &self.shared.lock());
         if question.is_some_and(|question| !self.confirms(&question)) {
-            let error = Error::new(ErrorKind::Refused, NOT_CONFIRMED).of("CLEAR");
-            return self.runner.fail(place, line.as_bytes(), &error);
+            return self.runner.decline(place, line.as_bytes());
         }
         let mut session = self.shared.lock();
         self.runner.run_line(&mut session, place, line.as_bytes())
@@ -210,9 +209,6 @@ impl Shell {
         }
     }
 }
-
-/// The error of a CLEAR that the user did not confirm.
-pub const NOT_CONFIRMED: &str = "nothing was removed: only y confirms it";
 
 /// The numbers of the nodes, for completion.
 fn nodes(session: &LocalSession) -> Vec<String> {

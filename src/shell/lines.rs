@@ -13,7 +13,7 @@ const CHUNK: u64 = 256 * 1024;
 
 /// Where the bytes come from.
 pub enum Feed {
-    /// Something that never makes anybody wait for long.
+    /// A source that does not block for long, such as a file.
     Reader(Box<dyn Read>),
     /// An input that is read ahead by a thread, by its number.
     Inbox(Arc<Wakeup>, u64),

@@ -1,4 +1,4 @@
-//! The shell: the program's face, in a terminal and in pipes.
+//! The shell: the program's user interface, in a terminal and in pipes.
 //!
 //! The `runner` runs lines, wherever they come from. `batch` feeds it files, pipes and `-c`
 //! commands; `interactive` feeds it what is typed, with the `editor`'s hints, colours and completion,
@@ -91,7 +91,7 @@ pub enum Exit {
     Success,
     /// A command failed.
     Failure,
-    /// The request itself made no sense.
+    /// Wrong usage.
     Usage,
     /// A check could not decide, and nothing else failed.
     Undecided,
@@ -141,7 +141,7 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     Ok(batch::run(session, runner, &wakeup, &options.work))
 }
 
-/// Whether there is a person at both ends.
+/// Whether both stdin and stdout are terminals.
 fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }

@@ -2,14 +2,20 @@
 
 use std::borrow::Cow;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::runner::Runner;
 use crate::cluster::Status;
 use crate::language::{Action, Command, Script, parse};
-use crate::render::{Paint, Style, grouped};
+use crate::render::{Paint, Style, grouped, paragraph};
 use crate::session::{LocalSession, Overview};
 
 /// The most nodes in one state that are named by their numbers; more are counted.
 const MAX_NAMED: usize = 3;
+/// The prompt where a longer one leaves too little room.
+const SHORT: &str = "> ";
+/// The columns that a prompt leaves for a line, if it is longer than half of the terminal.
+const ROOM: usize = 30;
 /// The most keys that CLEAR removes without a question.
 const MAX_CLEARED: u64 = 100;
 
@@ -28,14 +34,27 @@ impl Prompt {
         let is_monitoring = runner.monitoring();
         let form = |style| text(style, &overview, is_monitoring);
         let style = runner.manners.out;
+        let plain = form(Style {
+            color: false,
+            ..style
+        });
+        if style.width.is_some_and(|width| is_too_wide(&plain, width)) {
+            return Self {
+                plain: SHORT.into(),
+                painted: SHORT.into(),
+            };
+        }
         Self {
-            plain: form(Style {
-                color: false,
-                ..style
-            }),
+            plain,
             painted: form(style),
         }
     }
+}
+
+/// Whether a prompt takes more than half of the terminal, and leaves little room for a line.
+fn is_too_wide(prompt: &str, columns: usize) -> bool {
+    let width = prompt.width();
+    width > columns / 2 && columns.saturating_sub(width) < ROOM
 }
 
 fn text(style: Style, overview: &Overview, is_monitoring: bool) -> String {
@@ -46,7 +65,12 @@ fn text(style: Style, overview: &Overview, is_monitoring: bool) -> String {
     let about = if overview.is_moving { "~" } else { "" };
     let keys = counted(overview.keys, "key");
     let keys = style.painted(Paint::Heading, &format!("{about}{keys}"));
-    let moving = if overview.is_moving { ", moving" } else { "" };
+    // No command runs while a prompt waits: the move has stopped.
+    let moving = if overview.is_moving {
+        ", move unfinished"
+    } else {
+        ""
+    };
     let monitoring = if is_monitoring { " (monitor)" } else { "" };
     let troubles = troubles(overview).into_iter();
     let troubles = troubles.map(|(paint, text)| style.painted(paint, &text));
@@ -70,7 +94,7 @@ fn troubles(overview: &Overview) -> Vec<(Paint, String)> {
         let text = match nodes.as_slice() {
             [] => return None,
             [one] => format!("node {one} {state}"),
-            some if some.len() <= MAX_NAMED => format!("nodes {} {state}", some.join(" ")),
+            some if some.len() <= MAX_NAMED => format!("nodes {} {state}", some.join(", ")),
             many => format!("{} {state}", many.len()),
         };
         Some((paint, text))
@@ -89,15 +113,16 @@ pub fn counted(count: u64, noun: &str) -> String {
 }
 
 /// The lines that a shell starts with.
-pub fn banner(session: &LocalSession) -> String {
+pub fn banner(style: Style, session: &LocalSession) -> Vec<u8> {
     let clock = session.world.clock.kind();
     let overview = session.world.backend.overview();
     let nodes = counted(overview.nodes.len() as u64, "node");
     let (placement, version) = (overview.placement, env!("CARGO_PKG_VERSION"));
-    format!(
-        "shardlab {version}: {nodes}, {placement} placement, {clock} clock\n\
-         HELP lists the commands, Ctrl-D leaves.\n"
-    )
+    let first = format!("shardlab {version}: {nodes}, {placement} placement, {clock} clock");
+    let mut text = Vec::new();
+    paragraph(style, &first, &mut text);
+    paragraph(style, "HELP lists the commands, Ctrl-D leaves.", &mut text);
+    text
 }
 
 /// The question before a line that removes more keys than a slip of the hand should.
@@ -110,7 +135,7 @@ pub fn question(line: &[u8], session: &LocalSession) -> Option<String> {
     let keys = overview.keys;
     (keys > MAX_CLEARED).then(|| {
         let keys = grouped(keys);
-        format!("Remove all {about}{keys} keys? (Ctrl-L clears the screen) [y/N] ")
+        format!("Remove all {about}{keys} keys? [y/N] ")
     })
 }
 

@@ -22,7 +22,7 @@ use super::output::Output;
 use super::printer::{ClientReply, Manners, NoticeLevel, Printer, Progress};
 use super::terminal;
 use super::wakeup::Wakeup;
-use crate::language::catalog::{Spec, Verb};
+use crate::language::catalog::{self, Spec, Verb};
 use crate::language::word::show_text;
 use crate::language::{Action, Command, Error, ErrorKind, Request, parse};
 use crate::render::{self, CommandLine, Format, LineOutcome};
@@ -63,7 +63,7 @@ impl<'a> Place<'a> {
 pub enum Step {
     /// With the next one.
     Next,
-    /// QUIT was said.
+    /// QUIT was executed.
     Quit,
     /// An error with `--bail`, or a lost reader.
     Stop,
@@ -142,7 +142,12 @@ impl Runner {
 
     /// Prints a text that is no reply.
     pub fn print(&mut self, text: &str) {
-        self.out.buffer().extend_from_slice(text.as_bytes());
+        self.print_bytes(text.as_bytes());
+    }
+
+    /// Prints what was rendered already.
+    pub fn print_bytes(&mut self, text: &[u8]) {
+        self.out.buffer().extend_from_slice(text);
         self.out.flush();
     }
 
@@ -363,7 +368,7 @@ impl Runner {
         }
     }
 
-    /// Waits for input or for the next thing that is due, which is then done and told.
+    /// Waits for input or for the next timer, then runs it and prints its events.
     pub fn wait_for_input(&mut self, session: &mut LocalSession, input: u64) {
         if self.is_cut_off() {
             return;
@@ -403,14 +408,22 @@ impl Runner {
         // What is typed is acknowledged; a thousand lines of a file need no thousand OKs.
         let mut style = self.manners.out;
         style.interactive &= place.file.is_none();
-        self.put(outcome, style);
-        if reply.can_fail() {
-            return self.tell_failures(place, spec, reply);
+        let is_late = style.interactive && self.depth == 0 && self.wakeup.take_interrupt();
+        if is_late {
+            // Behind the ^C that the terminal has shown while the command ran.
+            self.out.buffer().push(b'\n');
         }
-        Step::Next
+        self.put(outcome, style);
+        let step = if reply.can_fail() {
+            self.tell_failures(place, spec, reply)
+        } else {
+            Step::Next
+        };
+        // The command is done; the lines behind it are not run.
+        if is_late { Step::Interrupted } else { step }
     }
 
-    /// Reports the keys of a batch that were not done. In JSON the reply has told them; of the keys
+    /// Reports the keys of a batch that were not done. In JSON the reply lists them; of the keys
     /// that a move has lost there were events.
     fn tell_failures(&mut self, place: Place<'_>, spec: &'static Spec, reply: &Reply<'_>) -> Step {
         if !reply.has_failed() {
@@ -453,6 +466,18 @@ impl Runner {
         } else {
             Step::Next
         }
+    }
+
+    /// Reports that CLEAR was not confirmed. It is no error, but in JSON every command is answered,
+    /// and a refusal is an answer that programs know.
+    pub fn decline(&mut self, place: Place<'_>, line: &[u8]) -> Step {
+        const DECLINED: &str = "Nothing was removed.";
+        if self.manners.format == Format::Json {
+            let error = Error::new(ErrorKind::Refused, DECLINED.trim_end_matches('.'));
+            return self.fail(place, line, &error.of(catalog::name(Verb::Clear)));
+        }
+        self.print(&format!("{DECLINED}\n"));
+        Step::Next
     }
 
     /// Prints the reply to a command of another client.

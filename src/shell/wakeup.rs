@@ -38,7 +38,7 @@ struct Inbox {
     end: Option<io::Result<()>>,
 }
 
-/// What came out of the inbox.
+/// The result of a read from the input queue.
 pub enum Received {
     /// Some input.
     Chunk(Vec<u8>),

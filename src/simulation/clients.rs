@@ -13,11 +13,11 @@ use crate::operation::Operation;
 use crate::rng::Rng;
 use crate::time::Instant;
 
-/// How many grains pass between an outcome and the next request.
+/// How many ticks of 10 ms pass between an outcome and the next request.
 const PAUSES: [u64; 8] = [0, 0, 1, 1, 2, 5, 10, 20];
-/// How many grains a value lives.
+/// How many ticks of 10 ms a value lives.
 const LIVES: [u64; 9] = [1, 2, 2, 5, 10, 20, 50, 100, 500];
-/// One of so many requests is traced, in runs with looks.
+/// In runs with read-only commands, one of this many requests is traced.
 const TRACED: u64 = 16;
 
 /// One client.

@@ -89,7 +89,7 @@ impl fmt::Display for Failure {
                 excerpt,
             } => {
                 let key = String::from_utf8_lossy(key);
-                write!(f, "{violation}: {key} should be {promise}")?;
+                write!(f, "{violation}: {key} (promised: {promise})")?;
                 let mut lines = excerpt.iter();
                 lines.try_for_each(|it| write!(f, "\n  {}", Shown(it)))
             }

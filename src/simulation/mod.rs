@@ -31,8 +31,8 @@
 //! | skewed moves | in some runs, wrong clocks, joins and leaves are the only faults |
 //! | crashes only | in some runs, with W = R = 1. All owners get every message then, and the run must be linearizable |
 //!
-//! Pauses, faults of the network, joins and leaves have no bound. How nodes restart and which bug is
-//! built in changes nothing of what a run must keep: these are there to be found.
+//! Pauses, faults of the network, joins and leaves have no bound. The mode of restarts and an
+//! injected bug do not weaken the promise that is checked: such failures must be detected.
 //!
 //! A write that is acknowledged and at fewer than W owners is a fault that clients may not see for a
 //! long time. So when the run notices one, the nodes that have it crash (see `weakness.rs`).
@@ -79,7 +79,7 @@ use clients::Client;
 use conclusion::conclude;
 use world::World;
 
-/// How many grains pass between two read-only commands.
+/// How many ticks of 10 ms pass between two read-only commands.
 const GAPS: [u64; 4] = [2, 5, 10, 20];
 
 /// The generators of a run.
@@ -107,7 +107,7 @@ impl Stream {
 /// A run and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// What it follows from, beside the options.
+    /// The seed.
     pub seed: u64,
     /// What the seed decides for the run as a whole.
     pub setup: Setup,
@@ -235,7 +235,7 @@ fn finish(options: &Options, seed: u64, setup: Setup, plan: Vec<Step>, mut world
     }
 }
 
-/// The first answer that is another one without looks.
+/// The first reply that differs in the run without read-only commands.
 fn compare(options: &Options, setup: &Setup, plan: &[Step], with: &World) -> Option<Failure> {
     let mut world = World::new(setup);
     world.replay(&without_looks(plan));

@@ -210,6 +210,25 @@ fn the_rough_size_is_exact_as_long_as_there_is_little() {
     assert!(copies / 2 < keys, "some keys have one copy only");
 }
 
+#[test]
+fn the_rough_size_counts_no_key_twice_while_it_moves() {
+    let mut cluster = Cluster::new(Config::new().nodes(3)).expect("a cluster");
+    for key in 0..20_000 {
+        let put = cluster.put(at(0), format!("k{key}").as_bytes(), b"", None);
+        put.expect("acknowledged");
+    }
+    cluster.join(at(0), 1).expect("there is room for a node");
+    let mut was_copied = false;
+    while cluster.is_moving() {
+        let stats = cluster.node_stats(at(0)).into_iter();
+        let copies: u64 = stats.map(|(_, stats)| stats.keys).sum();
+        was_copied |= copies > 25_000;
+        assert_eq!(cluster.rough_size(), 20_000, "{copies} copies");
+        cluster.move_some(at(0), 100);
+    }
+    assert!(was_copied, "many keys are at two nodes in between");
+}
+
 /// Whether any `w` and any `r` of `n` have one in common.
 fn meet(n: u32, w: usize, r: usize) -> bool {
     let sets = |size: usize| (0..1_u32 << n).filter(move |set| set.count_ones() as usize == size);

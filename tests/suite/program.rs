@@ -126,6 +126,10 @@ fn help_starts_with_examples_and_the_demos_are_listed() {
     let names = lines(&demos);
     assert!(names[0].starts_with("sample-output "), "{names:?}");
     assert!(names[1].starts_with("availability "), "{names:?}");
+    let sources = names
+        .last()
+        .is_some_and(|it| it.contains(" bugs of Redis,"));
+    assert!(sources, "{names:?}");
     assert!(
         names.len() > 15 && names.iter().all(|it| it.len() <= 80),
         "{names:?}"
@@ -709,7 +713,24 @@ fn an_option_error_names_the_option_and_what_it_accepts() {
         (&["--replicas", "17"], &["'--replicas <1..16>'", "1..=16"]),
         (
             &["--replicas", "4"],
-            &["--replicas: a key has 1 to 16 replicas", "nodes (3)"],
+            &[
+                "--replicas: a key has 1 to 16 replicas",
+                "nodes (3)",
+                "; raise --nodes as well",
+            ],
+        ),
+        (
+            &["--seed", "abc"],
+            &["'--seed <N>'", ": not a whole number"],
+        ),
+        (&["--max-entries", "x"], &[": not a whole number"]),
+        (
+            &["--seed", "99999999999999999999"],
+            &[": the number is too large"],
+        ),
+        (
+            &["simulate", "--seeds", "0"],
+            &["'--seeds <N>'", ": 0 is not in 1.."],
         ),
         (
             &["--write-quorum", "2"],

@@ -5,7 +5,8 @@ use super::super::op::Act;
 use super::{Finding, Flaw, Moment, Reads};
 
 impl Reads<'_> {
-    /// The operations that show the flaw: one source is enough, and the latest is the plainest.
+    /// The operations that show the flaw: one source is enough, and the latest is the easiest to
+    /// understand.
     pub(super) fn explain(&self, flaw: Flaw, read: usize) -> Finding {
         let (want, moment) = (
             wanted(&self.ops[read]).unwrap_or(Want::Some),

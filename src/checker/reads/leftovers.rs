@@ -1,4 +1,4 @@
-//! What calls that are forgotten leave for later reads.
+//! The effects of forgotten calls on later reads.
 
 use super::super::facts::{Want, deadline, gives_deadline, inherits, written};
 use super::super::op::Op;

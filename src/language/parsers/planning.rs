@@ -6,7 +6,9 @@ use crate::language::verb::Verb;
 use crate::language::words::{Parsed, Rest};
 
 pub fn plan<'a>(rest: &mut Rest<'a>) -> Parsed<'a> {
-    let name = rest.word_after(0)?;
+    let missing = || rest.spec.usage_error("the change is missing");
+    let name = rest.clone().next()?.ok_or_else(missing)?;
+    rest.next()?;
     let unknown = || lookup::unknown(rest.rows, &name);
     let row = lookup::find(rest.rows, &name.bytes).ok_or_else(unknown)?;
     let moves_keys = matches!(
@@ -54,7 +56,7 @@ mod tests {
         assert_eq!(read("PLAN LEAVE 1"), shown(Change::Leave { node }));
         assert!(read("PLAN PLACEMENT").starts_with("a word is missing after PLACEMENT"));
         assert!(read("PLAN PUT a 1").starts_with("PLAN takes JOIN"));
-        assert!(read("PLAN").contains("is missing; usage: PLAN"));
+        assert!(read("PLAN").starts_with("the change is missing; usage: PLAN"));
         assert!(read("PLAN JION").contains("did you mean JOIN?"));
     }
 }

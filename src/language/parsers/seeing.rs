@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::language::command::{Command, HistoryRequest, Script};
+use crate::language::duration::{self, DurationError};
 use crate::language::error::Error;
 use crate::language::word::Word;
 use crate::language::words::{Parsed, Rest, Words, name, node, number, time};
@@ -99,6 +100,9 @@ fn interval(rest: &mut Rest<'_>) -> Result<Option<Duration>, Error> {
         return Ok(None);
     };
     *rest = after;
+    if duration::parse(&word.bytes) == Err(DurationError::Zero) {
+        return Err(word.error("the interval must be longer than 0"));
+    }
     time(&word).map(Some)
 }
 

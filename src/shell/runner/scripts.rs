@@ -51,7 +51,7 @@ impl Runner {
                 self.nested(|this| this.repeat(session, place, spec, times, &command))
             }
             Script::Watch { every, command } => {
-                self.nested(|this| this.watch(session, place, every, &command))
+                self.nested(|this| this.watch(session, place, every, (line, &command)))
             }
         };
         match done {

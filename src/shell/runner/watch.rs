@@ -3,20 +3,22 @@
 use std::time::{Duration, Instant};
 
 use super::{Place, Runner, Step};
-use crate::language::{Error, ErrorKind};
+use crate::language::{Error, ErrorKind, parse};
 use crate::session::LocalSession;
 use crate::shell::terminal::{self, NoEcho};
 use crate::time::ClockKind;
 
 impl Runner {
-    /// In a batch it ends when no key has a deadline left, and at the first error.
+    /// In a batch it ends when no key has a deadline left, and at the first error. A command that
+    /// cannot be parsed fails at once, also at a terminal: it never gets better.
     pub(super) fn watch(
         &mut self,
         session: &mut LocalSession,
         place: Place<'_>,
         every: Duration,
-        command: &[u8],
+        (line, command): (&[u8], &[u8]),
     ) -> Result<Step, Error> {
+        check(line, command)?;
         if self.manners.out.interactive {
             return self.watch_at_terminal(session, place, every, command);
         }
@@ -109,4 +111,15 @@ impl Runner {
         }
         self.sleep(session, time)
     }
+}
+
+/// Whether the command at the end of a line can be parsed.
+fn check(line: &[u8], command: &[u8]) -> Result<(), Error> {
+    let Err(error) = parse(command) else {
+        return Ok(());
+    };
+    let shift = line.len().checked_sub(command.len());
+    let shift = shift.filter(|_| line.ends_with(command));
+    let at = error.at.clone().zip(shift);
+    Err(error.at(at.map(|(at, shift)| at.start + shift..at.end + shift)))
 }
