@@ -91,3 +91,30 @@ fn every_command_has_an_example_or_needs_none() {
         assert!(none || named, "{}'s example shows it", spec.name);
     }
 }
+
+#[test]
+fn the_comparison_in_the_readme_is_what_the_program_prints() {
+    let commands = blocks(&readme(), "sh");
+    let comparison = commands
+        .iter()
+        .find(|block| block.contains("shardlab compare"));
+    let comparison = comparison.expect("the README compares");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("web.csv");
+    let path = path.to_str().expect("a path of text");
+    let mut printed = String::new();
+    for line in comparison.lines() {
+        let words = line.split_whitespace().skip(1);
+        let words: Vec<&str> = words
+            .map(|word| if word == "web.csv" { path } else { word })
+            .collect();
+        let output = run(&words, b"");
+        assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+        printed = text(&output.stdout).to_owned();
+    }
+    let shown = blocks(&readme(), "text");
+    assert!(
+        shown.contains(&printed),
+        "the README should show this:\n{printed}"
+    );
+}
