@@ -1310,7 +1310,8 @@ fn the_picture_in_the_readme_is_a_session() {
         terminal.wait_for(|shown| shown.rows().last().is_some_and(|row| row.ends_with('>')));
         terminal.enter(line);
         terminal.wait_for(|shown| {
-            let entered = shown.rows().iter().filter(|row| row.contains("> ")).count();
+            let is_entered = |row: &&String| row.contains("keys> ") || row.contains("key> ");
+            let entered = shown.rows().iter().filter(is_entered).count();
             entered > number && shown.rows().last().is_some_and(|row| row.ends_with('>'))
         });
     }
