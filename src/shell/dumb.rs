@@ -66,16 +66,17 @@ impl Shell {
     ) -> Option<Vec<u8>> {
         self.runner.print(&prompt(self));
         let input = self.lines.input()?;
+        let mut has_waited = false;
         loop {
             match self.lines.next() {
+                // An interrupt that comes right behind a line is for its command.
                 Next::Line(line, _) => return Some(line.into()),
                 Next::TooLong(_) => return Some(Vec::new()),
                 Next::End | Next::Failed(_) => return None,
                 Next::Empty => {}
             }
-            self.runner.wait_for_input(&mut self.session, input);
             let notices = std::mem::take(self.runner.out.buffer());
-            let was_interrupted = self.wakeup.take_interrupt();
+            let was_interrupted = has_waited && self.wakeup.take_interrupt();
             if was_interrupted || !notices.is_empty() {
                 self.runner.print("\n");
                 self.runner.out.buffer().extend_from_slice(&notices);
@@ -84,6 +85,8 @@ impl Shell {
                 }
                 self.runner.print(&prompt(self));
             }
+            self.runner.wait_for_input(&mut self.session, input);
+            has_waited = true;
             if self.runner.out.broken().is_some() {
                 return None;
             }
