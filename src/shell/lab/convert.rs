@@ -104,6 +104,7 @@ pub fn convert(options: &Convert) -> anyhow::Result<Exit> {
         &options.source,
         options.trace_format.as_ref(),
         options.split,
+        &wakeup,
     );
     let done = done.and_then(|mut source| {
         let mut progress = Progress::new(&wakeup, source::name(&options.source), source.len);

@@ -74,7 +74,7 @@ fn read(path: &Path, options: &Inspect, wakeup: &Arc<Wakeup>) -> Result<Found, T
         detected,
         compression,
         len,
-    } = source::open(path, options.trace_format.as_ref(), options.split)?;
+    } = source::open(path, options.trace_format.as_ref(), options.split, wakeup)?;
     let mut progress = Progress::new(wakeup, file.clone(), len);
     let counts = count(&mut trace, &mut |position| progress.go_on(position))?;
     Ok(Found {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::shell::wakeup::{self, Received, Wakeup};
+use crate::shell::wakeup::{Received, Wakeup};
 use crate::trace::{BoxedTrace, Detected, Input, Place, Spec, TraceError, detect};
 
 /// A trace that is open, and what is known of it.
@@ -24,11 +24,16 @@ pub struct Source {
 ///
 /// # Errors
 /// [`TraceError`] if the file cannot be opened or its format is unknown.
-pub fn open(path: &Path, format: Option<&Spec>, split: Option<u64>) -> Result<Source, TraceError> {
+pub fn open(
+    path: &Path,
+    format: Option<&Spec>,
+    split: Option<u64>,
+    wakeup: &Arc<Wakeup>,
+) -> Result<Source, TraceError> {
     let name = name(path);
     let fail =
         |error: &io::Error| TraceError::new(&name.as_str().into(), Place::Whole, error.to_string());
-    let (reader, len) = reader(path).map_err(|error| fail(&error))?;
+    let (reader, len) = reader(path, wakeup).map_err(|error| fail(&error))?;
     let mut input = Input::new(reader, &name, len)?;
     let compression = input.compression();
     let mut detected = match format {
@@ -68,9 +73,9 @@ type Reader = Box<dyn Read + Send>;
 
 /// Only a regular file is read here. Reading anything else may wait, so a thread does it, and Ctrl-C
 /// ends the wait.
-fn reader(path: &Path) -> io::Result<(Reader, Option<u64>)> {
+fn reader(path: &Path, wakeup: &Arc<Wakeup>) -> io::Result<(Reader, Option<u64>)> {
     if path.as_os_str() == "-" {
-        return Ok((Box::new(Waiting::new(io::stdin())?), None));
+        return Ok((Box::new(Waiting::new(io::stdin(), wakeup)), None));
     }
     let about = path.metadata()?;
     if about.is_file() {
@@ -83,7 +88,7 @@ fn reader(path: &Path) -> io::Result<(Reader, Option<u64>)> {
         path: path.to_owned(),
         file: None,
     };
-    Ok((Box::new(Waiting::new(pipe)?), None))
+    Ok((Box::new(Waiting::new(pipe, wakeup)), None))
 }
 
 /// A pipe with a name. Opening it waits for a writer, so it is opened by the thread that reads.
@@ -113,18 +118,20 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn new(input: impl Read + Send + 'static) -> io::Result<Self> {
-        // Its own, so that what is left of an input that could not be read is never mixed with another.
-        let wakeup = Arc::new(Wakeup::default());
-        wakeup::catch_ctrl_c(&wakeup)?;
-        let input = wakeup.read_ahead(move || Ok(input));
-        Ok(Self {
-            wakeup,
-            input,
+    fn new(input: impl Read + Send + 'static, wakeup: &Arc<Wakeup>) -> Self {
+        Self {
+            wakeup: Arc::clone(wakeup),
+            input: wakeup.read_ahead(move || Ok(input)),
             chunk: Vec::new(),
             taken: 0,
             is_ended: false,
-        })
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.wakeup.close(self.input);
     }
 }
 
