@@ -72,7 +72,7 @@ pub type ClientReply = (u32, Tag, Result<Reply<'static>, Error>);
 /// Prints while a command takes time.
 pub struct Printer<'r> {
     pub out: &'r mut Output,
-    pub manners: Manners,
+    pub manners: &'r Manners,
     pub notices: NoticeLevel,
     pub wakeup: &'r Wakeup,
     pub is_real: bool,
@@ -85,7 +85,7 @@ pub struct Printer<'r> {
 impl Observer for Printer<'_> {
     #[inline]
     fn notice(&mut self, notice: Notice<'_>) {
-        let Manners { format, out, .. } = self.manners;
+        let Manners { format, out, .. } = *self.manners;
         match notice {
             Notice::Event(event) if self.notices.wants(event) => {
                 let condenses = self.manners.condenses(self.notices);

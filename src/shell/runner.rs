@@ -192,11 +192,12 @@ impl Runner {
     }
 
     /// What prints while a command takes time.
+    #[inline]
     fn printer<'r>(&'r mut self, session: &LocalSession) -> Printer<'r> {
         let is_real = session.world.clock.kind() == ClockKind::Real;
         Printer {
             notices: self.notices(),
-            manners: self.manners,
+            manners: &self.manners,
             out: &mut self.out,
             wakeup: &self.wakeup,
             is_real,

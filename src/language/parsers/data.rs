@@ -153,7 +153,11 @@ fn ttls(word: &Word<'_>) -> Result<(Duration, Duration), Error> {
 }
 
 /// The TTL after a value. A word that is nothing like a time may be the rest of the value.
+#[inline]
 fn ttl_after(value: &Word<'_>, words: &mut Words<'_>) -> Result<Option<Duration>, Error> {
+    if words.len() == 0 {
+        return Ok(None);
+    }
     let is_text = |word: &Word<'_>| word.bytes.first().is_some_and(u8::is_ascii_alphabetic);
     words.optional(|word| {
         time(word).map_err(|mut error| {
