@@ -45,7 +45,7 @@
 //! | the backend interface of the shell | `DistributedCache` in `src/session/backend.rs`, of the program |
 //! | faults, and whether promises were kept | [`network`], [`nemesis`], [`history`], [`checker`], [`simulation`] |
 //!
-//! The program is the feature `shell`, which is on by default. Without the default features the
+//! The program is the feature `shell`, which is on by default and includes the feature `lab`. Without the default features the
 //! library has no terminal dependencies.
 //!
 //! # The map
@@ -191,9 +191,6 @@ pub mod time;
 pub mod replay;
 #[cfg(feature = "lab")]
 #[allow(unreachable_pub, reason = "private modules of the lab")]
-pub mod report;
-#[cfg(feature = "lab")]
-#[allow(unreachable_pub, reason = "private modules of the lab")]
 pub mod trace;
 
 // Not for users of the library, and free to change. Tests and benchmarks use them.
@@ -218,6 +215,10 @@ pub mod render;
 #[cfg(feature = "shell")]
 #[doc(hidden)]
 pub mod reply;
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "private modules of the program")]
+pub mod report;
 #[cfg(feature = "shell")]
 #[doc(hidden)]
 #[allow(unreachable_pub, reason = "private modules of the program")]

@@ -229,8 +229,11 @@ impl Cluster {
         self.tick(now);
         let now = self.present;
         // All nodes merge, also those that lost messages to a bound.
+        let had_faults = self.fault_count() > 0;
         self.network.heal(now);
-        self.log_cluster(now, EventKind::Healed);
+        if had_faults {
+            self.log_cluster(now, EventKind::Healed);
+        }
         self.pump(now);
         self.sync(now);
     }

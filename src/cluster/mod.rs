@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | `requests` | the client side: submit and poll |
 //! | `fast_path` | requests by direct calls, while nothing is disturbed |
-//! | `delivery` | requests by message, and the passing of time |
+//! | `delivery` | requests by message |
+//! | `passing` | ticks, expiry and the next deadline |
+//! | `capacity` | how much nodes may hold, and their policies |
 //! | `moving`, `copies` | joins, leaves, changes of placement and replicas |
 //! | `faults` | crashes, pauses, wrong clocks |
 //! | `views`, `verify`, `promise`, `limits` | what it holds, whether copies agree, what it promises |
@@ -39,6 +41,7 @@
 //! The history keeps the latest 10,000 operations. It forgets the oldest ones and keeps the possible
 //! values of each key, so that the rest can be judged. Values over 64 bytes are kept as length and hash.
 
+mod capacity;
 mod copies;
 mod deadlines;
 mod delivery;
@@ -49,6 +52,7 @@ mod inspect;
 mod latency;
 mod limits;
 mod moving;
+mod passing;
 mod promise;
 mod requests;
 mod verify;
@@ -72,9 +76,9 @@ use std::sync::Arc;
 
 use crate::cache::{Cache, Error};
 use crate::checker::fold;
-use crate::config::{Capacity, Config, ConfigError};
+use crate::config::{Config, ConfigError};
 use crate::event::EventLog;
-use crate::eviction::{Eviction, EvictionPolicy};
+use crate::eviction::EvictionPolicy;
 use crate::history::History;
 use crate::id::NodeId;
 use crate::network::{Endpoint, Network};
@@ -84,7 +88,6 @@ use crate::placement::{Members, Placement};
 use crate::replica::{Message, Version};
 use crate::time::Instant;
 use deadlines::Deadlines;
-use delivery::rules;
 use hosted::Nodes;
 use limits::Limits;
 use moving::Moving;
@@ -247,130 +250,6 @@ impl Cluster {
         &self.config
     }
 
-    /// The default capacity of a node.
-    #[must_use]
-    pub fn capacity(&self) -> Capacity {
-        self.config.capacity
-    }
-
-    /// Which entries leave a full node; `None`: as [`Cluster::set_eviction_with`] says.
-    #[must_use]
-    pub fn eviction(&self) -> Option<Eviction> {
-        self.policies.is_none().then_some(self.config.eviction)
-    }
-
-    /// How much this node may hold.
-    #[must_use]
-    pub fn capacity_of(&self, node: NodeId) -> Capacity {
-        let own = self.nodes.get(node).and_then(|hosted| hosted.capacity);
-        own.unwrap_or(self.config.capacity)
-    }
-
-    /// Changes how much each node may hold, also those with a capacity of their own and those that
-    /// join. Entries over the capacity leave at once, as the policy chooses; those of a crashed or
-    /// paused node when it is back.
-    pub fn set_capacity(&mut self, now: Instant, capacity: Capacity) {
-        self.tick(now);
-        self.config.capacity = capacity;
-        for hosted in self.nodes.iter_mut() {
-            hosted.capacity = None;
-        }
-        self.change_bounds();
-    }
-
-    /// Changes how much one node may hold, as [`Cluster::set_capacity`] does for all.
-    ///
-    /// # Errors
-    /// [`FaultError::NoSuchNode`].
-    pub fn set_node_capacity(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        capacity: Capacity,
-    ) -> Result<(), FaultError> {
-        self.tick(now);
-        let hosted = self.nodes.get_mut(node);
-        let hosted = hosted.ok_or(FaultError::NoSuchNode(node))?;
-        hosted.capacity = Some(capacity);
-        self.change_bounds();
-        Ok(())
-    }
-
-    fn note_bounds(&mut self) {
-        let mut own = self.nodes.iter().filter_map(|hosted| hosted.capacity);
-        self.is_bounded = self.config.capacity.is_bounded() || own.any(|it| it.is_bounded());
-    }
-
-    fn change_bounds(&mut self) {
-        self.note_bounds();
-        self.weaken();
-        for node in self.nodes.running() {
-            self.apply_capacity(self.present, node);
-        }
-    }
-
-    /// Changes which entries leave a full node. The new policy starts with the present entries.
-    pub fn set_eviction(&mut self, now: Instant, eviction: Eviction) {
-        self.config.eviction = eviction;
-        self.renew_policies(now, None);
-    }
-
-    /// As [`Cluster::set_eviction`], with policies of your own: `make` makes one for each node, also
-    /// for nodes that join later. [`EvictionPolicy`] has an example.
-    pub fn set_eviction_with(
-        &mut self,
-        now: Instant,
-        make: impl Fn(NodeId) -> Box<dyn EvictionPolicy> + Send + Sync + 'static,
-    ) {
-        self.renew_policies(now, Some(Arc::new(make)));
-    }
-
-    fn renew_policies(&mut self, now: Instant, policies: Option<Policies>) {
-        self.tick(now);
-        self.policies = policies;
-        let nodes: Vec<NodeId> = self.node_ids().collect();
-        for node in nodes {
-            self.bound(self.present, node);
-        }
-        self.weaken();
-    }
-
-    /// Gives a node its capacity, if it has another one. Its policy stays.
-    fn apply_capacity(&mut self, now: Instant, node: NodeId) {
-        let (capacity, log) = (self.capacity_of(node), &mut self.log);
-        let Some(hosted) = self.nodes.get_mut(node) else {
-            return;
-        };
-        let node = &mut hosted.replica.node;
-        if node.capacity() == capacity {
-            return;
-        }
-        if capacity.is_bounded() && node.is_bound() {
-            node.resize(now, capacity, log);
-        } else {
-            let id = node.id();
-            self.bound(now, id);
-        }
-    }
-
-    /// Gives a node its capacity, and a new policy.
-    fn bound(&mut self, now: Instant, id: NodeId) {
-        let (capacity, Config { eviction, seed, .. }) = (self.capacity_of(id), self.config);
-        let Some(hosted) = self.nodes.get_mut(id) else {
-            return;
-        };
-        let node = &mut hosted.replica.node;
-        if capacity.is_bounded() {
-            let policy = match &self.policies {
-                Some(make) => make(id),
-                None => eviction.policy(seed ^ u64::from(id.0) << 32),
-            };
-            node.bound(now, capacity, policy, &mut self.log);
-        } else {
-            node.unbound();
-        }
-    }
-
     /// The latest instant that a call has named.
     #[must_use]
     pub fn now(&self) -> Instant {
@@ -503,74 +382,6 @@ impl Cluster {
         self.network.faults().len() as u64
     }
 
-    /// Expires entries, delivers messages and handles timeouts, up to `now`.
-    #[inline]
-    pub fn tick(&mut self, now: Instant) {
-        while self.tick_some(now, usize::MAX) {}
-    }
-
-    /// Like [`Cluster::tick`], but stops after `limit` expiries; `true` if more is due.
-    #[inline]
-    pub fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
-        self.log.trim();
-        self.advance(now, limit)
-    }
-
-    /// Like [`Cluster::tick_some`] within a command: drops no event of it.
-    #[inline]
-    fn advance(&mut self, now: Instant, limit: usize) -> bool {
-        let now = now.max(self.present);
-        if self.is_idle_until(now) {
-            self.present = now;
-            return false;
-        }
-        self.tick_due(now, limit)
-    }
-
-    /// Whether nothing is due at `now`; `false` if that takes a look at messages or requests.
-    #[inline]
-    fn is_idle_until(&self, now: Instant) -> bool {
-        let is_later = |due: Option<Instant>| due.is_none_or(|due| due > now);
-        self.quiescent == Some(true)
-            && self.network.is_undisturbed()
-            && is_later(self.timeouts.next())
-            && is_later(self.deadlines.next())
-    }
-
-    fn tick_due(&mut self, now: Instant, limit: usize) -> bool {
-        let mut left = limit;
-        while let Some(at) = self.next_step().filter(|&at| at <= now) {
-            let at = at.max(self.present);
-            if self.expire_some(at, &mut left) {
-                return true;
-            }
-            self.present = at;
-            self.step_at(at);
-            self.is_quiescent();
-        }
-        if self.expire_some(now, &mut left) {
-            return true;
-        }
-        self.present = now;
-        false
-    }
-
-    /// When [`Cluster::tick`] has something to do next: at or before the earliest deadline. `None`
-    /// as long as nothing is scheduled.
-    #[inline]
-    pub fn next_deadline(&mut self) -> Option<Instant> {
-        match (self.deadlines.next(), self.next_step()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
-    }
-
-    /// When the next key expires, at the earliest; `None` as long as no key has a deadline.
-    #[must_use]
-    pub fn next_expiry(&self) -> Option<Instant> {
-        self.deadlines.next()
-    }
-
     /// The latest events.
     #[inline]
     #[must_use]
@@ -590,82 +401,6 @@ impl Cluster {
         );
         self.present = Instant::START;
         self.log.restart_time();
-    }
-
-    /// Expires entries that are due at `now`, at most `left`; `true` if there are more.
-    #[inline]
-    fn expire_some(&mut self, now: Instant, left: &mut usize) -> bool {
-        if self.deadlines.next().is_none_or(|next| next > now) {
-            return false;
-        }
-        while *left > 0 {
-            if !self.expire_next(now) {
-                return false;
-            }
-            *left -= 1;
-        }
-        true
-    }
-
-    /// Expires the entry that is first by deadline, node and order of writing.
-    #[inline(never)]
-    fn expire_next(&mut self, now: Instant) -> bool {
-        let alone = self.config.replicas == 1 && self.moving.is_none() && self.is_quiescent();
-        let rules = rules(
-            &self.config,
-            &*self.placement,
-            self.moving.as_ref(),
-            self.layout_version,
-        );
-        while let Some((at, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
-            let Some(hosted) = self.nodes.get_mut(id) else {
-                return false;
-            };
-            let found = hosted.replica.next_due(now) == Some(at);
-            let moved = found && self.moving.is_some() && self.has_moved(id);
-            let Some(hosted) = self.nodes.get_mut(id) else {
-                return false;
-            };
-            let replica = &mut hosted.replica;
-            if found {
-                let (clock, log) = (&mut self.clock, &mut self.log);
-                replica.expire_next(self.present, clock, &rules, (alone, moved), log);
-            }
-            let next = replica.next_due(now).or_else(|| replica.next_expiry());
-            self.deadlines.set(id, next);
-            if !alone {
-                self.timeouts.set(id, replica.next_timeout());
-            }
-            if found {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Whether the entry of a node that is due belongs to other nodes now, and one of those has it, or
-    /// had it.
-    fn has_moved(&self, node: NodeId) -> bool {
-        let replica = &self.nodes[node].replica;
-        let Some((_, slot)) = replica.node.peek_due() else {
-            return false;
-        };
-        let (key, version) = (replica.node.entry(slot).0, replica.node.version(slot));
-        let owners = self.rules().layout.owners(key);
-        let has_it = |owner: &NodeId| {
-            let hosted = self.nodes.get(*owner);
-            hosted.is_some_and(|it| it.runs() && it.replica.locate(key).version() >= version)
-        };
-        let is_copied = self.moving.as_ref().is_some_and(|moving| moving.copied);
-        !owners.contains(&node) && (is_copied || owners.iter().any(has_it))
-    }
-
-    /// Notes that an entry of a node may expire at `deadline`.
-    #[inline]
-    fn expect(&mut self, node: NodeId, deadline: Option<Instant>) {
-        if let Some(deadline) = deadline {
-            self.deadlines.expect(node, deadline);
-        }
     }
 }
 

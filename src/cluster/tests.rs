@@ -1,4 +1,6 @@
 use super::*;
+use crate::config::Capacity;
+use crate::eviction::Eviction;
 use crate::eviction::Slot;
 use crate::placement::PlacementKind;
 

@@ -331,4 +331,4 @@ impl FromStr for Eviction {
 #[cfg(test)]
 pub(crate) mod tests;
 #[cfg(test)]
-mod traces;
+pub(crate) mod traces;

@@ -211,7 +211,7 @@ pub(crate) fn agrees_foreseeing<P: EvictionPolicy, N: Naive>(
 }
 
 /// What the reference simulator misses on the generated traces.
-const MISSES: &str = include_str!("../../tests/data/misses.csv");
+pub(crate) const MISSES: &str = include_str!("../../tests/data/misses.csv");
 
 /// Compares the misses on the generated traces, and on the larger ones if they are there, with those
 /// of the reference simulator; `tolerance` is a part of the misses.

@@ -34,6 +34,25 @@ pub enum Action<'a> {
     Script(Script<'a>),
 }
 
+impl Command<'_> {
+    /// The key of a command that becomes a request on one key.
+    #[inline]
+    #[must_use]
+    pub fn single_key(&self) -> Option<&[u8]> {
+        match self {
+            Self::Put { key, .. }
+            | Self::Get { key }
+            | Self::Add { key, .. }
+            | Self::Cas { key, .. }
+            | Self::Incr { key, .. }
+            | Self::Ttl { key }
+            | Self::Expire { key, .. }
+            | Self::Persist { key } => Some(key),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> From<Command<'a>> for Action<'a> {
     fn from(command: Command<'a>) -> Self {
         Self::Command(command)

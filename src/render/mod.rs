@@ -39,6 +39,7 @@ pub use nested::{CommandLine, JsonText, Repeated, repeated, traced};
 pub(crate) use object::write as write_json;
 pub use style::{Paint, Style};
 pub use text::grouped;
+pub(crate) use text::wrapped;
 
 /// The renderings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

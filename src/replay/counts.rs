@@ -23,25 +23,22 @@ pub struct Counts {
     pub evicted: u64,
 }
 
-/// A ratio from 0 to 1; of nothing it is 0.
-pub type Ratio = f64;
-
 impl Counts {
-    /// Misses by requests.
+    /// Misses by requests, from 0 to 1; 0 without requests.
     #[must_use]
-    pub fn miss_ratio(&self) -> Ratio {
+    pub fn miss_ratio(&self) -> f64 {
         ratio(self.misses, self.requests)
     }
 
-    /// Missed bytes by requested bytes.
+    /// Missed bytes by requested bytes, from 0 to 1; 0 without requests.
     #[must_use]
-    pub fn byte_miss_ratio(&self) -> Ratio {
+    pub fn byte_miss_ratio(&self) -> f64 {
         ratio(self.missed_bytes, self.bytes)
     }
 }
 
 /// A part of a whole as a ratio.
-fn ratio(part: u64, whole: u64) -> Ratio {
+fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 {
         0.0
     } else {

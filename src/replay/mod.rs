@@ -28,15 +28,13 @@ mod full;
 mod gdsf;
 mod grid;
 mod policy;
-mod sample;
 mod simulation;
 mod split;
 
-pub use counts::{Counts, Ratio};
+pub use counts::Counts;
 pub use curve::{Curve, lru_curve};
 pub use grid::{Grid, Halves, Shard, Task};
 pub use policy::{Policy, Prepared, Unit, UnknownPolicy, simulate};
-pub use sample::{Estimate, GROUPS, estimate, smallest_size};
 pub use simulation::Simulation;
 pub use split::{Part, split};
 

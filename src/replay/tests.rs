@@ -296,13 +296,21 @@ fn the_parts_of_a_split_trace_are_the_whole() {
 }
 
 #[test]
-fn an_estimate_of_equal_groups_has_no_error() {
-    let group = Counts {
-        misses: 25,
-        ..Counts::default()
-    };
-    let estimate = estimate(&[group; GROUPS], 8000, 0.1);
-    assert!((estimate.ratio - 0.25).abs() < 1e-12);
-    assert!(estimate.high - estimate.low < 1e-12);
-    assert_eq!(smallest_size(0.01), 5000);
+fn replays_miss_as_the_reference_simulator_does() {
+    let generated = crate::eviction::traces::traces();
+    let mut compared = 0;
+    for row in crate::eviction::traces::reference_rows(crate::eviction::tests::MISSES) {
+        let keys = generated.iter().find(|(name, _)| *name == row.trace);
+        let columns = columns(&keys.expect("a generated trace").1);
+        let policy: Policy = row.policy.parse().expect("a policy");
+        let size = row.size as u64;
+        let found = counts(&columns, policy, size, Unit::Objects, Rules::default());
+        assert_eq!(
+            found.misses, row.misses as u64,
+            "{policy} {} {size}",
+            row.trace
+        );
+        compared += 1;
+    }
+    assert_eq!(compared, 180);
 }

@@ -14,15 +14,6 @@ pub struct Deployment {
     pub replicas: u32,
 }
 
-/// Bounds of the miss ratio of a cell that was sampled, at a nominal 95 %.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sampled {
-    /// The lowest.
-    pub low: f64,
-    /// The highest.
-    pub high: f64,
-}
-
 /// One cell of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
@@ -40,8 +31,6 @@ pub struct Cell {
     pub first_half: Counts,
     /// What each node counted; empty with one node.
     pub nodes: Vec<Counts>,
-    /// `None` if the counts are exact.
-    pub sampled: Option<Sampled>,
 }
 
 impl Cell {
@@ -68,7 +57,6 @@ impl Cell {
             counts: all.all,
             first_half: all.first,
             nodes: of_nodes.filter(|_| nodes.len() > 1).collect(),
-            sampled: None,
         }
     }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::cell::Cell;
-use super::number::{count, percent, size};
+use super::number::{percent, size};
 use super::svg::{Chart, chart, escape};
 use super::table::{deployments, place};
+use crate::render::grouped;
 use crate::replay::{Counts, Policy, Unit};
 
 /// What the page shows.
@@ -106,7 +107,7 @@ fn row(html: &mut String, cells: &[&Cell], cell: &Cell, by: Unit) {
         "<tr{class}><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
         cell.policy,
         size(cell.size, cell.unit),
-        count(cell.counts.misses),
+        grouped(cell.counts.misses),
         percent(cell.counts.miss_ratio()),
         percent(cell.counts.byte_miss_ratio()),
         if cell.policy == Policy::Belady {
@@ -173,8 +174,8 @@ fn cluster(html: &mut String, page: &Page<'_>) {
             html,
             "<tr><td>{node}<td>{}<td>{}<td>{}<td style=\"text-align:left\"><span class=\"bar\" \
              style=\"width:{:.1}rem;background:#0072b2\"></span></tr>",
-            count(counts.requests),
-            count(counts.misses),
+            grouped(counts.requests),
+            grouped(counts.misses),
             percent(counts.miss_ratio()),
             counts.requests as f64 / most as f64 * 12.0
         );
@@ -206,7 +207,7 @@ fn causes(html: &mut String, page: &Page<'_>) {
     *html += "</p>\n<table>";
     for (name, part, _) in parts {
         let share = percent(part as f64 / misses);
-        let _ = writeln!(html, "<tr><td>{name}<td>{}<td>{share}</tr>", count(part));
+        let _ = writeln!(html, "<tr><td>{name}<td>{}<td>{share}</tr>", grouped(part));
     }
     *html += "</table>\n";
 }

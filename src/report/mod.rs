@@ -13,9 +13,8 @@ mod table;
 mod verdict;
 
 pub use braille::curve as terminal_curve;
-pub use cell::{Cell, Deployment, Sampled};
+pub use cell::{Cell, Deployment};
 pub use html::{Page, page};
-pub use number::count;
 pub use output::{Form, Report, UnknownForm, series, text};
 pub use svg::{Chart, Series, chart};
 pub use table::table;

@@ -1,20 +1,7 @@
-//! Numbers as people read them.
+//! Numbers in the form that a report shows.
 
+use crate::render::grouped;
 use crate::replay::Unit;
-
-/// A whole number with commas between thousands.
-#[must_use]
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// A ratio as percent: one decimal, or two below one percent.
 pub fn percent(ratio: f64) -> String {
@@ -35,7 +22,7 @@ pub fn points(difference: f64) -> String {
 pub fn size(size: u64, unit: Unit) -> String {
     match unit {
         Unit::Objects if size == 1 => "1 object".into(),
-        Unit::Objects => format!("{} objects", count(size)),
+        Unit::Objects => format!("{} objects", grouped(size)),
         Unit::Bytes => bytes(size),
     }
 }

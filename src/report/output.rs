@@ -10,6 +10,7 @@ use super::cell::{Cell, Deployment};
 use super::svg::Series;
 use super::table::table;
 use super::verdict::{sentence, verdict};
+use crate::render::wrapped;
 use crate::replay::{Policy, Unit};
 
 /// Characters of the curve, without its axes.
@@ -107,7 +108,8 @@ fn plain(report: &Report<'_>) -> String {
     let Some(sentence) = verdict_text(report) else {
         return text + "no cell is done\n";
     };
-    text += &wrapped(&sentence, report.width);
+    text += &wrapped(&sentence, report.width, "", 0);
+    text.push('\n');
     if report.form == Form::Plain && report.width >= CURVE.0 + 10 {
         let deployment = report.cells[0].deployment;
         let series = series(report.cells, report.by, deployment);
@@ -117,25 +119,6 @@ fn plain(report: &Report<'_>) -> String {
     }
     text.push('\n');
     text + &table(report.cells, report.by, report.width)
-}
-
-/// Text in lines of at most `width` characters.
-fn wrapped(text: &str, width: usize) -> String {
-    let mut lines = String::new();
-    let mut len = 0;
-    for word in text.split(' ') {
-        let more = word.chars().count() + usize::from(len > 0);
-        if len > 0 && len + more > width {
-            lines.push('\n');
-            len = 0;
-        }
-        if len > 0 {
-            lines.push(' ');
-        }
-        lines += word;
-        len += more;
-    }
-    lines + "\n"
 }
 
 /// The curve of each policy on one deployment, the floor last, the others by their last ratio.
@@ -150,7 +133,6 @@ pub fn series(cells: &[Cell], by: Unit, deployment: Deployment) -> Vec<Series> {
             None => all.push(Series {
                 name,
                 points: vec![point],
-                bounds: Vec::new(),
                 is_floor: cell.policy == Policy::Belady,
             }),
         }
@@ -171,12 +153,6 @@ fn unit(cell: &Cell) -> &'static str {
     }
 }
 
-fn bounds(cell: &Cell) -> (f64, f64) {
-    let ratio = cell.counts.miss_ratio();
-    cell.sampled
-        .map_or((ratio, ratio), |sampled| (sampled.low, sampled.high))
-}
-
 fn json_text(report: &Report<'_>) -> String {
     let cells: Vec<Value> = report.cells.iter().map(object).collect();
     let object = json!({
@@ -190,7 +166,7 @@ fn json_text(report: &Report<'_>) -> String {
 }
 
 fn object(cell: &Cell) -> Value {
-    let (low, high) = bounds(cell);
+    let ratio = cell.counts.miss_ratio();
     let nodes = cell.nodes.iter().enumerate().map(|(node, counts)| {
         json!({ "node": node, "requests": counts.requests, "misses": counts.misses })
     });
@@ -205,9 +181,9 @@ fn object(cell: &Cell) -> Value {
         "requests": cell.counts.requests,
         "misses": cell.counts.misses,
         "missed_bytes": cell.counts.missed_bytes,
-        "exact": cell.sampled.is_none(),
-        "low": low,
-        "high": high,
+        "exact": true,
+        "low": ratio,
+        "high": ratio,
         "by_node": nodes,
     })
 }
@@ -217,21 +193,20 @@ fn csv(cells: &[Cell]) -> String {
         "policy,size,unit,nodes,placement,replicas,requests,misses,missed_bytes,exact,low,high\n"
             .to_owned();
     for cell in cells {
-        let (low, high) = bounds(cell);
+        let ratio = cell.counts.miss_ratio();
         let Deployment {
             nodes,
             placement,
             replicas,
         } = cell.deployment;
         text += &format!(
-            "{},{},{},{nodes},{placement},{replicas},{},{},{},{},{low},{high}\n",
+            "{},{},{},{nodes},{placement},{replicas},{},{},{},true,{ratio},{ratio}\n",
             cell.policy,
             cell.size,
             unit(cell),
             cell.counts.requests,
             cell.counts.misses,
             cell.counts.missed_bytes,
-            cell.sampled.is_none(),
         );
     }
     text

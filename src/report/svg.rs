@@ -21,8 +21,6 @@ pub struct Series {
     pub name: String,
     /// Sizes, ascending, and miss ratios.
     pub points: Vec<(u64, f64)>,
-    /// The lowest and the highest ratio of each point, if it was sampled.
-    pub bounds: Vec<(f64, f64)>,
     /// Whether it is the floor that no policy can reach.
     pub is_floor: bool,
 }
@@ -55,7 +53,7 @@ const STYLES: [(&str, &str); 7] = [
 ];
 
 const CSS: &str = "text{font:12px system-ui,sans-serif;fill:#1a1a1a}.t{font-size:14px;font-weight:600}\
-.g{stroke:#ddd}.a{stroke:#888}.m{fill:#666}.f{stroke:#999}.b{opacity:.15}\
+.g{stroke:#ddd}.a{stroke:#888}.m{fill:#666}.f{stroke:#999}\
 @media(prefers-color-scheme:dark){text{fill:#e8e8e8}.g{stroke:#3a3a3a}.m{fill:#aaa}}";
 
 /// Draws a chart. The same chart gives the same bytes.
@@ -163,7 +161,6 @@ fn style(series: &Series, number: usize) -> String {
 }
 
 fn curve(svg: &mut String, series: &Series, number: usize, unit: Unit, scale: &Scale) {
-    band(svg, series, number, scale);
     let mut path = String::new();
     for (at, &(size, ratio)) in series.points.iter().enumerate() {
         let letter = if at == 0 { 'M' } else { 'L' };
@@ -185,26 +182,6 @@ fn curve(svg: &mut String, series: &Series, number: usize, unit: Unit, scale: &S
             percent(ratio)
         );
     }
-}
-
-/// The error band of a sampled series.
-fn band(svg: &mut String, series: &Series, number: usize, scale: &Scale) {
-    if series.bounds.is_empty() {
-        return;
-    }
-    let points = series.points.iter().zip(&series.bounds);
-    let low = points.clone().map(|(point, bounds)| (point.0, bounds.0));
-    let high = points.rev().map(|(point, bounds)| (point.0, bounds.1));
-    let outline: Vec<String> = low
-        .chain(high)
-        .map(|(size, ratio)| format!("{:.1} {:.1}", x(scale, size), y(scale, ratio)))
-        .collect();
-    let (colour, _) = STYLES[number % STYLES.len()];
-    let _ = writeln!(
-        svg,
-        "<path class=\"b\" fill=\"{colour}\" d=\"M{}Z\"/>",
-        outline.join("L")
-    );
 }
 
 fn mark(svg: &mut String, (size_at, ratio): (u64, f64), unit: Unit, scale: &Scale) {

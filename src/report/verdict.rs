@@ -282,17 +282,11 @@ fn neighbours(cells: &[Cell], by: Unit, verdict: &Verdict) -> String {
 
 fn certainty(cells: &[Cell], verdict: &Verdict) -> String {
     let chosen = &cells[verdict.choice];
-    let sure = match chosen.sampled {
-        None => " These counts are exact".to_owned(),
-        Some(bounds) => {
-            let width = (bounds.high - bounds.low) / 2.0 * 100.0;
-            format!(" The miss ratio is an estimate, ± {width:.1} points")
-        }
-    };
     if verdict.first_half == chosen.policy {
-        format!("{sure}; the first half of the trace would have chosen the same policy.")
+        " These counts are exact; the first half of the trace would have chosen the same policy."
+            .into()
     } else {
         let other = verdict.first_half;
-        format!("{sure}; the first half of the trace would have chosen {other}.")
+        format!(" These counts are exact; the first half of the trace would have chosen {other}.")
     }
 }

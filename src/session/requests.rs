@@ -74,7 +74,7 @@ impl SimulatedCluster {
             self.check_node(Some(node))?;
         }
         let deadline = self.deadline(now, &command)?;
-        if let Some(key) = single_key(&command) {
+        if let Some(key) = command.single_key() {
             let request = request(&command, 0, key, deadline, false).of(origin.client);
             return match self.start(now, &request.via(origin.via))? {
                 Ok(outcome) if !matches!(command, Command::Persist { .. }) => {
@@ -262,22 +262,6 @@ impl SimulatedCluster {
     }
 }
 
-/// The key of a command on one key.
-#[inline]
-fn single_key<'c>(command: &'c Command<'_>) -> Option<&'c [u8]> {
-    match command {
-        Command::Put { key, .. }
-        | Command::Get { key }
-        | Command::Add { key, .. }
-        | Command::Cas { key, .. }
-        | Command::Incr { key, .. }
-        | Command::Ttl { key }
-        | Command::Expire { key, .. }
-        | Command::Persist { key } => Some(key),
-        _ => None,
-    }
-}
-
 /// The request of a command for the key at `index`.
 #[inline]
 fn request<'c>(
@@ -393,7 +377,7 @@ impl<'a> Waiting<'a> {
             Command::MSet { pairs, .. } => &pairs[index].0,
             Command::Clear => &self.cleared[index],
             Command::Fill { .. } => self.filling.as_ref().map_or(b"", |it| it.key(index)),
-            command => single_key(command).unwrap_or_default(),
+            command => command.single_key().unwrap_or_default(),
         }
     }
 

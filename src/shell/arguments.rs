@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::lab::{self as traces, arguments as lab};
 use super::{Exit, Options, Series, When, Work};
@@ -349,6 +350,10 @@ const NOT_IN_SIMULATE: [&str; 6] = ["clock", "color", "bail", "echo", "quiet", "
 
 /// The options that the subcommands on traces share with the rest.
 const IN_THE_LAB: [&str; 3] = ["format", "quiet", "seed"];
+/// The subcommands on traces.
+const LAB: [&str; 4] = ["compare", "inspect", "convert", "generate"];
+/// Options of how output is written. Every subcommand accepts them, so that they may stand in an alias.
+const MANNERS: [&str; 6] = ["color", "bail", "echo", "quiet", "no_history", "format"];
 
 /// The command line. The help of a subcommand leaves out options that have no effect there.
 fn command() -> clap::Command {
@@ -356,16 +361,14 @@ fn command() -> clap::Command {
     let all: Vec<Arg> = command.get_arguments().cloned().collect();
     let own: Vec<Arg> = all.iter().cloned().filter_map(for_simulate).collect();
     let command = command.mut_subcommand("simulate", |simulate| simulate.args(own));
-    ["compare", "inspect", "convert", "generate"]
-        .into_iter()
-        .fold(command, |command, name| {
-            let own = all
-                .iter()
-                .cloned()
-                .filter_map(|option| for_lab(option, name));
-            let own: Vec<Arg> = own.collect();
-            command.mut_subcommand(name, |subcommand| subcommand.args(own))
-        })
+    LAB.into_iter().fold(command, |command, name| {
+        let own = all
+            .iter()
+            .cloned()
+            .filter_map(|option| for_lab(option, name));
+        let own: Vec<Arg> = own.collect();
+        command.mut_subcommand(name, |subcommand| subcommand.args(own))
+    })
 }
 
 /// An option as a subcommand on traces shows it, if that differs: hidden, or with its own default.
@@ -469,8 +472,41 @@ fn arguments() -> Result<Arguments, ExitCode> {
     parse(program.chain(own).chain(given).collect())
 }
 
+/// Refuses an option that has no effect on the subcommand.
+fn refuse_ignored(matches: ArgMatches) -> Result<ArgMatches, clap::Error> {
+    let Some((name, of_subcommand)) = matches.subcommand() else {
+        return Ok(matches);
+    };
+    let all = Arguments::command();
+    let ignored = all.get_arguments().find(|option| {
+        let id = option.get_id().as_str();
+        let given = of_subcommand.try_contains_id(id).is_ok()
+            && of_subcommand.value_source(id) == Some(ValueSource::CommandLine);
+        given && !MANNERS.contains(&id) && is_hidden(option, name)
+    });
+    match ignored.and_then(Arg::get_long) {
+        None => Ok(matches),
+        Some(long) => {
+            let message = format!("--{long} has no effect on {name}");
+            Err(command().error(ErrorKind::ArgumentConflict, message))
+        }
+    }
+}
+
+/// Whether an option does not belong to a subcommand.
+fn is_hidden(option: &Arg, subcommand: &str) -> bool {
+    let shown = match subcommand {
+        "simulate" => for_simulate(option.clone()),
+        name if LAB.contains(&name) => for_lab(option.clone(), name),
+        _ => return false,
+    };
+    shown.is_some_and(|option| option.is_hide_set())
+}
+
 fn parse(words: Vec<OsString>) -> Result<Arguments, ExitCode> {
-    let parsed = command().try_get_matches_from(words);
+    let parsed = command()
+        .try_get_matches_from(words)
+        .and_then(refuse_ignored);
     let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
     parsed.map_err(|error| {
         let printed = error.print().and_then(|()| io::stdout().flush());

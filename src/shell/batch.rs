@@ -35,7 +35,7 @@ pub fn run(
     end(&mut runner, wakeup)
 }
 
-/// Plays a scenario. If it comes to its end, all is well, whatever its commands show.
+/// Plays a scenario. The exit status is 0 if it plays to its end, also if commands of it fail.
 fn play(
     session: &mut LocalSession,
     runner: &mut Runner,

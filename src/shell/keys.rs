@@ -71,16 +71,11 @@ fn successor(start: &[u8]) -> Option<Vec<u8>> {
 
 /// The first keys of a command, as many as are remembered.
 fn each_key(command: &Command<'_>, found: &mut dyn FnMut(&[u8])) {
+    if let Some(key) = command.single_key() {
+        found(key);
+    }
     match command {
-        Command::Put { key, .. }
-        | Command::Get { key }
-        | Command::Add { key, .. }
-        | Command::Cas { key, .. }
-        | Command::Incr { key, .. }
-        | Command::Ttl { key }
-        | Command::Expire { key, .. }
-        | Command::Persist { key }
-        | Command::Where { key } => found(key),
+        Command::Where { key } => found(key),
         Command::Del { keys } | Command::MGet { keys } | Command::Exists { keys } => {
             keys.iter().take(MAX_KEYS).for_each(|key| found(key));
         }

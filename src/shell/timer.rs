@@ -94,8 +94,8 @@ fn keep_time(shared: &SharedSession, manners: Manners, sender: &SyncSender<Strin
     }
 }
 
-/// When something is to be done next, in real time: on the real clock what is due, and notices that
-/// are held back.
+/// The instant of real time at which the timer must wake: for the next deadline on the real clock, or to
+/// print notices that are held back.
 fn next_wake(shared: &SharedSession, session: &mut LocalSession) -> Option<Instant> {
     let world = &mut session.world;
     let is_real = world.clock.kind() == ClockKind::Real;
@@ -108,7 +108,7 @@ fn next_wake(shared: &SharedSession, session: &mut LocalSession) -> Option<Insta
         .min()
 }
 
-/// Does what is due. Returns what is to be printed.
+/// Runs the timers that are due. Returns the notices to print.
 fn text_of(
     shared: &SharedSession,
     session: &mut LocalSession,
@@ -134,8 +134,8 @@ fn text_of(
     String::from_utf8_lossy(&text.bytes).into_owned()
 }
 
-/// Sends a text on, unless too many wait. Returns how many of its lines and of those before it were
-/// dropped; `None` if there is no editor any more.
+/// Sends a text to the editor, unless too many wait. Returns how many of its lines and of those before it were
+/// dropped; `None` if the editor is gone.
 fn send(sender: &SyncSender<String>, text: String, dropped: u64) -> Option<u64> {
     if text.is_empty() {
         return Some(dropped);

@@ -171,7 +171,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("trace", &["hash", "rng"]),
     ("replay", &["eviction", "rng", "time", "trace"]),
-    ("report", &["eviction", "placement", "replay"]),
+    ("report", &["eviction", "placement", "render", "replay"]),
     (
         "shared",
         &["cache", "cluster", "event", "operation", "time"],

@@ -9,27 +9,24 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::output_file::OutputFile;
 use super::progress::Progress;
+use super::run::{Run, run, shard};
 use super::show::{format_of, show_error};
 use super::size::Size;
 use super::source::{self, Source};
 use crate::eviction::Eviction;
-use crate::hash::rapidhash;
-use crate::placement::{Members, PlacementKind};
-use crate::replay::{
-    Counts, Grid, Halves, Ops, Part, Policy, Prepared, Rules, Shard, Task, Ttl, Unit, split,
-};
+use crate::placement::PlacementKind;
+use crate::render::grouped;
+use crate::replay::{Counts, Grid, Ops, Policy, Rules, Ttl, Unit};
 use crate::report::{self, Cell, Deployment};
 use crate::shell::Exit;
 use crate::shell::output::Output;
 use crate::shell::wakeup::{self, Wakeup};
-use crate::trace::{Columns, KeyTable, Limits, Spec, TraceError, Wanted};
+use crate::trace::{Columns, Limits, Spec, TraceError, Wanted};
 
 /// What is compared.
 #[derive(Clone, Debug)]
@@ -153,7 +150,13 @@ impl Comparison {
                 seed: options.seed,
             };
             let label = format!("{name}, {} nodes", deployment.nodes);
-            cells.extend(run(&grid, &trace, deployment, options, wakeup, label));
+            let how = Run {
+                warmup: options.warmup,
+                jobs: options.jobs,
+                wakeup,
+                label,
+            };
+            cells.extend(run(&grid, &trace, deployment, how));
             if wakeup.is_interrupted() {
                 notes.push("interrupted: the cells that are done follow".into());
                 break;
@@ -344,151 +347,6 @@ fn working_set(trace: &Columns) -> u64 {
     bytes
 }
 
-/// Runs a grid on all cores. After an interrupt the cells that are done are returned.
-fn run(
-    grid: &Grid,
-    trace: &Columns,
-    deployment: Deployment,
-    options: &Compare,
-    wakeup: &Arc<Wakeup>,
-    label: String,
-) -> Vec<Cell> {
-    let requests = trace.ids.len();
-    let warm = (requests as f64 * options.warmup) as usize;
-    let places = [warm, warm + (requests - warm) / 2, requests];
-    let parts = parts(trace, deployment, &places);
-    let needs_next = grid.policies.contains(&Policy::Belady);
-    let shards: Vec<Shard<'_>> = match &parts {
-        None => vec![shard(trace, &trace.keys, None, places, needs_next)],
-        Some(parts) => parts
-            .iter()
-            .map(|part| {
-                let bounds = [part.bounds[0], part.bounds[1], part.bounds[2]];
-                shard(
-                    &part.trace,
-                    &trace.keys,
-                    Some(&part.objects),
-                    bounds,
-                    needs_next,
-                )
-            })
-            .collect(),
-    };
-    let tasks = grid.tasks(&shards);
-    let done = run_tasks(grid, &tasks, &shards, options.jobs, wakeup, label);
-    collect(grid, deployment, shards.len(), &tasks, done)
-}
-
-/// The trace split by node; `None` with one node.
-fn parts(trace: &Columns, deployment: Deployment, places: &[usize; 3]) -> Option<Vec<Part>> {
-    if deployment.nodes == 1 {
-        return None;
-    }
-    let placement = deployment.placement.place(Members::first(deployment.nodes));
-    let mut text = Vec::new();
-    let owners = (0..trace.objects).map(|object| {
-        text.clear();
-        if let Some(key) = trace.keys.get(object) {
-            key.append(&mut text);
-        }
-        placement.owner(placement.hash(&text)).0 as u16
-    });
-    let owners: Vec<u16> = owners.collect();
-    Some(split(trace, &owners, deployment.nodes as usize, places))
-}
-
-/// A shard with what its policies need. `objects` are the numbers of its objects in the whole trace.
-fn shard<'t>(
-    trace: &'t Columns,
-    keys: &KeyTable,
-    objects: Option<&[u32]>,
-    bounds: [usize; 3],
-    needs_next: bool,
-) -> Shard<'t> {
-    let mut prepared = Prepared::new(trace);
-    if needs_next {
-        prepared = prepared.foreseeing();
-    }
-    if !keys.is_empty() {
-        let mut text = Vec::new();
-        let hashes = (0..trace.objects).map(|object| {
-            let object = objects.map_or(object, |objects| objects[object as usize]);
-            text.clear();
-            if let Some(key) = keys.get(object) {
-                key.append(&mut text);
-            }
-            rapidhash(&text)
-        });
-        let hashes: Vec<u64> = hashes.collect();
-        prepared.hashes = Some(hashes.into());
-    }
-    Shard { prepared, bounds }
-}
-
-fn run_tasks(
-    grid: &Grid,
-    tasks: &[Task],
-    shards: &[Shard<'_>],
-    jobs: Option<usize>,
-    wakeup: &Arc<Wakeup>,
-    label: String,
-) -> Vec<Option<Vec<Halves>>> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(vec![None; tasks.len()]);
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = jobs.unwrap_or(cores).min(tasks.len()).max(1);
-    let progress = Mutex::new(Progress::new(wakeup, label, Some(tasks.len() as u64)));
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(task) = tasks.get(at) else { return };
-                    let mut shown = progress.lock().unwrap_or_else(PoisonError::into_inner);
-                    if !shown.go_on(at as u64) {
-                        return;
-                    }
-                    drop(shown);
-                    let halves = grid.run(task, &shards[task.shard]);
-                    done.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(halves);
-                }
-            });
-        }
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The cells whose tasks are all done, by policy and size.
-fn collect(
-    grid: &Grid,
-    deployment: Deployment,
-    shards: usize,
-    tasks: &[Task],
-    done: Vec<Option<Vec<Halves>>>,
-) -> Vec<Cell> {
-    let sizes = grid.sizes.len();
-    let mut counted: Vec<Vec<Halves>> = vec![Vec::new(); grid.policies.len() * sizes];
-    for (task, halves) in tasks.iter().zip(done) {
-        let policy = grid
-            .policies
-            .iter()
-            .position(|policy| *policy == task.policy);
-        if let (Some(policy), Some(halves)) = (policy, halves) {
-            for (size, halves) in task.sizes.clone().zip(halves) {
-                counted[policy * sizes + size].push((task.shard, halves).1);
-            }
-        }
-    }
-    let mut cells = Vec::new();
-    for (at, nodes) in counted.iter().enumerate() {
-        if nodes.len() == shards {
-            let (policy, size) = (grid.policies[at / sizes], grid.sizes[at % sizes]);
-            cells.push(Cell::new(policy, size, grid.unit, deployment, nodes));
-        }
-    }
-    cells
-}
-
 /// Miss ratios over time of the three best policies at the chosen size, on one node.
 fn windows(
     cells: &[Cell],
@@ -547,8 +405,8 @@ fn facts(trace: &Columns, source: &Source) -> Vec<(String, String)> {
                 source.detected.spec.format, source.detected.reason
             ),
         ),
-        ("requests".into(), report::count(trace.ids.len() as u64)),
-        ("objects".into(), report::count(trace.objects.into())),
+        ("requests".into(), grouped(trace.ids.len() as u64)),
+        ("objects".into(), grouped(trace.objects.into())),
     ];
     if let (Some(first), Some(last)) = (trace.times.first(), trace.times.last()) {
         let span = Duration::from_nanos(last.saturating_sub(*first));
@@ -558,10 +416,7 @@ fn facts(trace: &Columns, source: &Source) -> Vec<(String, String)> {
         ));
     }
     for (reason, count) in trace.skipped.iter() {
-        facts.push((
-            "skipped".into(),
-            format!("{} {reason}", report::count(count)),
-        ));
+        facts.push(("skipped".into(), format!("{} {reason}", grouped(count))));
     }
     facts
 }

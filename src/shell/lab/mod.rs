@@ -6,6 +6,7 @@ mod convert;
 mod inspect;
 mod output_file;
 mod progress;
+mod run;
 mod show;
 mod size;
 mod source;

@@ -216,7 +216,7 @@ impl Requests {
         self.next += 1;
         let key = self.command.get(request.key)?;
         self.key.clear();
-        // A key of another database is another key; the prefix tells them apart.
+        // The same key in two databases is two keys, so all but database 0 get a prefix.
         if self.database != 0 || has_prefix(key) {
             self.key.extend_from_slice(b"db");
             text::append_number(self.database, &mut self.key);
