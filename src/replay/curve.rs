@@ -22,7 +22,7 @@ pub struct Curve {
     pub requests: u64,
     /// Different objects that were requested.
     pub objects: u64,
-    /// By distance: how many requests hit in every cache of more than so many objects.
+    /// By distance: the number of requests that hit in every cache of more than this many objects.
     distances: Vec<u64>,
 }
 

@@ -11,7 +11,7 @@ use crate::trace::Columns;
 /// A cache with room for a number of objects.
 pub struct Fast<P, K> {
     policy: P,
-    /// The key of an object that the policy is told.
+    /// Gives the policy's key for an object.
     key: K,
     resident: Bits,
     len: usize,

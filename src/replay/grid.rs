@@ -42,7 +42,7 @@ pub struct Halves {
     pub all: Counts,
 }
 
-/// What is simulated.
+/// The parameters of a grid.
 #[derive(Clone, Debug)]
 pub struct Grid {
     /// The policies.

@@ -10,6 +10,6 @@ pub trait Simulation: Send {
     /// Replays these requests of the trace, which follow those replayed before.
     fn run(&mut self, trace: &Columns, range: Range<usize>);
 
-    /// What was counted so far.
+    /// The counts so far.
     fn counts(&self) -> Counts;
 }

@@ -1,4 +1,4 @@
-//! Splits a trace by node, so that each node is a trace of its own.
+//! Splits a trace into one trace for each node.
 
 use crate::trace::{Column, Columns};
 

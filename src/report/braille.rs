@@ -127,7 +127,7 @@ impl Canvas {
         self.dots[y / DOTS.1 * self.width + x / DOTS.0] |= bit;
     }
 
-    /// Puts a letter at a place; if another is there, below it.
+    /// Puts a letter at a place, or in the nearest free row below or above it.
     fn letter(&mut self, place: (f64, f64), letter: char) {
         let (x, y) = self.dot(place);
         let (column, row) = (x as usize / DOTS.0, y as usize / DOTS.1);

@@ -71,7 +71,7 @@ impl FromStr for Form {
 pub struct Report<'r> {
     /// The cells.
     pub cells: &'r [Cell],
-    /// What was left out, and why.
+    /// Notes on parts that are left out, with the reasons.
     pub notes: &'r [String],
     /// The ratio that is minimised.
     pub by: Unit,
@@ -110,7 +110,12 @@ fn plain(report: &Report<'_>) -> String {
     };
     text += &wrapped(&sentence, report.width, "", 0);
     text.push('\n');
-    if report.form == Form::Plain && report.width >= CURVE.0 + 10 {
+    // A curve takes two sizes.
+    let has_curve = report
+        .cells
+        .iter()
+        .any(|cell| cell.size != report.cells[0].size);
+    if has_curve && report.form == Form::Plain && report.width >= CURVE.0 + 10 {
         let deployment = report.cells[0].deployment;
         let series = series(report.cells, report.by, deployment);
         let unit = report.cells[0].unit;

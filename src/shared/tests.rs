@@ -100,7 +100,7 @@ fn a_panic_in_a_call_leaves_the_cluster_usable() {
 const THREADS: u32 = 8;
 const ROUNDS: u32 = 5_000;
 
-/// One of the threads: counts, and writes keys of its own that expire.
+/// One of the threads: increments a counter, and writes its own keys, which expire.
 fn work(cache: &SharedCache, thread: u32) {
     for round in 0..ROUNDS {
         let counter = [b'c', u8::try_from(round % 16).expect("small")];
@@ -118,7 +118,7 @@ fn work(cache: &SharedCache, thread: u32) {
     }
 }
 
-/// Reads events until so many are read or missed.
+/// Reads events until this many are read or missed.
 fn count(mut events: Events, wanted: u64) -> u64 {
     let mut read = 0;
     while read < wanted {

@@ -31,7 +31,7 @@ pub struct Wanted {
 
 /// What ends reading before the end of the trace.
 pub struct Limits<'a> {
-    /// At most so many requests.
+    /// The most requests to read.
     pub requests: u64,
     /// Called every 65,536 records with [`Trace::position`]; `false` ends reading with an error.
     pub go_on: &'a mut dyn FnMut(u64) -> bool,
@@ -91,7 +91,7 @@ impl Column {
     }
 }
 
-/// A trace in memory. A record that stands for several requests is there as often.
+/// A trace in memory. A record of several requests is repeated.
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
     /// The dense number of the key of each request, in the order of first appearance.

@@ -40,7 +40,7 @@ pub fn detect(input: &mut Input) -> Result<Detected, TraceError> {
     Ok(found(Format::Txt, "each line is a key"))
 }
 
-/// A format whose lines can be told by looking at them.
+/// A format that can be detected by its lines.
 #[derive(Clone, Copy)]
 struct Shape {
     format: Format,

@@ -55,7 +55,7 @@ impl TraceError {
         self.0.place
     }
 
-    /// What is wrong, without name and place.
+    /// The problem, without name and place.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message

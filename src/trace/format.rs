@@ -159,7 +159,7 @@ pub enum FormatError {
         option: String,
         /// Its value.
         value: String,
-        /// What is accepted.
+        /// The accepted values.
         accepted: &'static str,
     },
 }
@@ -202,7 +202,7 @@ pub struct ColumnNumbers {
     pub op: Option<usize>,
     /// The TTL in seconds; 0 is none.
     pub ttl: Option<usize>,
-    /// How many requests a record stands for.
+    /// The number of requests of a record.
     pub count: Option<usize>,
 }
 
@@ -237,7 +237,7 @@ pub struct Spec {
     pub layout: Option<String>,
     /// Of mooncake: a block can hit only if all before it hit.
     pub prefix: bool,
-    /// Of block formats: a request becomes one request for each block of so many bytes.
+    /// Of block formats: a request becomes one request for each block of this many bytes.
     pub split: Option<u64>,
 }
 

@@ -10,7 +10,7 @@ use super::{Trace, text};
 
 /// How many records a format is tried on.
 pub const TRIED: usize = 1000;
-/// The longest time that so many records take, if a layout is to be believed.
+/// The longest time that this many records may span for a layout to be plausible.
 const LONGEST: Duration = Duration::from_hours(20 * 8_766);
 
 /// A format, and why it is this one.

@@ -142,7 +142,7 @@ impl Input {
         Ok((&self.buffer[self.start..self.end], self.ended))
     }
 
-    /// Reads once, behind what is there.
+    /// Reads once, and appends to the buffer.
     fn read_more(&mut self) -> Result<(), TraceError> {
         if self.buffer.len() - self.end < CHUNK / 2 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -167,7 +167,7 @@ impl Input {
         Ok(())
     }
 
-    /// What is in the buffer and not taken: at least one byte, or nothing at the end.
+    /// The bytes in the buffer that are not taken: at least one, or none at the end.
     ///
     /// # Errors
     /// [`TraceError`] if it cannot be read.
@@ -178,7 +178,7 @@ impl Input {
         Ok(&self.buffer[self.start..self.end])
     }
 
-    /// Takes bytes of what [`Input::available`] gave, with so many line ends.
+    /// Takes bytes that [`Input::available`] returned, with their number of line ends.
     pub(super) fn consume(&mut self, len: usize, lines: u64) {
         self.start = (self.start + len).min(self.end);
         self.lines += lines;

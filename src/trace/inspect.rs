@@ -1,4 +1,4 @@
-//! What is in a trace.
+//! Statistics of a trace.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use super::{Record, Trace};
 
 /// Records between two calls of the callback.
 const STRIDE: u64 = 1 << 16;
-/// The most TTLs that are told apart.
+/// The most different TTLs that are counted.
 const MAX_TTLS: usize = 10_000;
 
 /// Counts and facts of a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inspection {
-    /// Requests; a record that stands for several counts as often.
+    /// Requests; a record of several requests counts that many times.
     pub requests: u64,
     /// Different keys.
     pub objects: u64,

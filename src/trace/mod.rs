@@ -76,7 +76,7 @@ pub struct Record<'a> {
     pub time: Option<Duration>,
     /// How long the object lives from this request on, more than zero; `None` is for ever.
     pub ttl: Option<Duration>,
-    /// How many equal requests this record stands for, at least 1.
+    /// The number of equal requests in this record, at least 1.
     pub count: u64,
     /// Whether it can hit only if the record before it hit: the blocks of one prefix, see
     /// [`Format::Mooncake`].
@@ -131,7 +131,7 @@ pub trait Trace {
     /// then is not specified, but it does not panic.
     fn next(&mut self) -> Result<Option<Record<'_>>, TraceError>;
 
-    /// What was skipped so far, by reason.
+    /// The number of records skipped so far, by reason.
     fn skipped(&self) -> &Skipped;
 
     /// Bytes of the file that were read so far, as they are on disk: compared with the file's length

@@ -2,12 +2,12 @@
 
 use super::text;
 
-/// What a request does, as far as a cache can tell.
+/// The effect of a request on a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// It reads.
     Get,
-    /// It writes, whatever was there.
+    /// It writes unconditionally.
     Set,
     /// It writes if the key is absent.
     Add,

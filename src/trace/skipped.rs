@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The most reasons that are told apart.
+/// The most different reasons that are counted.
 const MAX_REASONS: usize = 100;
 /// The reason for everything beyond.
 const OTHERS: &str = "other reasons";

@@ -65,7 +65,7 @@ impl Kind {
         Self::YcsbF,
     ];
 
-    /// Whether it is one of YCSB's, with a share of writes and a skew of its own.
+    /// Whether it is one of YCSB's, which have their own share of writes and skew.
     #[must_use]
     pub const fn is_ycsb(self) -> bool {
         matches!(
@@ -102,7 +102,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What is wrong with a workload.
+/// An invalid workload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkloadError {
     /// No workload has this name.
@@ -233,7 +233,7 @@ pub struct Generator {
     /// Keys so far; inserts add to them.
     keys: u64,
     writes: u32,
-    /// What follows the last request: the rest of a scan, or the write of what was read.
+    /// The requests that follow the last one: the rest of a scan, or the write after a read.
     left: u64,
     next: (u64, Op),
     skipped: Skipped,

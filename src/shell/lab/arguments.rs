@@ -129,7 +129,7 @@ pub struct Generate {
 }
 
 impl Inspect {
-    /// What is inspected.
+    /// The options of `inspect`.
     ///
     /// # Errors
     /// If the arguments do not go together.
@@ -144,7 +144,7 @@ impl Inspect {
 }
 
 impl Convert {
-    /// What is converted.
+    /// The options of `convert`.
     ///
     /// # Errors
     /// If the arguments do not go together.
@@ -161,7 +161,7 @@ impl Convert {
 }
 
 impl Generate {
-    /// What is generated.
+    /// The options of `generate`.
     ///
     /// # Errors
     /// If the arguments do not go together.
@@ -300,7 +300,7 @@ pub struct Compare {
 }
 
 impl Compare {
-    /// What is compared.
+    /// The options of `compare`.
     ///
     /// # Errors
     /// If the arguments do not go together.

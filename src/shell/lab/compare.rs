@@ -28,7 +28,7 @@ use crate::shell::output::Output;
 use crate::shell::wakeup::{self, Wakeup};
 use crate::trace::{Columns, Limits, Spec, TraceError, Wanted};
 
-/// What is compared.
+/// The options of `compare`.
 #[derive(Clone, Debug)]
 pub struct Compare {
     /// The files; `-` is standard input.

@@ -72,7 +72,7 @@ pub struct Convert {
     pub target: Target,
     /// Its format, unless it is to be detected.
     pub trace_format: Option<Spec>,
-    /// Requests for ranges become requests for blocks of so many bytes.
+    /// Requests for ranges become requests for blocks of this many bytes.
     pub split: Option<u64>,
     /// How the result is shown.
     pub format: Format,

@@ -22,7 +22,7 @@ use crate::shell::wakeup::{self, Wakeup};
 use crate::shell::{Exit, color, terminal};
 use crate::trace::{Detected, Inspection, OwnedKey, TraceError, inspect as count};
 
-/// What was found in one file.
+/// The facts about one file.
 struct Found {
     file: String,
     detected: Detected,

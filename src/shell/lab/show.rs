@@ -18,7 +18,7 @@ pub fn show_error(error: &TraceError, format: Format, screen: &mut Output) {
     }
 }
 
-/// What was skipped, by reason.
+/// The number of skipped records by reason.
 pub fn skipped(skipped: &Skipped) -> Map<String, Value> {
     let all = skipped.iter();
     all.map(|(reason, count)| (reason.to_owned(), json!(count)))

@@ -27,7 +27,7 @@ pub struct BlockRequest {
     pub len: u64,
     /// Since the epoch of the trace.
     pub time: Option<Duration>,
-    /// How many equal requests it stands for.
+    /// The number of equal requests in it.
     pub count: u64,
     /// Whether the offset is a part of the key of a whole request.
     pub key_has_offset: bool,
@@ -59,7 +59,7 @@ pub struct Blocks<D> {
 }
 
 impl<D> Blocks<D> {
-    /// Splits into blocks of so many bytes, at least 1.
+    /// Splits into blocks of this many bytes, at least 1.
     pub fn new(decoder: D, split: Option<u64>) -> Self {
         Self {
             decoder,

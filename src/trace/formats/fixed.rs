@@ -60,7 +60,7 @@ fn op(number: u64) -> Result<Op, String> {
     Op::numbered(number).ok_or_else(|| format!("operation {number}"))
 }
 
-/// A TTL of so many seconds; zero and less are none.
+/// A TTL in seconds; zero and negative numbers mean none.
 fn ttl(seconds: i64) -> Option<Duration> {
     let seconds = u64::try_from(seconds).ok().filter(|&seconds| seconds > 0);
     seconds.map(Duration::from_secs)

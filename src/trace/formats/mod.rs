@@ -21,7 +21,7 @@ use super::{BoxedTrace, Record, Trace};
 
 pub use table::{guess_delimiter, known_header};
 
-/// What is special to a format: how the next record is taken from the input.
+/// The part that differs between formats: reading the next record from the input.
 pub trait Decoder {
     /// The next record, or `None` at the end.
     fn decode<'a>(

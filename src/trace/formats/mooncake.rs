@@ -14,7 +14,7 @@ use super::super::skipped::Skipped;
 use super::super::text;
 use super::Decoder;
 
-/// What is read of a line.
+/// The result of reading a line.
 #[derive(Deserialize)]
 struct Request {
     /// Milliseconds.

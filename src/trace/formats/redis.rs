@@ -42,7 +42,7 @@ impl Command {
         self.arguments.push(Argument { start, end, len: 0 });
     }
 
-    /// Appends to the last argument. What is beyond the bound counts and is not kept.
+    /// Appends to the last argument. Bytes beyond the bound are counted and not kept.
     pub fn append(&mut self, bytes: &[u8], keep: bool) {
         if let Some(argument) = self.arguments.last_mut() {
             argument.len += bytes.len() as u64;

@@ -129,7 +129,7 @@ fn grow<T: Clone + Default>(
 /// The number in a column: `None` if the row has none there.
 ///
 /// # Errors
-/// The reason to skip the row: what is there is no number.
+/// The reason to skip the row: a field is not a number.
 pub fn number(rows: &Rows, column: Option<usize>, what: &str) -> Result<Option<u64>, String> {
     let Some(field) = rows.value(column) else {
         return Ok(None);

@@ -112,7 +112,7 @@ impl Header {
     }
 }
 
-/// Meta's key-value caches: columns by name, a row stands for `op_count` requests.
+/// Meta's key-value caches: columns by name, a row is `op_count` requests.
 pub struct CachelibKv {
     rows: Rows,
     key: usize,

@@ -120,7 +120,7 @@ impl Decoder for Address {
     }
 }
 
-/// `start count ignored number`: so many blocks, one behind the other.
+/// `start count ignored number`: `count` consecutive blocks.
 #[derive(Default)]
 pub struct Arc {
     next: u64,
