@@ -57,9 +57,9 @@
 //! | --- | --- | --- |
 //! | leaves | [`time`] [`id`] `hash` `rng` [`stats`] | instants and clocks, node numbers, pinned hashes, random numbers, counts |
 //! | core | [`operation`] [`eviction`] `store` [`event`] [`cache`] `hot` [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] `replica` [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
+//! | traces | `trace` | traces of requests: read, inspected, converted and generated, over `Read` and `Write` |
 //! | language | `language` `reply` `session` `render` | values in, values out; the session reads the clock |
-//! | lab | `trace` | traces of requests: read, inspected, converted and generated, over `Read` and `Write` |
-//! | | `replay` | traces against eviction policies, without a cluster |
+//! | lab | `replay` | traces against eviction policies, without a cluster |
 //! | | `report` | the answer of a comparison, for people |
 //! | simulation | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edges | [`shared`] | threads and real time around a cluster |

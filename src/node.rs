@@ -234,7 +234,7 @@ impl<P: EvictionPolicy> Node<P> {
     /// Prefetches what look-ups of these keys need into the processor's cache. Pays off for 16 to
     /// 32 keys of a store that is larger than the cache; more than 32 are ignored.
     pub fn look_ahead<K: AsRef<[u8]>>(&self, keys: &[K]) {
-        look_ahead(keys.iter().map(|key| (self, key.as_ref())));
+        look_ahead(keys.iter().map(|key| (self, rapidhash(key.as_ref()))));
     }
 
     /// Gives an entry another deadline, or none.
@@ -449,6 +449,29 @@ impl<P: EvictionPolicy> Node<P> {
         Ok(slot)
     }
 
+    /// Stores an entry under a key with this hash that is not there, and returns its slot. Entries that
+    /// are due must have expired.
+    ///
+    /// # Errors
+    /// [`PutError`]; nothing has changed then.
+    #[cfg(feature = "shell")]
+    #[inline]
+    pub(crate) fn store_missing(
+        &mut self,
+        at: Instant,
+        hash: u64,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+        log: &mut EventLog,
+    ) -> Result<Slot, PutError> {
+        debug_assert!(self.store.find(hash, key).is_none(), "the key is not there");
+        if self.policy.is_some() {
+            self.check_size(key.len(), value.len())?;
+        }
+        self.insert(at, hash, key, value, deadline, log)
+    }
+
     fn insert(
         &mut self,
         at: Instant,
@@ -534,7 +557,18 @@ impl<P: EvictionPolicy> Node<P> {
     /// Finds an entry for a get: counts and touches. Entries that are due must have expired.
     #[inline]
     pub(crate) fn look_up(&mut self, at: Instant, key: &[u8], log: &mut EventLog) -> Option<Found> {
-        let hash = rapidhash(key);
+        self.look_up_hashed(at, rapidhash(key), key, log)
+    }
+
+    /// The same for a key with this hash.
+    #[inline]
+    pub(crate) fn look_up_hashed(
+        &mut self,
+        at: Instant,
+        hash: u64,
+        key: &[u8],
+        log: &mut EventLog,
+    ) -> Option<Found> {
         if let Some(hot) = &mut self.hot {
             hot.record(hash, key);
         }
@@ -585,12 +619,12 @@ impl<P: EvictionPolicy> Node<P> {
     }
 }
 
-/// As [`Node::look_ahead`], for keys on several nodes.
+/// As [`Node::look_ahead`], for the hashes of keys on several nodes.
 pub(crate) fn look_ahead<'a, P: EvictionPolicy + 'a>(
-    wanted: impl Iterator<Item = (&'a Node<P>, &'a [u8])>,
+    wanted: impl Iterator<Item = (&'a Node<P>, u64)>,
 ) {
     let wanted = wanted.take(store::AHEAD);
-    store::look_ahead(wanted.map(|(node, key)| (&node.store, key)));
+    store::look_ahead(wanted.map(|(node, hash)| (&node.store, hash)));
 }
 
 /// The most keys that [`look_ahead`] prefetches.

@@ -89,6 +89,18 @@ impl<V> Operation<V> {
         }
     }
 
+    /// The deadline that it sets, if it sets one.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Put { deadline, .. }
+            | Self::Add { deadline, .. }
+            | Self::Cas { deadline, .. }
+            | Self::SetDeadline { deadline } => *deadline,
+            Self::Get | Self::Delete | Self::Incr { .. } => None,
+        }
+    }
+
     /// Whether it only reads.
     #[must_use]
     pub fn is_read(&self) -> bool {

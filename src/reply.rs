@@ -1,6 +1,10 @@
 //! What a command answers: values, before anybody has decided how they look.
 
+mod worked;
+
 use std::time::Duration;
+
+pub use worked::{OfNode, Window, Worked};
 
 use crate::checker::{Promise, Verdict};
 use crate::cluster::{Disorder, MoveCost, OwnerCopy, Quantile, Status};
@@ -88,6 +92,14 @@ pub enum Reply<'a> {
     },
     /// So many generated keys are stored, and the error if some are not.
     Filled { stored: u64, error: Option<Error> },
+    /// What a workload has done.
+    Worked(Box<Worked>),
+    /// A report on each trace of a comparison, in the format of the session, and the error of the first
+    /// trace that cannot be read.
+    Compared {
+        reports: Vec<String>,
+        error: Option<Error>,
+    },
     /// The faults that healing leaves, as commands that bring them about.
     Healed(Vec<String>),
     /// Events, oldest first.
@@ -302,6 +314,8 @@ impl Reply<'_> {
                 | Self::Moved(_)
                 | Self::Check(_)
                 | Self::Filled { .. }
+                | Self::Worked(_)
+                | Self::Compared { .. }
         )
     }
 
@@ -312,7 +326,10 @@ impl Reply<'_> {
             Self::Stored(keys) => failed(keys),
             Self::Values(keys) => failed(keys),
             Self::Removed(keys) => failed(keys),
-            Self::Filled { error, .. } => error.iter().map(|it| (None, it)).collect(),
+            Self::Filled { error, .. } | Self::Compared { error, .. } => {
+                error.iter().map(|it| (None, it)).collect()
+            }
+            Self::Worked(worked) => worked.error.iter().map(|it| (None, it)).collect(),
             Self::Check(judgement) => judgement.broken.iter().map(|it| (None, it)).collect(),
             _ => Vec::new(),
         }

@@ -650,6 +650,7 @@ fn views_fit_narrow_terminals() {
                 "CHECK",
                 "HISTORY",
                 "HELP @data",
+                "LOAD zipf REQUESTS 1000",
             ] {
                 let wraps = wraps_a_row(&mut terminal, line, columns.into());
                 let screen = terminal.shown().screen().contents();
@@ -799,6 +800,28 @@ fn ctrl_c_ends_monitor() {
     terminal.wait_for_end(&["monitoring ended", PROMPT]);
     terminal.enter("GET apple");
     terminal.wait_for_end(&["apple -> null", PROMPT]);
+}
+
+#[test]
+fn ctrl_c_ends_a_workload_with_what_it_has_done_so_far() {
+    let mut terminal = Terminal::start(&["--clock", "virtual"]);
+    terminal.enter("LOAD uniform KEYS 10 REQUESTS 1000000000000");
+    terminal.wait_for(|shown| shown.raw.contains(" requests, 100.0% hits"));
+    terminal.press(Key::CtrlC);
+    terminal.wait_for_end(&["3 nodes, 10 keys>"]);
+    {
+        let shown = terminal.shown();
+        let rows = shown.rows();
+        let done = |row: &&String| row.contains(", interrupted, in ");
+        assert!(rows.iter().any(|row| done(&row)), "{rows:?}");
+        let progress = |row: &&String| row.contains("100.0% hits");
+        assert_eq!(rows.iter().find(progress), None, "the progress is gone");
+        let curve = rows.iter().rev().nth(1).expect("rows");
+        assert!(curve.ends_with('█'), "{rows:?}");
+    }
+    terminal.enter("LOAD uniform KEYS 10 REQUESTS 10");
+    terminal.wait_for(|shown| shown.raw.contains("uniform: 10 requests from request "));
+    terminal.wait_for_end(&["3 nodes, 10 keys>"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::delivery::rules;
 use super::hosted::HostedNode;
 use super::{Cluster, Request};
+use crate::hash::rapidhash;
 use crate::id::NodeId;
 use crate::node::{Cause, Node};
 use crate::operation::{Found, Operation, Outcome, PutError, Refusal, Shortfall};
@@ -41,7 +42,7 @@ impl Cluster {
     }
 
     #[inline]
-    fn is_fast_path_open(&mut self) -> bool {
+    pub(super) fn is_fast_path_open(&mut self) -> bool {
         let is_free = self.trace.is_none() && self.moving.is_none() && self.config.bug.is_none();
         is_free && !self.config.always_by_message && self.is_quiescent()
     }
@@ -98,6 +99,13 @@ impl Cluster {
                     node.remove(now, slot, Cause::Deleted, &mut self.log);
                 }
                 Outcome::Applied(slot.is_some())
+            }
+            Operation::Add { value, deadline } => {
+                if self.nodes[owner].replica.node.slot_of(key).is_some() {
+                    return (owner, Outcome::Applied(false));
+                }
+                let stored = self.put_alone(now, owner, key, value, deadline);
+                stored.map_or_else(refused, |()| Outcome::Applied(true))
             }
             _ => self.update_alone(now, owner, request),
         };
@@ -349,8 +357,8 @@ impl Cluster {
 
     /// Prefetches what requests for these keys need, at most 32 of them.
     pub fn look_ahead<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
-        let wanted = keys.map(|key| (&self.nodes[self.owner(key)].replica.node, key));
-        crate::node::look_ahead(wanted);
+        let node = |key| &self.nodes[self.owner(key)].replica.node;
+        crate::node::look_ahead(keys.map(|key| (node(key), rapidhash(key))));
     }
 }
 

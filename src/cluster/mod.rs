@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `requests` | the client side: submit and poll |
 //! | `fast_path` | requests by direct calls, while nothing is disturbed |
+//! | `read_through` | gets that store on a miss, by direct calls |
 //! | `delivery` | requests by message |
 //! | `passing` | ticks, expiry and the next deadline |
 //! | `capacity` | how much nodes may hold, and their policies |
@@ -54,6 +55,8 @@ mod limits;
 mod moving;
 mod passing;
 mod promise;
+#[cfg(feature = "shell")]
+mod read_through;
 mod requests;
 mod verify;
 mod views;
@@ -67,6 +70,8 @@ pub use hosted::Status;
 pub use inspect::OwnerCopy;
 pub use latency::{Latencies, Quantile};
 pub use moving::{MoveCost, MoveError, MoveProgress};
+#[cfg(feature = "shell")]
+pub use read_through::Place;
 #[cfg(feature = "shell")]
 pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};

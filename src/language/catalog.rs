@@ -3,7 +3,7 @@
 
 use super::command::{Change, Command, Script};
 use super::lookup;
-use super::parsers::{cluster, data, faults, links, planning, requests, script, seeing};
+use super::parsers::{cluster, data, faults, links, planning, requests, script, seeing, work};
 use super::spec::Columns;
 pub use super::spec::Spec;
 pub use super::verb::{Capability, Group, Verb};
@@ -251,6 +251,33 @@ pub(super) static ROWS: &[Row] = rows! {
            0  0s       0s        PUT apple green  acknowledged\n       \
            0  0s       0s        GET apple        -> red\n\
            state: the owners of apple differ: node 2 has v4; node 0 has v5; node 1 has v5")];
+    Replay ["REPLAY"], Work, Work, Words(work::replay),
+        "file [SKIP n] [COUNT n] [TTL time] [RATE n] [SIZE bytes] [FORMAT spec]",
+        "Send the requests of a trace to the cluster. A get that misses stores the value. The next REPLAY of the file goes on where this one stops.",
+        [];
+    Load ["LOAD"], Work, Work, Words(work::load), "workload [option value]...",
+        "Send the requests of a synthetic workload (HELP LOAD lists workloads and options). A get that misses stores the value.",
+        [("LOAD zipf KEYS 100 REQUESTS 1000",
+          "zipf: 1,000 requests, in 999ms\n\
+           count      value\n\
+           hits         904\n\
+           misses        96\n\
+           evicted        0\n\
+           expired        0\n\
+           hit ratio  90.4%\n\
+           of bytes   90.4%\n\
+           \n\
+           node  requests  misses  share\n\
+           \x20  0       323      27  32.3%\n\
+           \x20  1       398      36  39.8%\n\
+           \x20  2       279      33  27.9%\n\
+           skew 1.19 (max / mean requests)\n\
+           \n\
+           hit ratio over time, 0% to 100.0%\n\
+           ==*##++#+###*@@*@#@#@@@#@#@@@@@#@#@@@##@@@@@@@@@@@@@@@@@@@@@@@@")];
+    Compare ["COMPARE"], Work, Nothing, Words(work::compare), "file... [option value]...",
+        "Find which policy and size a trace needs, with the options of shardlab compare as words.",
+        [];
     Via ["VIA"], Script, Clients, Rest(requests::via), "n command",
         "Run a command on keys with node n as its coordinator.",
         [("VIA 1 PUT apple red", ""), ("TRACE VIA 1 GET apple",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::spec::Spec;
 use super::verb::Group;
 use super::word::Bytes;
+use super::work::{Load, Replay};
 use crate::checker::Promise;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
@@ -284,6 +285,12 @@ pub enum Script<'a> {
         command: Bytes<'a>,
     },
     Move(Change),
+    Replay(Box<Replay<'a>>),
+    Load(Box<Load>),
+    /// `words`: the files, then option words with their values.
+    Compare {
+        words: Vec<Bytes<'a>>,
+    },
     Quit,
 }
 

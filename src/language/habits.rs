@@ -61,7 +61,7 @@ const HABITS: &[(&[&str], &str)] = &[
         "use QUIT",
     ),
     (&[".HELP", "\\?", "\\H", "MAN", "COMMAND"], "use HELP"),
-    (&["\\I", ".READ", "RUN", "LOAD"], "use SOURCE"),
+    (&["\\I", ".READ", "RUN"], "use SOURCE"),
     (&["CLS", "RESET"], "Ctrl-L clears the screen"),
 ];
 

@@ -21,7 +21,9 @@ mod spec;
 mod verb;
 pub mod word;
 mod words;
+mod work;
 
 pub use command::{Action, Bound, Change, Command, HistoryRequest, Input, Request, Script, Topic};
 pub use error::{Error, ErrorKind, Responses};
 pub use parse::{parse, parse_words};
+pub use work::{DEFAULT_RATE, DEFAULT_REQUESTS, Load, Replay};

@@ -2,6 +2,7 @@
 
 use super::command::{Action, Command, Input, Request, Script};
 use super::word::Bytes;
+use super::work::Replay;
 
 impl Input<'_> {
     /// The same input with bytes of its own. Cost: a copy of each word that is still borrowed.
@@ -60,7 +61,26 @@ impl Script<'_> {
                 command: own(command),
             },
             Self::Move(change) => Script::Move(change),
+            Self::Replay(replay) => Script::Replay(Box::new(replay.into_owned())),
+            Self::Load(load) => Script::Load(load),
+            Self::Compare { words } => Script::Compare {
+                words: own_all(words),
+            },
             Self::Quit => Script::Quit,
+        }
+    }
+}
+
+impl Replay<'_> {
+    fn into_owned(self) -> Replay<'static> {
+        Replay {
+            path: own(self.path),
+            skip: self.skip,
+            count: self.count,
+            ttl: self.ttl,
+            rate: self.rate,
+            size: self.size,
+            format: self.format,
         }
     }
 }

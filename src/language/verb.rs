@@ -68,6 +68,9 @@ pub enum Verb {
     Check,
     Via,
     Client,
+    Replay,
+    Load,
+    Compare,
     Echo,
     Source,
     Repeat,
@@ -107,17 +110,19 @@ pub enum Group {
     Cluster,
     Faults,
     Seeing,
+    Work,
     Script,
 }
 
 impl Group {
     /// All groups, in the order of HELP.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Data,
         Self::Time,
         Self::Cluster,
         Self::Faults,
         Self::Seeing,
+        Self::Work,
         Self::Script,
     ];
 }
@@ -130,6 +135,7 @@ impl fmt::Display for Group {
             Self::Cluster => "cluster",
             Self::Faults => "faults",
             Self::Seeing => "seeing",
+            Self::Work => "work",
             Self::Script => "script",
         })
     }
@@ -173,4 +179,6 @@ pub enum Capability {
     History,
     /// Send requests of several clients at once, each to a coordinator of its choice.
     Clients,
+    /// Carry out the many requests of a workload.
+    Work,
 }

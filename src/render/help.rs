@@ -11,6 +11,7 @@ use crate::language::Topic;
 use crate::language::catalog::{Group, Spec, Verb, commands};
 use crate::placement::PlacementKind;
 use crate::replica::Restart;
+use crate::trace::Kind;
 
 /// The columns of help where the output is no terminal.
 const WIDTH: usize = 80;
@@ -147,6 +148,20 @@ fn notes(verb: Verb) -> &'static [&'static str] {
         Verb::Nemesis => &[
             "light delays, drops, duplicates and reorders messages now and then. heavy injects all kinds of faults but wrong clocks, often. swarm picks a few kinds, and how often they happen, by the seed.",
         ],
+        Verb::Replay => &[
+            "Options come in any order. The format is detected as by shardlab inspect, or given: FORMAT csv,obj-id-col=2. COUNT is the most requests. SKIP n starts at request n, from 0. After the end the next REPLAY starts again. The last 16 workloads of REPLAY and LOAD can go on.",
+            "On the virtual clock requests come in the time of the trace, of which the first one is now; where a trace has no times, all come at once. On the real clock they come as fast as possible. RATE n sends n a second on either clock.",
+            "A get is a GET, and on a miss an ADD with the TTL of the trace, or TTL. A set is a PUT, a delete a DEL. A value has the size in the trace, cut at 64 KiB, or SIZE, or 16 bytes; values differ, so that CHECK can tell them apart. Numbers as keys are decimal text.",
+            "Requests that fail are counted by reason, and do not end it. Ctrl-C does. As long as messages take time, up to 1,000 requests are in flight, each of a client of its own (1001 to 2000).",
+        ],
+        Verb::Load => &[
+            "Options, in any order: KEYS n (100,000); REQUESTS n (1,000,000) or FOR time; SKEW s, of Zipf's law (1; ycsb 0.99); SIZE bytes[..bytes] (16); TTL time[..time]; WRITES percent (0%); CLIENTS n (1), at most 1,000; RATE n, requests a second: on the virtual clock 1,000, on the real one as fast as possible.",
+            "A get that misses is followed by an ADD (read-through). Writes of ycsb-f are a GET and a CAS of what it has found; lost races are those that another write has overtaken. Values differ, so that CHECK can tell them apart. Each client has one request in flight; their numbers start at 1001.",
+            "A LOAD of the same workload, KEYS, SKEW, SIZE, TTL and WRITES goes on where the one before stopped.",
+        ],
+        Verb::Compare => &[
+            "Files come first, then options as words: COMPARE web.csv policies lru,arc sizes 1%,10%. shardlab compare --help explains them. It replays the files by itself; the cluster does not change.",
+        ],
         Verb::Repeat => {
             &["In JSON the reply is one object with the latest 1,000 objects of its turns."]
         }
@@ -186,6 +201,7 @@ fn choices(style: Style, verb: Verb) -> String {
     match verb {
         Verb::Eviction => choice_lines(style, Eviction::ALL, |it| it.summary()),
         Verb::Placement => choice_lines(style, PlacementKind::ALL, |it| it.summary()),
+        Verb::Load => choice_lines(style, &Kind::ALL, |it| it.summary()),
         Verb::Restart => choice_lines(style, &Restart::ALL, |it| it.summary()),
         _ => String::new(),
     }

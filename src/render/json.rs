@@ -6,7 +6,7 @@ use serde_json::json;
 use super::object::{Failure, Field, Named, Text, of, whole, write};
 use super::{
     CommandLine, LineOutcome, capacity, checks, copies, data, events, help, history, messages,
-    moving, nodes, placing,
+    moving, nodes, placing, work,
 };
 use crate::event::Event;
 use crate::reply::Reply;
@@ -70,6 +70,10 @@ fn reply(reply: &Reply<'_>, line: &mut OpenLine<'_>) {
         } => line.put(nodes::stats_object(*node, stats, *latency)),
         Reply::Copies { key, now, copies } => line.put(of(key, copies::object(copies, *now))),
         Reply::Filled { stored, error } => line.put(data::filled_object(*stored, error.as_ref())),
+        Reply::Worked(worked) => line.put(work::object(worked)),
+        Reply::Compared { reports, error } => {
+            line.put(work::compared_object(reports, error.as_ref()));
+        }
         Reply::Healed(remaining) => {
             line.put(json!({ "remaining": remaining, "ok": true }));
         }

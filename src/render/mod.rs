@@ -3,7 +3,7 @@
 //! One [`Reply`] has three renderings: plain lines for people and scripts, boxed tables, and JSON
 //! with one object a line. `plain`, `table` and `json` each match a reply to a function of its
 //! family. The families (`data`, `nodes`, `copies`, `capacity`, `placing`, `moving`, `events`, `messages`, `history`, `checks`,
-//! `help`, `nested`) have a function or a struct for each rendering. They are built on the leaves `text`,
+//! `work`, `help`, `nested`) have a function or a struct for each rendering. They are built on the leaves `text`,
 //! `grid`, `object` and `style`.
 
 mod capacity;
@@ -25,6 +25,7 @@ mod plain;
 mod style;
 mod table;
 mod text;
+mod work;
 
 use std::fmt;
 use std::str::FromStr;

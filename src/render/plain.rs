@@ -4,7 +4,7 @@
 use super::style::Style;
 use super::text::{acknowledge, elapsed, line, sentence};
 use super::{
-    capacity, checks, copies, data, events, help, history, messages, moving, nodes, placing,
+    capacity, checks, copies, data, events, help, history, messages, moving, nodes, placing, work,
 };
 use crate::language::word::show_text;
 use crate::reply::Reply;
@@ -32,6 +32,11 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         }
         Reply::Copies { copies, now, .. } => copies::grid(copies, *now).columns(style, "", out),
         Reply::Filled { stored, .. } => acknowledge(style, &format!("{stored} stored"), out),
+        Reply::Worked(worked) => work::plain(style, worked, out),
+        Reply::Compared { reports, .. } => {
+            let reports = reports.iter();
+            reports.for_each(|report| out.extend_from_slice(report.as_bytes()));
+        }
         Reply::Healed(remaining) => acknowledge(style, &messages::healed(remaining), out),
         Reply::Hot(rows) if nodes::is_cold(rows) => line("no requests counted", out),
         Reply::Hot(rows) => nodes::hot_grid(style, rows).columns(style, "", out),

@@ -2,11 +2,14 @@
 
 use super::grid::Grid;
 use super::style::Style;
-use super::{copies, data, events, history, messages, nodes, placing, plain};
+use super::{copies, data, events, history, messages, nodes, placing, plain, work};
 use crate::reply::Reply;
 
 /// A reply with columns in a box, any other reply as plain lines.
 pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
+    if let Reply::Worked(worked) = reply {
+        return work::boxed(style, worked, out);
+    }
     match grid(style, reply) {
         Some(grid) => grid.boxed(style, out),
         None => plain::reply(style, reply, out),

@@ -1,10 +1,11 @@
 //! The backend interface of a session.
 
-use crate::cluster::{MoveCost, Status};
+use crate::cluster::{MoveCost, Place, Request, Status, TooManyRequests};
 use crate::event::EventLog;
 use crate::id::NodeId;
 use crate::language::catalog::Capability;
 use crate::language::{Change, Command, Error};
+use crate::operation::Outcome;
 use crate::reply::{Reply, TracedMessage};
 use crate::time::{Clock, Instant};
 
@@ -44,6 +45,45 @@ pub trait DistributedCache: Send {
 
     /// Gives a command up: it may have been carried out, or not.
     fn abandon(&mut self, now: Instant, waiting: Waiting<'_>);
+
+    /// Adds the places of these keys, if keys have places here that [`DistributedCache::touch`] can use.
+    /// Requests for them come next, in this order.
+    fn locate(&mut self, keys: &mut dyn Iterator<Item = &[u8]>, places: &mut Vec<Place>) {
+        let _ = (keys, places);
+    }
+
+    /// A get whose value is not wanted, of the key at a place: whether it is a hit. `None` if it has to be
+    /// [sent](DistributedCache::send); nothing was done then.
+    fn touch(&mut self, now: Instant, key: &[u8], place: Place) -> Option<bool> {
+        let _ = (now, key, place);
+        None
+    }
+
+    /// Stores a value under a key that [`DistributedCache::touch`] has just missed. `None` if it has to be
+    /// [sent](DistributedCache::send); nothing was done then.
+    fn fill(
+        &mut self,
+        key: &[u8],
+        place: Place,
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Option<Outcome> {
+        let _ = (key, place, value, deadline);
+        None
+    }
+
+    /// Sends a request of a workload, as a client that has no request in flight.
+    ///
+    /// # Errors
+    /// [`TooManyRequests`]; nothing was sent then.
+    fn send(&mut self, now: Instant, request: &Request<'_>) -> Result<Sent, TooManyRequests>;
+
+    /// The next answer to a request that [`Sent::InFlight`] was returned for, with its client. Each is
+    /// returned once.
+    fn receive(&mut self) -> Option<(u32, Answer)>;
+
+    /// Gives up the request of a workload that a client has in flight, if it has one.
+    fn give_up(&mut self, now: Instant, client: u32);
 
     /// Starts a change of members, placement or replicas. Returns the node that joins or leaves.
     ///
@@ -101,6 +141,18 @@ impl Origin {
             via: request.via,
         }
     }
+}
+
+/// The node that answered a request, or the last one that was asked, and the outcome.
+pub type Answer = (NodeId, Outcome);
+
+/// A request of a workload that was sent.
+#[derive(Debug)]
+pub enum Sent {
+    /// Its answer is known.
+    Answered(Answer),
+    /// Its answer comes by [`DistributedCache::receive`].
+    InFlight,
 }
 
 /// How far a command has come.

@@ -11,6 +11,7 @@
 //! | `simulated` | the simulated cluster as a backend, with the fault injector |
 //! | `requests` | commands on keys: submit, wait, reply |
 //! | `filling`, `moving` | the keys of FILL; changes of members and placement, and plans of them |
+//! | `work` | the requests of REPLAY and LOAD |
 //! | `faults`, `checks`, `errors` | the other commands of the simulated cluster |
 
 mod backend;
@@ -21,10 +22,12 @@ mod filling;
 mod moving;
 mod requests;
 mod simulated;
+mod work;
 
-pub use backend::{DistributedCache, Origin, Overview, Progress, TraceStart};
+pub use backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
 pub use requests::Waiting;
 pub use simulated::SimulatedCluster;
+pub use work::{FIRST_CLIENT, Feed, MAX_CLIENTS as MAX_WORK_CLIENTS, Pace, Plan};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,10 +110,9 @@ pub trait Observer {
     /// The session is about to wait.
     fn before_wait(&mut self) {}
 
-    /// A long command has come so far, as a part of 1, with so many keys moved. Returns whether to
-    /// go on.
-    fn progress(&mut self, part: f64, moved: u64) -> bool {
-        let _ = (part, moved);
+    /// A long command goes on; `status` says how far it has come. Returns whether to go on.
+    fn progress(&mut self, status: &dyn Fn() -> String) -> bool {
+        let _ = status;
         true
     }
 }
@@ -124,6 +126,8 @@ pub struct Session {
     seen: Cursor,
     /// The commands of other clients that it has sent, by client.
     sent: BTreeMap<u32, (Tag, Waiting<'static>)>,
+    /// How many values its workloads have written.
+    values: u64,
 }
 
 impl Session {
@@ -287,7 +291,8 @@ impl Session {
                 return Ok(moved(world, change, node, cost, start));
             }
             let (part, moved) = world.backend.move_progress();
-            if !observer.progress(part, moved) {
+            let percent = (part * 100.0).floor();
+            if !observer.progress(&|| format!("moving keys: {percent} %, {moved} moved")) {
                 let message = "interrupted; REBALANCE moves the keys that are left";
                 return Err(Error::new(ErrorKind::Interrupted, message));
             }

@@ -1,11 +1,13 @@
 //! The simulated cluster as the backend of sessions, with a fault injector.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::backend::{DistributedCache, Origin, Overview, Progress, TraceStart};
+use super::backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
 use super::checks::CALLS;
 use super::requests::{Waiting, is_on_keys};
-use crate::cluster::{Cluster, Completion, Latencies, MoveCost, Ticket};
+use crate::cluster::{
+    Cluster, Completion, Latencies, MoveCost, Place, Request, Started, Ticket, TooManyRequests,
+};
 use crate::config::Capacity;
 use crate::event::{Event, EventLog};
 use crate::eviction::Eviction;
@@ -35,6 +37,10 @@ pub struct SimulatedCluster {
     pub(super) injector: Option<(Nemesis, FaultInjector)>,
     /// Outcomes that were polled for a request of another command.
     outcomes: BTreeMap<Ticket, (NodeId, Outcome)>,
+    /// The requests of workloads in flight, by client.
+    working: BTreeMap<u32, Ticket>,
+    /// The answers to them that were not polled.
+    answers: VecDeque<(u32, Answer)>,
 }
 
 impl SimulatedCluster {
@@ -50,6 +56,8 @@ impl SimulatedCluster {
             is_history_off: false,
             injector: None,
             outcomes: BTreeMap::new(),
+            working: BTreeMap::new(),
+            answers: VecDeque::new(),
         }
     }
 
@@ -57,21 +65,31 @@ impl SimulatedCluster {
     #[inline]
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<(NodeId, Outcome)> {
         while let Some(completion) = self.cluster.poll() {
-            let Completion {
-                ticket: completed,
-                node,
-                outcome,
-                ..
-            } = completion;
-            if completed == ticket {
-                return Some((node, outcome));
+            if completion.ticket == ticket {
+                return Some((completion.node, completion.outcome));
             }
-            self.outcomes.insert(completed, (node, outcome));
+            self.keep(completion);
         }
         if self.outcomes.is_empty() {
             return None;
         }
         self.outcomes.remove(&ticket)
+    }
+
+    /// Keeps an outcome for the command or the workload that waits for it.
+    fn keep(&mut self, completion: Completion) {
+        let Completion {
+            ticket,
+            client,
+            node,
+            outcome,
+        } = completion;
+        if self.working.get(&client) == Some(&ticket) {
+            self.working.remove(&client);
+            self.answers.push_back((client, (node, outcome)));
+        } else {
+            self.outcomes.insert(ticket, (node, outcome));
+        }
     }
 
     fn execute<'a>(
@@ -324,6 +342,52 @@ impl DistributedCache for SimulatedCluster {
 
     fn abandon(&mut self, now: Instant, waiting: Waiting<'_>) {
         self.abandon_on_keys(now, &waiting);
+    }
+
+    fn locate(&mut self, keys: &mut dyn Iterator<Item = &[u8]>, places: &mut Vec<Place>) {
+        self.cluster.locate(keys, places);
+    }
+
+    #[inline]
+    fn touch(&mut self, now: Instant, key: &[u8], place: Place) -> Option<bool> {
+        self.cluster.touch(now, key, place)
+    }
+
+    fn fill(
+        &mut self,
+        key: &[u8],
+        place: Place,
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Option<Outcome> {
+        self.is_timed |= deadline.is_some();
+        Some(self.cluster.fill(key, place, value, deadline))
+    }
+
+    fn send(&mut self, now: Instant, request: &Request<'_>) -> Result<Sent, TooManyRequests> {
+        self.is_timed |= request.operation.deadline().is_some();
+        let ticket = match self.cluster.start_request(now, request)? {
+            Started::Completed(node, outcome) => return Ok(Sent::Answered((node, outcome))),
+            Started::InFlight(ticket) => ticket,
+        };
+        if let Some(answer) = self.take(ticket) {
+            return Ok(Sent::Answered(answer));
+        }
+        self.working.insert(request.client, ticket);
+        Ok(Sent::InFlight)
+    }
+
+    fn receive(&mut self) -> Option<(u32, Answer)> {
+        while let Some(completion) = self.cluster.poll() {
+            self.keep(completion);
+        }
+        self.answers.pop_front()
+    }
+
+    fn give_up(&mut self, now: Instant, client: u32) {
+        if let Some(ticket) = self.working.remove(&client) {
+            self.cluster.abandon(now, ticket);
+        }
     }
 
     fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error> {

@@ -5,11 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use super::keys::Keys;
+use super::lab::words;
 use crate::checker::Promise;
 use crate::eviction::Eviction;
 use crate::language::catalog::{self, Group, Spec, Verb, commands};
 use crate::language::word::{Scanner, quote, show};
 use crate::placement::PlacementKind;
+use crate::replay::Policy;
+use crate::trace::Kind;
 
 /// The most keys or files that are offered: the first ones and the last one, so that what they have in
 /// common is what all have in common.
@@ -142,7 +145,7 @@ pub fn candidates(place: &Place<'_>, keys: &Keys, nodes: &[String]) -> Vec<Candi
         found.extend(matching(place, names));
         return found;
     };
-    if spec.verb == Verb::Source {
+    if spec.verb == Verb::Source || is_file_of_work(spec, place) {
         let files = files(place);
         return offered(files.iter().map(|file| as_typed(place, file.as_bytes())));
     }
@@ -150,6 +153,10 @@ pub fn candidates(place: &Place<'_>, keys: &Keys, nodes: &[String]) -> Vec<Candi
     let nodes = nodes.iter().filter(is_node).cloned().map(Into::into);
     if place.previous.eq_ignore_ascii_case("NODE") {
         found.extend(nodes);
+        return found;
+    }
+    if spec.group == Group::Work && place.words > 0 {
+        found.extend(matching(place, behind_first(spec.verb, &place.previous)));
         return found;
     }
     let parts = next_parts(spec, place.words);
@@ -170,6 +177,52 @@ pub fn candidates(place: &Place<'_>, keys: &Keys, nodes: &[String]) -> Vec<Candi
     found
 }
 
+/// Whether a file with a trace can stand here. COMPARE takes several, so options are offered with them
+/// only once the start of one is typed.
+fn is_file_of_work(spec: &Spec, place: &Place<'_>) -> bool {
+    let is_option = |option: &String| !place.typed.is_empty() && starts(place, option);
+    match spec.verb {
+        Verb::Replay => place.words == 0,
+        Verb::Compare => {
+            let options = work_options(spec.verb);
+            let follows_option = options
+                .iter()
+                .any(|it| it.eq_ignore_ascii_case(&place.previous));
+            !follows_option && !options.iter().any(is_option)
+        }
+        _ => false,
+    }
+}
+
+/// The words behind the first one of a workload or a comparison: options, and the values of some.
+fn behind_first(verb: Verb, previous: &str) -> impl Iterator<Item = String> {
+    let words = match previous.to_ascii_lowercase().as_str() {
+        "policies" => Policy::all().map(|policy| policy.to_string()).collect(),
+        "placements" => names("placement"),
+        option
+            if work_options(verb)
+                .iter()
+                .any(|it| it.eq_ignore_ascii_case(option)) =>
+        {
+            Vec::new()
+        }
+        _ => work_options(verb),
+    };
+    words.into_iter()
+}
+
+/// The options of a workload or a comparison.
+fn work_options(verb: Verb) -> Vec<String> {
+    let of = |names: &[&str]| names.iter().map(|&name| name.into()).collect();
+    match verb {
+        Verb::Replay => of(&["SKIP", "COUNT", "TTL", "RATE", "SIZE", "FORMAT"]),
+        Verb::Load => of(&[
+            "KEYS", "REQUESTS", "FOR", "SKEW", "SIZE", "TTL", "WRITES", "CLIENTS", "RATE",
+        ]),
+        _ => words::options(),
+    }
+}
+
 /// The first of many words, and the last.
 fn offered(mut words: impl DoubleEndedIterator<Item = String>) -> Vec<Candidate> {
     let first = words.by_ref().take(MAX_OFFERED - 1).map(Candidate::from);
@@ -188,6 +241,7 @@ fn names(part: &'static str) -> Vec<String> {
         "@group" => Group::ALL.map(|group| format!("@{group}")).into(),
         "policy" => Eviction::ALL.iter().map(ToString::to_string).collect(),
         "placement" => PlacementKind::ALL.iter().map(ToString::to_string).collect(),
+        "workload" => Kind::ALL.iter().map(ToString::to_string).collect(),
         "promise" => Promise::ALL.iter().map(ToString::to_string).collect(),
         "NODE" | "CLEAR" | "WEIGHT" | "real" | "virtual" | "on" | "off" | "none" | "resync"
         | "hints" | "cold" | "stale" | "ONEWAY" | "JITTER" | "light" | "heavy" | "swarm" => {
@@ -197,14 +251,15 @@ fn names(part: &'static str) -> Vec<String> {
     }
 }
 
+/// Whether a name starts as the word at a place, in any letter case.
+fn starts(place: &Place<'_>, name: &str) -> bool {
+    let same = name.as_bytes().get(..place.start_of_word.len());
+    same.is_some_and(|same| same.eq_ignore_ascii_case(&place.start_of_word))
+}
+
 /// Those of these names that start as the word at a place, in any letter case, in order.
 fn matching(place: &Place<'_>, names: impl Iterator<Item = String>) -> Vec<Candidate> {
-    let start = &place.start_of_word;
-    let starts = |name: &String| {
-        let same = name.as_bytes().get(..start.len());
-        same.is_some_and(|same| same.eq_ignore_ascii_case(start))
-    };
-    let mut names: Vec<String> = names.filter(starts).collect();
+    let mut names: Vec<String> = names.filter(|name| starts(place, name)).collect();
     names.sort();
     names.dedup();
     names

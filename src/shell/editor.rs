@@ -64,7 +64,9 @@ impl Completer for Editor {
             return Ok((pos, Vec::new()));
         };
         let found = candidates(&place, &keys::lock(&self.keys), &self.nodes);
-        let is_file = place.spec.is_some_and(|spec| spec.verb == Verb::Source);
+        let is_file = place
+            .spec
+            .is_some_and(|spec| matches!(spec.verb, Verb::Source | Verb::Replay | Verb::Compare));
         let pairs = found.into_iter().map(|Candidate { word, follows_gap }| {
             // A folder is not yet a file.
             let ends = !is_file || !word.trim_end_matches('"').ends_with('/');
@@ -330,6 +332,20 @@ mod tests {
                 &["EVENTS 0 ", "EVENTS 1 ", "EVENTS 10 ", "EVENTS NODE "],
             ),
             ("HISTORY c", &["HISTORY CLEAR "]),
+            ("REPLAY Cargo.t", &["REPLAY Cargo.toml "]),
+            ("REPLAY Cargo.toml sk", &["REPLAY Cargo.toml SKIP "]),
+            ("LOAD z", &["LOAD zipf "]),
+            (
+                "LOAD zipf keys 5 s",
+                &["LOAD zipf keys 5 SIZE ", "LOAD zipf keys 5 SKEW "],
+            ),
+            ("LOAD zipf keys ", &[]),
+            ("COMPARE Cargo.t", &["COMPARE Cargo.toml "]),
+            ("COMPARE Cargo.toml po", &["COMPARE Cargo.toml policies "]),
+            (
+                "COMPARE Cargo.toml policies fi",
+                &["COMPARE Cargo.toml policies fifo "],
+            ),
             (
                 "CHECK l",
                 &[

@@ -169,6 +169,7 @@ fn manners(options: &Options, interactive: bool) -> Manners {
         bail: options.bail,
         echo: options.echo,
         quiet: options.quiet,
+        seed: options.config.seed,
         can_redraw: interactive && !is_dumb(),
     }
 }

@@ -32,6 +32,8 @@ pub struct Manners {
     pub echo: bool,
     /// Print no notices and no acknowledgements.
     pub quiet: bool,
+    /// The seed of what is drawn at random.
+    pub seed: u64,
     /// Whether the terminal can move its cursor: TERM is not dumb.
     pub can_redraw: bool,
 }
@@ -115,12 +117,10 @@ impl Observer for Printer<'_> {
         }
     }
 
-    fn progress(&mut self, part: f64, moved: u64) -> bool {
+    fn progress(&mut self, status: &dyn Fn() -> String) -> bool {
         let is_shown = self.manners.can_redraw && !self.manners.quiet;
         if is_shown && self.progress.is_due() {
-            let percent = (part * 100.0).floor();
-            let text = format!("moving keys: {percent} %, {moved} moved");
-            self.out.status(&text);
+            self.out.status(&status());
         }
         !self.wakeup.is_interrupted()
     }

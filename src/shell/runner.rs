@@ -1,11 +1,12 @@
 //! Runs lines, and prints the replies and errors. See `scripts.rs` for the commands that run other
-//! lines, `files.rs` for scripts in files, and `watch.rs` for WATCH.
+//! lines, `files.rs` for scripts in files, `work.rs` for workloads, and `watch.rs` for WATCH.
 
 mod collecting;
 mod files;
 mod scripts;
 mod turn_line;
 mod watch;
+mod work;
 
 use std::io;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use collecting::Collected;
+use work::Feeds;
 
 use super::caret::{self, Typed};
 use super::keys::{self, Keys};
@@ -91,6 +93,8 @@ pub struct Runner {
     /// Scripts that are being run, outermost first, by their canonical paths.
     sources: Vec<PathBuf>,
     depth: usize,
+    /// The workloads that can go on.
+    feeds: Feeds,
     /// The objects inside of each REPEAT and TRACE that is running, in JSON; the outermost first.
     collected: Vec<Collected>,
     /// The line that was typed last.
@@ -114,6 +118,7 @@ impl Runner {
             replies: Vec::new(),
             sources: Vec::new(),
             depth: 0,
+            feeds: Feeds::default(),
             collected: Vec::new(),
             typed: None,
         }

@@ -11,13 +11,13 @@ use crate::hash::rapidhash;
 /// stay in the cache.
 pub(crate) const AHEAD: usize = 32;
 
-/// Brings what a look-up of these keys, each in its store, needs into the processor's cache: at most
+/// Brings what a look-up of keys with these hashes, each in its store, needs into the processor's cache: at most
 /// [`AHEAD`] of them. A look-up waits for memory twice, first for the index and then for the record
 /// that it names; here the waits of different keys overlap. That helps if the look-ups follow at
 /// once.
-pub(crate) fn look_ahead<'a>(wanted: impl Iterator<Item = (&'a Store, &'a [u8])>) {
+pub(crate) fn look_ahead<'a>(wanted: impl Iterator<Item = (&'a Store, u64)>) {
     let records: SmallVec<[_; AHEAD]> = wanted
-        .filter_map(|(store, key)| Some((store, store.index.first(rapidhash(key))?)))
+        .filter_map(|(store, hash)| Some((store, store.index.first(hash)?)))
         .collect();
     for (store, record) in records {
         black_box(store.arena.first_bytes(record));

@@ -74,6 +74,24 @@ impl Kind {
         )
     }
 
+    /// What it is, in a line.
+    #[must_use]
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::Zipf => "keys by Zipf's law: few keys get most requests",
+            Self::Uniform => "all keys alike",
+            Self::Scan => "each key once, in order: a cache never hits",
+            Self::Loop => "all keys in order, again and again",
+            Self::Hotspot => "80 % of the requests go to 20 % of the keys",
+            Self::YcsbA => "50 % reads, 50 % updates, scrambled Zipf",
+            Self::YcsbB => "95 % reads, 5 % updates, scrambled Zipf",
+            Self::YcsbC => "reads, scrambled Zipf",
+            Self::YcsbD => "95 % reads of the latest keys, 5 % inserts",
+            Self::YcsbE => "95 % scans of up to 100 keys, 5 % inserts",
+            Self::YcsbF => "50 % reads, 50 % reads and then a write of the key",
+        }
+    }
+
     /// The share of writes that YCSB gives it, in millionths.
     const fn writes(self) -> u32 {
         match self {

@@ -79,7 +79,8 @@ fn the_examples_in_help_print_what_help_says() {
 fn every_command_has_an_example_or_needs_none() {
     // What they show is a table, or depends on where they are typed.
     let without = [
-        "NODES", "RING", "LINKS", "STEP", "STATS", "TRACE", "HOT", "SOURCE", "HELP",
+        "NODES", "RING", "LINKS", "STEP", "STATS", "TRACE", "HOT", "REPLAY", "COMPARE", "SOURCE",
+        "HELP",
     ];
     for spec in commands() {
         let none = spec.example.is_empty();

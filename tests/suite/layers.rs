@@ -72,6 +72,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    ("trace", &["hash", "rng"]),
     (
         "language",
         &[
@@ -84,6 +85,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "placement",
             "replica",
             "time",
+            "trace",
         ],
     ),
     (
@@ -124,6 +126,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "rng",
             "stats",
             "time",
+            "trace",
         ],
     ),
     (
@@ -144,6 +147,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "reply",
             "stats",
             "time",
+            "trace",
         ],
     ),
     (
@@ -169,7 +173,6 @@ const LAYERS: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("trace", &["hash", "rng"]),
     ("replay", &["eviction", "rng", "time", "trace"]),
     ("report", &["eviction", "placement", "render", "replay"]),
     (
@@ -365,7 +368,10 @@ const TERMINAL: &[(&str, &[&str])] = &[
         &["shell/editor", "shell/interactive", "shell/timer"],
     ),
     ("rustix", &["shell/terminal", "shell/wakeup"]),
-    ("clap", &["shell/arguments", "shell/lab/arguments"]),
+    (
+        "clap",
+        &["shell/arguments", "shell/lab/arguments", "shell/lab/words"],
+    ),
 ];
 
 #[test]

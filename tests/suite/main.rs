@@ -20,6 +20,7 @@ mod simulation;
 mod source;
 mod story;
 mod traces;
+mod workloads;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

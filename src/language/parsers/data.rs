@@ -128,14 +128,14 @@ pub fn fill<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     Ok(fill.into())
 }
 
-fn value_size(word: &Word<'_>) -> Result<usize, Error> {
+pub(super) fn value_size(word: &Word<'_>) -> Result<usize, Error> {
     let size = size::parse(word.text().unwrap_or_default());
     let size = size.map_err(|error| word.error(format!("{} is {error}", Shown(&word.bytes))))?;
     Ok(usize::try_from(size).unwrap_or(usize::MAX))
 }
 
 /// One time, or the shortest and the longest: `1s..10s`.
-fn ttls(word: &Word<'_>) -> Result<(Duration, Duration), Error> {
+pub(super) fn ttls(word: &Word<'_>) -> Result<(Duration, Duration), Error> {
     let read = |bytes: &[u8]| read_time(word, bytes, duration::parse);
     let Some(dots) = word.bytes.windows(2).position(|two| two == b"..") else {
         let ttl = read(&word.bytes)?;

@@ -8,3 +8,4 @@ pub mod planning;
 pub mod requests;
 pub mod script;
 pub mod seeing;
+pub mod work;

@@ -115,6 +115,21 @@ pub fn compare(options: &Compare) -> anyhow::Result<Exit> {
     Ok(broken.map_or(exit, |_| Exit::Failure))
 }
 
+/// Compares one trace, and writes the files. Returns the report.
+///
+/// # Errors
+/// If the trace cannot be read, or a file cannot be written.
+pub fn compare_one(
+    path: &Path,
+    options: &Compare,
+    wakeup: &Arc<Wakeup>,
+) -> Result<String, TraceError> {
+    let comparison = Comparison::of(path, options, wakeup)?;
+    let written = comparison.write_files(options);
+    written.map_err(|error| source::failure("", &error.to_string()))?;
+    Ok(comparison.text(options))
+}
+
 /// The cells of one trace, with what the report says about it.
 struct Comparison {
     cells: Vec<Cell>,

@@ -10,13 +10,15 @@ mod run;
 mod show;
 mod size;
 mod source;
+pub mod words;
 
 use std::path::PathBuf;
 
-pub use compare::{Compare, compare};
+pub use compare::{Compare, compare, compare_one};
 pub use convert::{Convert, Generate, Target, convert, generate};
 pub use inspect::inspect;
 pub use show::format_of;
+pub use source::open as open_trace;
 
 use crate::render::Format;
 use crate::trace::Spec;

@@ -62,7 +62,7 @@ impl Runner {
     }
 
     /// A path in a script is looked for beside the script first. `~/` is the home folder.
-    fn resolve(&self, path: &[u8]) -> Result<PathBuf, Error> {
+    pub(super) fn resolve(&self, path: &[u8]) -> Result<PathBuf, Error> {
         let Ok(name) = std::str::from_utf8(path) else {
             let message = format!("{} is not a file name: it is not UTF-8", Shown(path));
             return Err(Error::new(ErrorKind::Io, message));

@@ -45,6 +45,9 @@ impl Runner {
                     Err(error) => self.fail(place, line, &error.of(spec.name)),
                 };
             }
+            work @ (Script::Replay(_) | Script::Load(_) | Script::Compare { .. }) => {
+                return self.run_work(session, place, line, spec, &work);
+            }
             Script::Sleep { time } => self.sleep(session, time).map(|()| Step::Next),
             Script::Source { path } => self.source(session, &path),
             Script::Repeat { times, command } => {
