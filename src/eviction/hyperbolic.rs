@@ -9,7 +9,7 @@
 //!
 //! What is decided here: a request is an admission or an access, so an admission that no insertion
 //! follows passes time too. Priorities are compared as exact fractions, and of equal ones the
-//! smallest slot goes. An entry of this very request has infinite priority. With at most 64 entries
+//! oldest goes, so that the slots do not matter. An entry of this very request has infinite priority. With at most 64 entries
 //! all of them are looked at, and nothing is random; with more, an entry may be drawn twice.
 
 use std::cmp::Ordering;
@@ -66,7 +66,7 @@ impl Hyperbolic {
         let history = |slot: Slot| self.histories[slot as usize];
         let compare = |a: &Slot, b: &Slot| {
             let order = history(*a).compare(history(*b), self.now);
-            order.then(a.cmp(b))
+            order.then(history(*a).inserted.cmp(&history(*b).inserted))
         };
         if self.pool.slots().len() <= SAMPLES {
             return self.pool.slots().iter().copied().min_by(compare);
@@ -128,7 +128,7 @@ mod tests {
     use super::super::tests::{Driver, Naive, agrees, conforms};
     use super::*;
 
-    /// The store gives a victim's slot to the next entry, so the slots are the vector's places.
+    /// Entries by age: those that came later stand behind.
     struct Rates {
         capacity: usize,
         entries: Vec<Rate>,
@@ -146,7 +146,7 @@ mod tests {
             let rate = |it: &Rate| f64::from(it.uses) / f64::from(self.now - it.inserted);
             let rates = self.entries.iter().map(rate);
             let lowest = rates.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-            lowest.map(|(slot, _)| slot)
+            lowest.map(|(place, _)| place)
         }
     }
 
@@ -162,10 +162,11 @@ mod tests {
                 uses: 1,
                 inserted: self.now,
             };
-            match self.lowest() {
-                Some(slot) if self.entries.len() == self.capacity => self.entries[slot] = entry,
-                _ => self.entries.push(entry),
+            if self.entries.len() == self.capacity {
+                let lowest = self.lowest().expect("it is full");
+                self.entries.remove(lowest);
             }
+            self.entries.push(entry);
             false
         }
     }
