@@ -40,6 +40,29 @@ pub fn md5(key: &[u8]) -> [u8; 16] {
     md5::compute(key).0
 }
 
+/// MD5 of bytes that come piece by piece, such as a file: `md5sum` prints the same.
+#[derive(Clone)]
+pub struct Md5(md5::Context);
+
+impl Default for Md5 {
+    fn default() -> Self {
+        Self(md5::Context::new())
+    }
+}
+
+impl Md5 {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.consume(bytes);
+    }
+
+    /// The hash of all bytes, in hexadecimal.
+    #[must_use]
+    pub fn finish(self) -> String {
+        format!("{:x}", self.0.finalize())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +79,10 @@ mod tests {
         let hex = |key| u128::from_be_bytes(md5(key));
         assert_eq!(hex(b""), 0xd41d_8cd9_8f00_b204_e980_0998_ecf8_427e);
         assert_eq!(hex(b"abc"), 0x9001_5098_3cd2_4fb0_d696_3f7d_28e1_7f72);
+        let mut pieces = Md5::default();
+        pieces.update(b"a");
+        pieces.update(b"bc");
+        assert_eq!(pieces.finish(), "900150983cd24fb0d6963f7d28e17f72");
     }
 
     #[test]

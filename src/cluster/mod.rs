@@ -72,7 +72,7 @@ pub use latency::{Latencies, Quantile};
 pub use moving::{MoveCost, MoveError, MoveProgress};
 #[cfg(feature = "shell")]
 pub use read_through::Place;
-#[cfg(feature = "shell")]
+#[cfg(feature = "lab")]
 pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};
 pub use verify::Disorder;

@@ -182,6 +182,14 @@ impl Cluster {
         stats.collect()
     }
 
+    /// The contents and the counts of each node, by ascending number, without the missing replicas. What
+    /// is due by [`Cluster::tick`] may be there still. Cost: O(nodes).
+    #[cfg(feature = "lab")]
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (NodeId, Stats)> + '_ {
+        let nodes = self.nodes.iter();
+        nodes.map(|hosted| (hosted.replica.id(), hosted.stats()))
+    }
+
     /// The contents and the counts of the whole cluster. Cost: O(nodes), and with replicas or faults
     /// a look at every copy. Nothing is sorted.
     pub fn stats(&mut self, now: Instant) -> Stats {

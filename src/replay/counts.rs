@@ -17,6 +17,10 @@ pub struct Counts {
     pub compulsory: u64,
     /// Misses of objects that left the cache because of their TTL.
     pub expired_misses: u64,
+    /// Misses of objects that were there, but one before them in their request was not.
+    pub prefix_misses: u64,
+    /// Requests that no node answered. Each is a miss, too.
+    pub failed: u64,
     /// Objects that left because of their TTL.
     pub expired: u64,
     /// Objects that were evicted.
@@ -28,6 +32,14 @@ impl Counts {
     #[must_use]
     pub fn miss_ratio(&self) -> f64 {
         ratio(self.misses, self.requests)
+    }
+
+    /// Misses of objects that were stored before and had to make room: neither first requests nor
+    /// expired, failed or cut off from their prefix.
+    #[must_use]
+    pub fn capacity_misses(&self) -> u64 {
+        let others = self.compulsory + self.expired_misses + self.prefix_misses + self.failed;
+        self.misses.saturating_sub(others)
     }
 
     /// Missed bytes by requested bytes, from 0 to 1; 0 without requests.
@@ -57,6 +69,8 @@ impl Add for Counts {
             missed_bytes: self.missed_bytes + other.missed_bytes,
             compulsory: self.compulsory + other.compulsory,
             expired_misses: self.expired_misses + other.expired_misses,
+            prefix_misses: self.prefix_misses + other.prefix_misses,
+            failed: self.failed + other.failed,
             expired: self.expired + other.expired,
             evicted: self.evicted + other.evicted,
         }
@@ -81,6 +95,8 @@ impl Sub for Counts {
             missed_bytes: self.missed_bytes - earlier.missed_bytes,
             compulsory: self.compulsory - earlier.compulsory,
             expired_misses: self.expired_misses - earlier.expired_misses,
+            prefix_misses: self.prefix_misses - earlier.prefix_misses,
+            failed: self.failed - earlier.failed,
             expired: self.expired - earlier.expired,
             evicted: self.evicted - earlier.evicted,
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::counts::Counts;
+use super::prefix::Prefix;
 use super::simulation::Simulation;
 use crate::eviction::{EvictionPolicy, Slot};
 use crate::trace::Columns;
@@ -18,6 +19,7 @@ pub struct Fast<P, K> {
     capacity: usize,
     /// Objects below this number were requested before.
     seen: Slot,
+    prefix: Prefix,
     counts: Counts,
 }
 
@@ -31,6 +33,7 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Fast<P, K> {
             len: 0,
             capacity,
             seen: 0,
+            prefix: Prefix::default(),
             counts: Counts::default(),
         }
     }
@@ -67,6 +70,22 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Fast<P, K> {
         self.forget(pushed);
     }
 
+    /// Requests of which each may need those before it to hit. Returns misses and missed bytes.
+    fn run_prefixes(&mut self, trace: &Columns, range: Range<usize>) -> (u64, u64) {
+        let (mut misses, mut bytes) = (0, 0);
+        for at in range {
+            let object = trace.ids[at];
+            let misses_itself = self.misses(object);
+            if self.prefix.hits(trace.follows[at], !misses_itself) {
+                continue;
+            }
+            misses += 1;
+            bytes += trace.sizes.get(at).unwrap_or(1);
+            self.counts.prefix_misses += u64::from(!misses_itself);
+        }
+        (misses, bytes)
+    }
+
     #[inline]
     fn forget(&mut self, slot: Option<Slot>) {
         if let Some(slot) = slot {
@@ -82,7 +101,11 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64 + Send> Simulation for Fast<P, K> {
         let ids = &trace.ids[range.clone()];
         let mut misses = 0;
         let mut missed_bytes = 0;
-        if trace.sizes.is_empty() {
+        if !trace.follows.is_empty() {
+            (misses, missed_bytes) = self.run_prefixes(trace, range.clone());
+            let size = |at| trace.sizes.get(at).unwrap_or(1);
+            self.counts.bytes += range.map(size).sum::<u64>();
+        } else if trace.sizes.is_empty() {
             for &id in ids {
                 misses += u64::from(self.misses(id));
             }

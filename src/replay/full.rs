@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::counts::Counts;
+use super::prefix::Prefix;
 use super::simulation::Simulation;
 use super::{Expiry, Ops, Rules, Ttl};
 use crate::eviction::{EvictionPolicy, Slot};
@@ -14,6 +15,21 @@ use crate::trace::{Columns, Op};
 
 /// The deadline of an object that has none.
 const NEVER: u64 = u64::MAX;
+
+/// A deadline, and the request that sets it.
+#[derive(Clone, Copy)]
+struct Deadline {
+    /// Nanoseconds, or `NEVER`.
+    nanos: u64,
+    /// The place of the request.
+    set_at: u32,
+}
+
+impl Deadline {
+    fn instant(self) -> Option<Instant> {
+        (self.nanos != NEVER).then(|| Instant::from_nanos(self.nanos))
+    }
+}
 
 /// How a cache is bounded.
 #[derive(Clone, Copy)]
@@ -41,11 +57,13 @@ pub struct Full<P, K> {
     sizes: Vec<u64>,
     /// By object: nanoseconds. Empty without TTLs.
     deadlines: Vec<u64>,
-    /// Deadlines that may still count.
-    due: BinaryHeap<Reverse<(u64, Slot)>>,
+    /// Deadlines that may still count, each with the place of the request that set it: of equal ones
+    /// the oldest comes first, as in a store.
+    due: BinaryHeap<Reverse<(u64, u32, Slot)>>,
     /// Objects, or bytes.
     used: u64,
     seen: Slot,
+    prefix: Prefix,
     counts: Counts,
 }
 
@@ -66,6 +84,7 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
             due: BinaryHeap::new(),
             used: 0,
             seen: 0,
+            prefix: Prefix::default(),
             counts: Counts::default(),
         }
     }
@@ -76,7 +95,7 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
 
     /// Objects whose deadline has come leave.
     fn expire(&mut self, now: u64) {
-        while let Some(&Reverse((deadline, object))) = self.due.peek()
+        while let Some(&Reverse((deadline, _, object))) = self.due.peek()
             && deadline <= now
         {
             self.due.pop();
@@ -134,7 +153,7 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
     }
 
     /// Stores an object that is not in the cache.
-    fn store(&mut self, object: Slot, size: u64, deadline: u64) {
+    fn store(&mut self, object: Slot, size: u64, deadline: Deadline) {
         let size = if self.bounds.by_bytes { size } else { 1 };
         self.expired.remove(object as usize);
         let key = (self.key)(object);
@@ -164,7 +183,7 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
         true
     }
 
-    fn insert(&mut self, object: Slot, key: u64, size: u64, deadline: u64) {
+    fn insert(&mut self, object: Slot, key: u64, size: u64, deadline: Deadline) {
         if let Some(place) = self.sizes.get_mut(object as usize) {
             *place = size;
         }
@@ -172,10 +191,9 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
         self.used += size;
         let pushed = self.policy.insert(object, key);
         if let Some(place) = self.deadlines.get_mut(object as usize) {
-            *place = deadline;
-            if deadline != NEVER {
-                self.policy
-                    .set_deadline(object, Some(Instant::from_nanos(deadline)));
+            *place = deadline.nanos;
+            if deadline.nanos != NEVER {
+                self.policy.set_deadline(object, deadline.instant());
                 self.note_deadline(object, deadline);
             }
         }
@@ -183,47 +201,53 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
     }
 
     /// Notes a deadline. Deadlines that no longer count are dropped when they are most of all.
-    fn note_deadline(&mut self, object: Slot, deadline: u64) {
+    fn note_deadline(&mut self, object: Slot, deadline: Deadline) {
         if self.rules.expiry == Expiry::Lazy {
             return;
         }
-        self.due.push(Reverse((deadline, object)));
+        let Deadline { nanos, set_at } = deadline;
+        self.due.push(Reverse((nanos, set_at, object)));
         if self.due.len() > 64 && self.due.len() > 4 * self.deadlines.len() {
             let (resident, deadlines) = (&self.resident, &self.deadlines);
-            self.due.retain(|&Reverse((deadline, object))| {
+            self.due.retain(|&Reverse((deadline, _, object))| {
                 resident.has(object as usize) && deadlines[object as usize] == deadline
             });
         }
     }
 
-    fn get(&mut self, object: Slot, now: u64, size: u64) -> bool {
+    /// A get; `true` if the object is in the cache.
+    fn get(&mut self, object: Slot, now: u64, size: u64, follows: bool) -> bool {
         self.counts.requests += 1;
         self.counts.bytes += size;
-        if self.has(object, now) {
+        let is_there = self.has(object, now);
+        if is_there {
             self.access(object);
-            return true;
+        }
+        if self.prefix.hits(follows, is_there) {
+            return is_there;
         }
         self.counts.misses += 1;
         self.counts.missed_bytes += size;
-        if object >= self.seen {
+        if is_there {
+            self.counts.prefix_misses += 1;
+        } else if object >= self.seen {
             self.counts.compulsory += 1;
         } else if self.expired.has(object as usize) {
             self.counts.expired_misses += 1;
         }
-        false
+        is_there
     }
 
-    fn set(&mut self, object: Slot, now: u64, size: u64, deadline: u64) {
+    fn set(&mut self, object: Slot, now: u64, size: u64, deadline: Deadline) {
         let keeps_size = !self.bounds.by_bytes || self.size(object) == size;
         if self.has(object, now) && keeps_size {
             self.access(object);
             if let Some(place) = self.deadlines.get_mut(object as usize)
                 && self.resident.has(object as usize)
             {
-                *place = deadline;
-                let instant = (deadline != NEVER).then(|| Instant::from_nanos(deadline));
-                self.policy.set_deadline(object, instant);
-                if deadline != NEVER {
+                *place = deadline.nanos;
+                self.policy.set_deadline(object, deadline.instant());
+                if deadline.nanos != NEVER {
                     self.note_deadline(object, deadline);
                 }
             }
@@ -233,16 +257,12 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
         self.store(object, size, deadline);
     }
 
-    fn deadline(&self, trace: &Columns, at: usize, now: u64) -> u64 {
-        let ttl = match self.rules.ttl {
-            Ttl::None => None,
-            Ttl::Fixed(ttl) => u64::try_from(ttl.as_nanos()).ok(),
-            Ttl::Trace => match trace.ttls.get(at) {
-                None | Some(0) => None,
-                Some(millis) => millis.checked_mul(1_000_000),
-            },
-        };
-        ttl.and_then(|ttl| now.checked_add(ttl)).unwrap_or(NEVER)
+    fn deadline(&self, trace: &Columns, at: usize, now: u64) -> Deadline {
+        let ttl = self.rules.ttl.nanos(trace, at);
+        Deadline {
+            nanos: ttl.and_then(|ttl| now.checked_add(ttl)).unwrap_or(NEVER),
+            set_at: u32::try_from(at).unwrap_or(u32::MAX),
+        }
     }
 
     fn request(&mut self, trace: &Columns, at: usize) {
@@ -250,14 +270,11 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64> Full<P, K> {
         let now = trace.times.get(at).copied().unwrap_or(0);
         let size = trace.sizes.get(at).unwrap_or(1);
         self.expire(now);
-        let op = match self.rules.ops {
-            Ops::Fill => Op::Get,
-            Ops::Trace => trace.ops.get(at).copied().unwrap_or(Op::Get),
-        };
-        match op {
+        match self.rules.ops.of(trace, at) {
             Op::Get => {
-                let hits = self.get(object, now, size);
-                if !hits && self.rules.ops == Ops::Fill {
+                let follows = trace.follows.get(at).copied().unwrap_or(false);
+                let is_there = self.get(object, now, size, follows);
+                if !is_there && self.rules.ops == Ops::Fill {
                     self.store(object, size, self.deadline(trace, at, now));
                 }
             }
@@ -277,6 +294,10 @@ impl<P: EvictionPolicy, K: Fn(Slot) -> u64 + Send> Simulation for Full<P, K> {
         for at in range {
             self.request(trace, at);
         }
+    }
+
+    fn pass_to(&mut self, now: u64) {
+        self.expire(now);
     }
 
     fn counts(&self) -> Counts {

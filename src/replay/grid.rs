@@ -18,6 +18,8 @@ pub struct Shard<'t> {
     pub prepared: Prepared<'t>,
     /// The requests that warm the cache up, those up to the half of the rest, and the rest.
     pub bounds: [usize; 3],
+    /// The time at each of these bounds, in nanoseconds: until then objects of this shard expire.
+    pub times: [u64; 3],
 }
 
 /// A simulation of a grid, or all sizes of LRU in one pass.
@@ -102,28 +104,30 @@ impl Grid {
     /// Runs a task: the counts for each of its sizes.
     #[must_use]
     pub fn run(&self, task: &Task, shard: &Shard<'_>) -> Vec<Halves> {
-        let has_bytes = !shard.prepared.trace.sizes.is_empty();
-        if task.sizes.len() > 1 && shard.bounds[0] == 0 && !has_bytes {
+        let trace = shard.prepared.trace;
+        let is_plain = trace.sizes.is_empty() && trace.follows.is_empty();
+        if task.sizes.len() > 1 && shard.bounds[0] == 0 && is_plain {
             return self.run_curve(shard);
         }
         let sizes = self.sizes[task.sizes.clone()].iter();
-        sizes
-            .map(|&size| self.run_one(task.policy, size, shard))
-            .collect()
+        sizes.map(|&size| self.run_one(task, size, shard)).collect()
     }
 
-    fn run_one(&self, policy: Policy, size: u64, shard: &Shard<'_>) -> Halves {
-        let Shard { prepared, bounds } = shard;
-        let [warm, half, end] = *bounds;
-        let mut simulation = simulate(prepared, policy, size, self.unit, self.rules, self.seed);
-        simulation.run(prepared.trace, 0..warm);
-        let before = simulation.counts();
-        simulation.run(prepared.trace, warm..half);
-        let first = simulation.counts() - before;
-        simulation.run(prepared.trace, half..end);
+    fn run_one(&self, task: &Task, size: u64, shard: &Shard<'_>) -> Halves {
+        let prepared = &shard.prepared;
+        let seed = node_seed(self.seed, task.shard);
+        let mut simulation = simulate(prepared, task.policy, size, self.unit, self.rules, seed);
+        let mut from = 0;
+        let [before, first, all] = [0, 1, 2].map(|part| {
+            let to = shard.bounds[part];
+            simulation.run(prepared.trace, from..to);
+            simulation.pass_to(shard.times[part]);
+            from = to;
+            simulation.counts()
+        });
         Halves {
-            first,
-            all: simulation.counts() - before,
+            first: first - before,
+            all: all - before,
         }
     }
 
@@ -142,8 +146,15 @@ impl Grid {
     }
 }
 
-/// How long a request takes with a policy, compared with FIFO, in quarters.
-fn cost(policy: Policy) -> u64 {
+/// The seed of the policy of a node, as [`Cluster`](crate::cluster::Cluster) derives it.
+#[must_use]
+pub fn node_seed(seed: u64, node: usize) -> u64 {
+    seed ^ (node as u64) << 32
+}
+
+/// About how long a request takes with a policy: FIFO is 5.
+#[must_use]
+pub fn cost(policy: Policy) -> u64 {
     match policy {
         Policy::Belady | Policy::Gdsf => 20,
         Policy::Node(Eviction::Hyperbolic) => 120,

@@ -15,30 +15,52 @@
 //! - A TTL counts from the insertion. At its deadline an object is gone: with [`Expiry::Eager`] it
 //!   leaves then, with [`Expiry::Lazy`] it takes up room until it is asked for or evicted.
 //!
+//! - Where the trace says that a request follows the one before it ([`Columns::follows`]), it hits only
+//!   if that one hit. It is read and stored all the same.
+//!
+//! # Clusters
+//!
+//! Without faults and with one replica, each object lives on one node. Then the trace is [`split`] by
+//! node, and each node is a simulation of its own. Otherwise [`ClusterReplay`] sends the requests through
+//! a real [`Cluster`](crate::cluster::Cluster). A test holds both to the same counts.
+//!
 //! # Cost
 //!
 //! A simulation takes at most 20 bytes an object by objects, and 16 more by bytes or with TTLs.
 
 mod belady;
 mod bits;
+mod cluster;
 mod counts;
 mod curve;
+mod event;
 mod fast;
 mod full;
 mod gdsf;
 mod grid;
+mod hottest;
+mod impact;
+mod keys;
 mod policy;
+mod prefix;
 mod simulation;
 mod split;
 
+pub use cluster::{ClusterReplay, Deployed};
 pub use counts::Counts;
 pub use curve::{Curve, lru_curve};
-pub use grid::{Grid, Halves, Shard, Task};
+pub use event::{Action, Event, Position};
+pub use grid::{Grid, Halves, Shard, Task, cost, node_seed};
+pub use hottest::{Hottest, hottest};
+pub use impact::{End, Impact, Windows, impacts};
+pub use keys::Keys;
 pub use policy::{Policy, Prepared, Unit, UnknownPolicy, simulate};
 pub use simulation::Simulation;
 pub use split::{Part, split};
 
 use std::time::Duration;
+
+use crate::trace::{Columns, Op};
 
 /// Which requests store objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +84,31 @@ pub enum Ttl {
     Trace,
 }
 
+impl Ops {
+    /// What the request at this place does.
+    fn of(self, trace: &Columns, at: usize) -> Op {
+        match self {
+            Self::Fill => Op::Get,
+            Self::Trace => trace.ops.get(at).copied().unwrap_or(Op::Get),
+        }
+    }
+}
+
+impl Ttl {
+    /// The TTL of the request at this place in nanoseconds; `None`: for ever, or for longer than 584
+    /// years.
+    fn nanos(self, trace: &Columns, at: usize) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Fixed(ttl) => u64::try_from(ttl.as_nanos()).ok(),
+            Self::Trace => match trace.ttls.get(at) {
+                None | Some(0) => None,
+                Some(millis) => millis.checked_mul(1_000_000),
+            },
+        }
+    }
+}
+
 /// When an expired object leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
@@ -83,5 +130,7 @@ pub struct Rules {
     pub expiry: Expiry,
 }
 
+#[cfg(test)]
+mod cluster_tests;
 #[cfg(test)]
 mod tests;

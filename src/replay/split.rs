@@ -14,7 +14,8 @@ pub struct Part {
 }
 
 /// Splits a trace by the node that owns each object. `places` are places in the trace that are to be
-/// found again in the parts; they ascend. Cost: a pass, and as much memory as the trace.
+/// found again in the parts; they ascend. A request that follows another node's request is no longer
+/// behind that: such a trace is for [`ClusterReplay`](super::ClusterReplay). Cost: a pass, and as much memory as the trace.
 #[must_use]
 pub fn split(trace: &Columns, owners: &[u16], nodes: usize, places: &[usize]) -> Vec<Part> {
     let mut parts = vec![Part::default(); nodes];
@@ -56,4 +57,5 @@ fn copy_columns(trace: &Columns, at: usize, part: &mut Columns) {
     copy(&trace.ttls, &mut part.ttls);
     part.times.extend(trace.times.get(at));
     part.ops.extend(trace.ops.get(at));
+    part.follows.extend(trace.follows.get(at));
 }

@@ -1,7 +1,7 @@
 //! One cell of a comparison: a policy at a size on a cluster, and what it counted.
 
 use crate::placement::PlacementKind;
-use crate::replay::{Counts, Halves, Policy, Unit};
+use crate::replay::{Counts, Halves, Impact, Policy, Unit, Windows};
 
 /// Where the caches are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,29 @@ pub struct Deployment {
     pub placement: PlacementKind,
     /// How many nodes hold each object.
     pub replicas: u32,
+}
+
+/// A replay through a real cluster, in the order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Course {
+    /// What it counted in each window.
+    pub windows: Windows,
+    /// The same without the events; `None` if there are no events.
+    pub calm: Option<Windows>,
+    /// What each event cost.
+    pub impacts: Vec<Impact>,
+}
+
+impl Course {
+    /// What the same replay counted without the events.
+    #[must_use]
+    pub fn calm_counts(&self) -> Option<Counts> {
+        self.calm.as_ref().map(|calm| sum(&calm.counts))
+    }
+}
+
+fn sum(counts: &[Counts]) -> Counts {
+    counts.iter().fold(Counts::default(), |sum, it| sum + *it)
 }
 
 /// One cell of a comparison.
@@ -29,8 +52,10 @@ pub struct Cell {
     pub counts: Counts,
     /// What it counted in the first half.
     pub first_half: Counts,
-    /// What each node counted; empty with one node.
+    /// What each node counted, by number, with those that joined or left; empty with one node.
     pub nodes: Vec<Counts>,
+    /// Its course, if it was replayed through a real cluster.
+    pub course: Option<Course>,
 }
 
 impl Cell {
@@ -57,6 +82,33 @@ impl Cell {
             counts: all.all,
             first_half: all.first,
             nodes: of_nodes.filter(|_| nodes.len() > 1).collect(),
+            course: None,
+        }
+    }
+
+    /// A cell by objects from its course, and from what its nodes counted. `half` is the place in the
+    /// trace where the second half begins.
+    #[must_use]
+    pub fn of_course(
+        policy: Policy,
+        size: u64,
+        deployment: Deployment,
+        half: usize,
+        course: Course,
+        nodes: Vec<Counts>,
+    ) -> Self {
+        let counts = &course.windows.counts;
+        let ends = &course.windows.ends;
+        let first_half = ends.iter().take_while(|&&end| end <= half).count();
+        Self {
+            policy,
+            size,
+            unit: Unit::Objects,
+            deployment,
+            counts: sum(counts),
+            first_half: sum(&counts[..first_half]),
+            nodes: if nodes.len() > 1 { nodes } else { Vec::new() },
+            course: Some(course),
         }
     }
 

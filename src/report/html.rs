@@ -1,11 +1,15 @@
 //! The report of a comparison: one HTML page that needs no script and no other file.
+//!
+//! Its sections stand in the order in which an engineer reads them: the sentence, the curves, the grid,
+//! the course over time, the cluster, the causes of misses, the trace, and how to repeat it.
 
 use std::fmt::Write;
 
 use super::cell::Cell;
-use super::number::{percent, size};
+use super::number::percent;
+use super::output::Details;
 use super::svg::{Chart, chart, escape};
-use super::table::{deployments, place};
+use super::{cluster, events, matrix, over_time};
 use crate::render::grouped;
 use crate::replay::{Counts, Policy, Unit};
 
@@ -14,6 +18,8 @@ use crate::replay::{Counts, Policy, Unit};
 pub struct Page<'p> {
     /// The verdict in words.
     pub sentence: &'p str,
+    /// Notes on parts that are left out, with the reasons.
+    pub notes: &'p [String],
     /// The charts of requests and of bytes.
     pub charts: &'p [Chart<'p>],
     /// The cells.
@@ -22,24 +28,30 @@ pub struct Page<'p> {
     pub by: Unit,
     /// The chosen cell.
     pub choice: usize,
-    /// Miss ratios over time of the best policies at the chosen size: a name, and the counts of each
-    /// window.
-    pub windows: &'p [(String, Vec<Counts>)],
+    /// The course over time and the nodes of the chosen cell.
+    pub details: &'p Details,
     /// Facts about the trace: names and values.
     pub trace: &'p [(String, String)],
     /// How to repeat it: names and values.
     pub repeat: &'p [(String, String)],
 }
 
-const CSS: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;\
+const CSS: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;\
 color:#1a1a1a;background:#fff}h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}\
-.v{font-size:1.15rem;border-left:4px solid #0072b2;padding:.2rem 1rem}table{border-collapse:collapse}\
-th,td{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd}th:first-child,td:first-child\
-{text-align:left}.best{font-weight:700}.tie{color:#777}.w{overflow-x:auto}code{background:#f2f2f2;padding:0 .3rem}\
-svg{width:100%;height:auto}.bar{display:inline-block;height:.8rem;vertical-align:middle}\
-@media(prefers-color-scheme:dark){body{background:#161616;color:#e8e8e8}th,td{border-color:#3a3a3a}\
-code{background:#2a2a2a}.tie{color:#999}}@media print{body{max-width:none;margin:0}h2{break-after:avoid}\
-svg,table{break-inside:avoid}}";
+.v{font-size:1.15rem;border-left:4px solid #0072b2;padding:.2rem 1rem}table{border-collapse:collapse;margin:.6rem 0}\
+caption{text-align:left;font-weight:600;padding:.2rem 0;white-space:nowrap}\
+th[scope=row],.l code{white-space:nowrap}\
+th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd;vertical-align:top}\
+th{font-weight:600}tr>th:first-child,tr>td:first-child,.l,.l td,.l th{text-align:left}\
+.x td,.x th{padding:.2rem .45rem}small{font-size:.75rem;opacity:.85;line-height:1.25;display:inline-block}\
+.best{font-weight:700}.tie{color:#666}.w{overflow-x:auto}\
+code{background:#f2f2f2;padding:0 .3rem;overflow-wrap:anywhere}svg{width:100%;height:auto}\
+.b{width:10rem;height:.75rem;vertical-align:middle}.c{width:20rem;height:.9rem;vertical-align:middle}\
+.k{width:.8rem;height:.8rem}\
+@media screen and (prefers-color-scheme:dark){body{background:#161616;color:#e8e8e8}th,td{border-color:#3a3a3a}\
+code{background:#2a2a2a}.tie{color:#aaa}}\
+@media print{body{max-width:none;margin:0;font-size:11px}h2{break-after:avoid}.w{overflow:visible}\
+.x td,.x th{padding:.1rem .25rem}small{font-size:.6rem}.c{width:16rem}svg,tr{break-inside:avoid}}";
 
 /// Writes the page. The same contents give the same bytes.
 #[must_use]
@@ -47,175 +59,169 @@ pub fn page(page: &Page<'_>) -> String {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">\
-         <title>shardlab compare</title><style>{CSS}</style></head><body>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <title>shardlab compare</title><style>{CSS}</style></head><body><main>\n\
          <h1>Which cache for this trace?</h1>\n<p class=\"v\">{}</p>\n",
-        escape(page.sentence)
+        // A number and its unit stay in one line.
+        escape(&page.sentence.replace(" %", "\u{a0}%"))
     );
+    for note in page.notes {
+        let _ = writeln!(html, "<p>Note: {}.</p>", escape(note));
+    }
     html += "<h2>Miss ratio by size</h2>\n";
     for one in page.charts {
         html += &chart(one);
     }
-    grids(&mut html, page);
-    over_time(&mut html, page);
-    cluster(&mut html, page);
+    grid(&mut html, page);
+    course(&mut html, page);
+    nodes(&mut html, page);
     causes(&mut html, page);
     facts(&mut html, "The trace", page.trace);
     facts(&mut html, "How to repeat this", page.repeat);
-    html += "</body></html>\n";
+    html += "</main></body></html>\n";
     html
 }
 
-fn grids(html: &mut String, page: &Page<'_>) {
-    *html += "<h2>All cells</h2>\n";
-    for deployment in deployments(page.cells) {
-        let cells = page
-            .cells
-            .iter()
-            .filter(|cell| cell.deployment == deployment);
-        let mut cells: Vec<&Cell> = cells.collect();
-        cells.sort_by(|a, b| {
-            let order = a.size.cmp(&b.size);
-            order.then(a.ratio(page.by).total_cmp(&b.ratio(page.by)))
-        });
-        let _ = writeln!(
-            html,
-            "<div class=\"w\"><table><caption>{}</caption><tr><th>policy<th>size<th>misses\
-             <th>of requests<th>of bytes<th>more than the best</tr>",
-            place(deployment),
-        );
-        for cell in &cells {
-            row(html, &cells, cell, page.by);
-        }
-        *html += "</table></div>\n";
-    }
-}
-
-fn row(html: &mut String, cells: &[&Cell], cell: &Cell, by: Unit) {
-    let beside = cells
-        .iter()
-        .filter(|it| it.size == cell.size && it.policy != Policy::Belady);
-    let best = beside.map(|it| it.ratio(by)).fold(f64::INFINITY, f64::min);
-    let more = (cell.ratio(by) - best) * 100.0;
-    let class = match cell.policy {
-        Policy::Belady => " class=\"tie\"",
-        _ if more <= 0.0 => " class=\"best\"",
-        _ if more <= 0.05 => " class=\"tie\"",
-        _ => "",
+fn grid(html: &mut String, page: &Page<'_>) {
+    let what = match page.by {
+        Unit::Objects => "requests",
+        Unit::Bytes => "bytes",
     };
     let _ = writeln!(
         html,
-        "<tr{class}><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
-        cell.policy,
-        size(cell.size, cell.unit),
-        grouped(cell.counts.misses),
-        percent(cell.counts.miss_ratio()),
-        percent(cell.counts.byte_miss_ratio()),
-        if cell.policy == Policy::Belady {
-            "floor".into()
-        } else {
-            format!("{more:.1}")
-        },
+        "<h2>All policies and sizes</h2>\n<p>The share of {what} that miss; below it the requests that \
+         miss, and how many points it is above the best of its size. Bold is the best of a size, grey \
+         is as good.</p>"
     );
-}
-
-/// A strip for each policy: the darker, the more misses.
-fn over_time(html: &mut String, page: &Page<'_>) {
-    if page.windows.is_empty() {
-        return;
-    }
-    *html += "<h2>Over time</h2>\n<p>Each strip is the trace from left to right at the chosen size. \
-              The darker, the more requests miss.</p>\n";
-    for (name, windows) in page.windows {
-        let wide = 700.0 / windows.len().max(1) as f64;
-        let _ = write!(
-            html,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 800 26\" role=\"img\" \
-             aria-label=\"{0} over time\"><text x=\"0\" y=\"18\" font-size=\"13\" \
-             fill=\"currentColor\">{0}</text>",
-            escape(name)
-        );
-        for (at, counts) in windows.iter().enumerate() {
-            let ratio = counts.miss_ratio();
-            let _ = write!(
-                html,
-                "<rect x=\"{:.1}\" y=\"2\" width=\"{:.1}\" height=\"22\" fill=\"#0072b2\" \
-                 fill-opacity=\"{ratio:.2}\"><title>window {}: {}</title></rect>",
-                100.0 + wide * at as f64,
-                wide + 0.1,
-                at + 1,
-                percent(ratio)
-            );
-        }
-        *html += "</svg>\n";
+    if matrix::tables(html, page.cells, page.by) {
+        *html += "<p>There are more cells than a page can hold: <code>--format csv</code> has all.</p>\n";
     }
 }
 
-fn cluster(html: &mut String, page: &Page<'_>) {
-    let chosen = &page.cells[page.choice];
-    if chosen.nodes.is_empty() {
+/// The miss ratio over time, and what the events cost.
+fn course(html: &mut String, page: &Page<'_>) {
+    let Some(over) = &page.details.over_time else {
+        return;
+    };
+    *html += "<h2>Over time</h2>\n";
+    *html += &over_time::picture(over);
+    let told = events::told(&page.cells[page.choice], &over.marks, page.details.requests);
+    if told.is_empty() {
         return;
     }
-    let most = chosen
-        .nodes
-        .iter()
-        .map(|node| node.requests)
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    let mean = chosen.counts.requests as f64 / chosen.nodes.len() as f64;
-    let _ = write!(
-        html,
-        "<h2>The cluster</h2>\n<p>The busiest node gets {:.2} times the mean.</p>\n<table><tr><th>node\
-         <th>requests<th>misses<th>of requests<th></tr>\n",
-        most as f64 / mean.max(1.0)
-    );
-    for (node, counts) in chosen.nodes.iter().enumerate() {
+    *html += "<table class=\"l\"><caption>What each event costs</caption><tr><th scope=\"col\">\
+              <th scope=\"col\">event<th scope=\"col\">before<th scope=\"col\">cost</tr>\n";
+    for (number, event) in (1..).zip(&told) {
         let _ = writeln!(
             html,
-            "<tr><td>{node}<td>{}<td>{}<td>{}<td style=\"text-align:left\"><span class=\"bar\" \
-             style=\"width:{:.1}rem;background:#0072b2\"></span></tr>",
-            grouped(counts.requests),
-            grouped(counts.misses),
-            percent(counts.miss_ratio()),
-            counts.requests as f64 / most as f64 * 12.0
+            "<tr><td>{number}<td><code>{}</code><td>{}<td>{}</tr>",
+            escape(&event.command),
+            escape(&event.place),
+            escape(&event.cost)
         );
     }
-    *html += "</table>\n";
+    *html += "</table>\n<p>A cost is counted until two windows in a row miss as often as without the \
+              events, but for twice the square root of the misses, which is noise.</p>\n";
 }
 
-/// The misses of the choice by their causes.
+fn nodes(html: &mut String, page: &Page<'_>) {
+    let chosen = &page.cells[page.choice];
+    let others = cluster::others(page.cells, chosen, page.by);
+    if chosen.nodes.is_empty() && others.is_empty() {
+        return;
+    }
+    *html += "<h2>The cluster</h2>\n";
+    if !chosen.nodes.is_empty() {
+        let balance = cluster::balance(chosen, page.details.nodes.as_ref());
+        let _ = writeln!(html, "<p>{}</p>", escape(&balance));
+    }
+    if !others.is_empty() {
+        let _ = writeln!(html, "<p>{}</p>", escape(&others));
+    }
+    if !chosen.nodes.is_empty() {
+        cluster::rows(html, chosen);
+    }
+    if let Some(nodes) = &page.details.nodes {
+        cluster::hottest(html, nodes);
+    }
+}
+
+/// A cause of misses: its name, its colour, and its count.
+type Cause = (&'static str, &'static str, fn(&Counts) -> u64);
+
+const CAUSES: [Cause; 5] = [
+    ("first request of the object", "#56b4e9", |it| it.compulsory),
+    ("expired", "#d55e00", |it| it.expired_misses),
+    ("no room", "#0072b2", Counts::capacity_misses),
+    ("a block before it missed", "#cc79a7", |it| it.prefix_misses),
+    ("no node answered", "#e69f00", |it| it.failed),
+];
+
+/// The misses of every policy at the size of the choice, by their causes.
 fn causes(html: &mut String, page: &Page<'_>) {
-    let counts = page.cells[page.choice].counts;
-    let misses = counts.misses.max(1) as f64;
-    let capacity = counts
-        .misses
-        .saturating_sub(counts.compulsory + counts.expired_misses);
-    let parts = [
-        ("first request of the object", counts.compulsory, "#56b4e9"),
-        ("expired", counts.expired_misses, "#d55e00"),
-        ("no room", capacity, "#0072b2"),
-    ];
-    *html += "<h2>Why requests miss</h2>\n<p>";
-    for (name, part, colour) in parts {
-        let width = part as f64 / misses * 40.0;
+    let chosen = &page.cells[page.choice];
+    let beside = page
+        .cells
+        .iter()
+        .filter(|it| it.size == chosen.size && it.deployment == chosen.deployment);
+    let mut beside: Vec<&Cell> = beside.filter(|it| it.policy != Policy::Belady).collect();
+    beside.sort_by_key(|cell| cell.counts.misses);
+    let most = beside.iter().map(|cell| cell.counts.misses).max();
+    let most = most.unwrap_or(0).max(1) as f64;
+    let is_used = |cause: &Cause| beside.iter().any(|cell| cause.2(&cell.counts) > 0);
+    let used: Vec<&Cause> = CAUSES.iter().filter(|cause| is_used(cause)).collect();
+    *html += "<h2>Why requests miss</h2>\n<p>More memory helps against misses for which there was no \
+              room, longer TTLs against expired ones, and nothing against first requests.</p>\n\
+              <div class=\"w\"><table><caption>Misses by cause</caption><tr><th scope=\"col\">policy";
+    for (name, colour, _) in &used {
         let _ = write!(
             html,
-            "<span class=\"bar\" style=\"width:{width:.2}rem;background:{colour}\" title=\"{name}\">\
-             </span>"
+            "<th scope=\"col\"><svg class=\"k\" viewBox=\"0 0 8 8\" aria-hidden=\"true\"><rect \
+             width=\"8\" height=\"8\" fill=\"{colour}\"/></svg> {name}"
         );
     }
-    *html += "</p>\n<table>";
-    for (name, part, _) in parts {
-        let share = percent(part as f64 / misses);
-        let _ = writeln!(html, "<tr><td>{name}<td>{}<td>{share}</tr>", grouped(part));
+    *html += "<th scope=\"col\">all misses<th></tr>\n";
+    for cell in beside {
+        causes_of(html, cell, &used, most);
     }
-    *html += "</table>\n";
+    *html += "</table></div>\n";
+}
+
+fn causes_of(html: &mut String, cell: &Cell, causes: &[&Cause], most: f64) {
+    let _ = write!(html, "<tr><th scope=\"row\">{}", cell.policy);
+    let misses = cell.counts.misses.max(1) as f64;
+    for (_, _, count) in causes {
+        let part = count(&cell.counts);
+        let share = percent(part as f64 / misses);
+        let _ = write!(html, "<td>{}<br><small>{share}</small>", grouped(part));
+    }
+    let all = grouped(cell.counts.misses);
+    let _ = write!(
+        html,
+        "<td>{all}<td class=\"l\"><svg class=\"c\" viewBox=\"0 0 400 14\" \
+         preserveAspectRatio=\"none\" role=\"img\"><title>{all} misses</title>"
+    );
+    let mut left = 0.0;
+    for (_, colour, count) in causes {
+        let width = count(&cell.counts) as f64 / most * 400.0;
+        let _ = write!(
+            html,
+            "<rect x=\"{left:.1}\" width=\"{width:.1}\" height=\"14\" fill=\"{colour}\"/>"
+        );
+        left += width;
+    }
+    *html += "</svg></tr>\n";
 }
 
 fn facts(html: &mut String, title: &str, facts: &[(String, String)]) {
-    let _ = writeln!(html, "<h2>{title}</h2>\n<table>");
+    let _ = writeln!(html, "<h2>{title}</h2>\n<table class=\"l\">");
     for (name, value) in facts {
-        let _ = writeln!(html, "<tr><td>{}<td>{}</tr>", escape(name), escape(value));
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\">{}<td>{}</tr>",
+            escape(name),
+            escape(value)
+        );
     }
     *html += "</table>\n";
 }

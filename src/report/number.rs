@@ -1,5 +1,7 @@
 //! Numbers in the form that a report shows.
 
+use std::time::Duration;
+
 use crate::render::grouped;
 use crate::replay::Unit;
 
@@ -16,6 +18,22 @@ pub fn percent(ratio: f64) -> String {
 /// A difference of ratios in points, without a sign.
 pub fn points(difference: f64) -> String {
     format!("{:.1}", (difference * 100.0).abs())
+}
+
+/// So many requests.
+pub fn requests(count: u64) -> String {
+    match count {
+        1 => "1 request".into(),
+        count => format!("{} requests", grouped(count)),
+    }
+}
+
+/// A time span, short: parts of a second only below a minute.
+pub fn span(nanos: u64) -> String {
+    let span = Duration::from_millis(nanos / 1_000_000);
+    let long = Duration::from_secs(span.as_secs());
+    let shown = if span.as_secs() < 60 { span } else { long };
+    humantime::format_duration(shown).to_string()
 }
 
 /// A size in its unit.

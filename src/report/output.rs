@@ -6,7 +6,10 @@ use std::str::FromStr;
 use serde_json::{Value, json};
 
 use super::braille;
-use super::cell::{Cell, Deployment};
+use super::cell::{Cell, Course, Deployment};
+use super::cluster::{self, Nodes};
+use super::events;
+use super::over_time::{self, OverTime};
 use super::svg::Series;
 use super::table::table;
 use super::verdict::{sentence, verdict};
@@ -66,6 +69,17 @@ impl FromStr for Form {
     }
 }
 
+/// What is known of the chosen cell beside its counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Details {
+    /// Requests of the trace.
+    pub requests: usize,
+    /// Miss ratios over time of the best policies, with the events.
+    pub over_time: Option<OverTime>,
+    /// What explains the load of the nodes; `None` with one node.
+    pub nodes: Option<Nodes>,
+}
+
 /// A comparison to be shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'r> {
@@ -83,6 +97,8 @@ pub struct Report<'r> {
     pub width: usize,
     /// The miss ratio of a cache without bounds.
     pub infinite: f64,
+    /// What is known of the chosen cell.
+    pub details: &'r Details,
 }
 
 /// Renders a comparison. It ends with a line end.
@@ -123,7 +139,48 @@ fn plain(report: &Report<'_>) -> String {
         text += &braille::curve(&series, unit, CURVE.0, CURVE.1);
     }
     text.push('\n');
-    text + &table(report.cells, report.by, report.width)
+    text += &table(report.cells, report.by, report.width);
+    if let Some(verdict) = verdict(report.cells, report.by, report.target) {
+        text += &about_nodes(report, &report.cells[verdict.choice]);
+        text += &course(report, &report.cells[verdict.choice]);
+    }
+    text
+}
+
+/// The nodes of the chosen cell, and what other clusters give.
+fn about_nodes(report: &Report<'_>, chosen: &Cell) -> String {
+    let mut text = String::new();
+    let mut paragraph = |sentences: String| {
+        if !sentences.is_empty() {
+            text += &format!("\n{}\n", wrapped(&sentences, report.width, "", 0));
+        }
+    };
+    let has_nodes = !chosen.nodes.is_empty();
+    if has_nodes {
+        paragraph(cluster::balance(chosen, report.details.nodes.as_ref()));
+    }
+    paragraph(cluster::others(report.cells, chosen, report.by));
+    if has_nodes {
+        text += &format!("\n{}", cluster::table(chosen, report.width));
+    }
+    text
+}
+
+/// The miss ratio over time, and what each event cost.
+fn course(report: &Report<'_>, chosen: &Cell) -> String {
+    let Some(over) = &report.details.over_time else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if report.form == Form::Plain {
+        text += &format!("\n{}", over_time::strips(over, report.width));
+    }
+    let told = events::told(chosen, &over.marks, report.details.requests);
+    for line in events::lines(&told) {
+        text += &wrapped(&line, report.width, "", 2);
+        text.push('\n');
+    }
+    text
 }
 
 /// The curve of each policy on one deployment, the floor last, the others by their last ratio.
@@ -160,11 +217,19 @@ fn unit(cell: &Cell) -> &'static str {
 
 fn json_text(report: &Report<'_>) -> String {
     let cells: Vec<Value> = report.cells.iter().map(object).collect();
+    let verdict = verdict(report.cells, report.by, report.target);
+    let chosen = verdict.map(|verdict| &report.cells[verdict.choice]);
+    let clustered = chosen.filter(|cell| !cell.nodes.is_empty());
+    let nodes = report.details.nodes.as_ref();
+    let marks = report.details.over_time.iter();
+    let marks: Vec<_> = marks.flat_map(|over| over.marks.clone()).collect();
     let object = json!({
         "command": "compare",
         "verdict": verdict_text(report),
         "notes": report.notes,
         "infinite": report.infinite,
+        "cluster": clustered.map(|cell| cluster::object(cell, nodes)),
+        "events": chosen.map(|cell| events::objects(cell, &marks)),
         "cells": cells,
     });
     format!("{object}\n")
@@ -173,9 +238,20 @@ fn json_text(report: &Report<'_>) -> String {
 fn object(cell: &Cell) -> Value {
     let ratio = cell.counts.miss_ratio();
     let nodes = cell.nodes.iter().enumerate().map(|(node, counts)| {
-        json!({ "node": node, "requests": counts.requests, "misses": counts.misses })
+        json!({
+            "node": node,
+            "requests": counts.requests,
+            "misses": counts.misses,
+            "bytes": counts.bytes,
+            "evicted": counts.evicted,
+            "expired": counts.expired,
+            "failed": counts.failed,
+        })
     });
     let nodes: Vec<Value> = nodes.collect();
+    let calm = cell.course.as_ref().and_then(Course::calm_counts);
+    let impacts = cell.course.iter().flat_map(|course| &course.impacts);
+    let extra: Vec<i64> = impacts.map(|impact| impact.extra_misses).collect();
     json!({
         "policy": cell.policy.to_string(),
         "size": cell.size,
@@ -186,6 +262,9 @@ fn object(cell: &Cell) -> Value {
         "requests": cell.counts.requests,
         "misses": cell.counts.misses,
         "missed_bytes": cell.counts.missed_bytes,
+        "failed": cell.counts.failed,
+        "misses_without_events": calm.map(|it| it.misses),
+        "extra_misses_by_event": extra,
         "exact": true,
         "low": ratio,
         "high": ratio,

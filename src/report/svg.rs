@@ -12,7 +12,7 @@ const TOP: f64 = 34.0;
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 300.0;
 /// Room at the right for the names of the series.
-const NAMES: f64 = 116.0;
+const NAMES: f64 = 136.0;
 
 /// A curve of a chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ pub struct Chart<'c> {
 
 /// Colours that differ for colour-blind readers (Okabe and Ito, *Color Universal Design*, 2008), each
 /// with a dash pattern.
-const STYLES: [(&str, &str); 7] = [
+pub const STYLES: [(&str, &str); 7] = [
     ("#0072b2", ""),
     ("#d55e00", "7 3"),
     ("#009e73", "2 3"),
@@ -52,9 +52,13 @@ const STYLES: [(&str, &str); 7] = [
     ("#8a6d00", "2 2 6 2"),
 ];
 
-const CSS: &str = "text{font:12px system-ui,sans-serif;fill:#1a1a1a}.t{font-size:14px;font-weight:600}\
+/// The style of every picture.
+pub const CSS: &str = "text{font:12px system-ui,sans-serif;fill:#1a1a1a}.t{font-size:14px;font-weight:600}\
 .g{stroke:#ddd}.a{stroke:#888}.m{fill:#666}.f{stroke:#999}\
-@media(prefers-color-scheme:dark){text{fill:#e8e8e8}.g{stroke:#3a3a3a}.m{fill:#aaa}}";
+@media screen and (prefers-color-scheme:dark){text{fill:#e8e8e8}.g{stroke:#3a3a3a}.m{fill:#aaa}}";
+
+/// The most points of a chart that have a text of their own.
+const MAX_TEXTS: usize = 400;
 
 /// Draws a chart. The same chart gives the same bytes.
 #[must_use]
@@ -62,8 +66,9 @@ pub fn chart(chart: &Chart<'_>) -> String {
     let (width, height) = (LEFT + WIDTH + NAMES, TOP + HEIGHT + 52.0);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
-         role=\"img\" aria-label=\"{}\"><style>{CSS}</style>\n",
+         role=\"img\"><title>{}</title><desc>{}</desc><style>{CSS}</style>\n",
         escape(chart.title),
+        escape(&description(chart)),
     );
     let _ = writeln!(
         svg,
@@ -81,9 +86,13 @@ pub fn chart(chart: &Chart<'_>) -> String {
             percent(ratio)
         );
     }
+    let points: usize = chart.series.iter().map(|one| one.points.len()).sum();
     let mut names = Vec::new();
     for (number, series) in chart.series.iter().enumerate() {
-        curve(&mut svg, series, number, chart.unit, &scale);
+        curve(&mut svg, series, number, &scale);
+        if points <= MAX_TEXTS {
+            texts(&mut svg, series, chart.unit, &scale);
+        }
         if let Some(&(_, ratio)) = series.points.last() {
             names.push((y(&scale, ratio), number));
         }
@@ -94,6 +103,18 @@ pub fn chart(chart: &Chart<'_>) -> String {
     label(&mut svg, chart.series, names);
     svg += "</svg>\n";
     svg
+}
+
+/// The curves in words.
+fn description(chart: &Chart<'_>) -> String {
+    let curves = chart.series.iter().filter_map(|series| {
+        let (first, last) = (series.points.first()?, series.points.last()?);
+        let name = &series.name;
+        let (from, to) = (percent(first.1), percent(last.1));
+        Some(format!("{name} from {from} to {to}"))
+    });
+    let curves: Vec<String> = curves.collect();
+    format!("Miss ratio by size: {}.", curves.join("; "))
 }
 
 fn x(scale: &Scale, size: u64) -> f64 {
@@ -160,7 +181,7 @@ fn style(series: &Series, number: usize) -> String {
     }
 }
 
-fn curve(svg: &mut String, series: &Series, number: usize, unit: Unit, scale: &Scale) {
+fn curve(svg: &mut String, series: &Series, number: usize, scale: &Scale) {
     let mut path = String::new();
     for (at, &(size, ratio)) in series.points.iter().enumerate() {
         let letter = if at == 0 { 'M' } else { 'L' };
@@ -171,6 +192,10 @@ fn curve(svg: &mut String, series: &Series, number: usize, unit: Unit, scale: &S
         svg,
         "<path fill=\"none\" stroke-width=\"2\" {style} d=\"{path}\"/>"
     );
+}
+
+/// The texts that a pointer on a point of a curve shows.
+fn texts(svg: &mut String, series: &Series, unit: Unit, scale: &Scale) {
     for &(at, ratio) in &series.points {
         let _ = writeln!(
             svg,

@@ -23,9 +23,13 @@ pub fn table(cells: &[Cell], by: Unit, width: usize) -> String {
 
 /// A deployment in words: `3 nodes, ketama`.
 pub fn place(deployment: Deployment) -> String {
+    let copies = match deployment.replicas {
+        1 => String::new(),
+        copies => format!(", {copies} copies"),
+    };
     match deployment.nodes {
         1 => "1 node".into(),
-        nodes => format!("{nodes} nodes, {}", deployment.placement),
+        nodes => format!("{nodes} nodes, {}{copies}", deployment.placement),
     }
 }
 
@@ -64,7 +68,7 @@ fn one(cells: &[Cell], by: Unit, deployment: Deployment, width: usize) -> String
 }
 
 /// The policies of these cells, the one with the fewest misses in all first.
-fn policies(cells: &[&Cell]) -> Vec<Policy> {
+pub fn policies(cells: &[&Cell]) -> Vec<Policy> {
     let mut all: Vec<(u64, Policy)> = Vec::new();
     for cell in cells {
         match all.iter_mut().find(|(_, policy)| *policy == cell.policy) {

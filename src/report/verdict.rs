@@ -1,6 +1,6 @@
 //! The answer of a comparison: which policy at which size, what it costs and how sure that is.
 
-use super::cell::{Cell, Deployment, ratio};
+use super::cell::{Cell, Course, Deployment, ratio};
 use super::number::{percent, points, size};
 use crate::eviction::Eviction;
 use crate::placement::PlacementKind;
@@ -207,6 +207,10 @@ pub fn sentence(cells: &[Cell], by: Unit, verdict: &Verdict) -> String {
         percent(chosen.ratio(by)),
         others(cells, by, verdict),
     );
+    if let Some(calm) = chosen.course.as_ref().and_then(Course::calm_counts) {
+        let calm = percent(ratio(&calm, by));
+        text += &format!(" Without the events {calm} would.");
+    }
     if verdict.reached == Some(false) {
         text += " The target is not reached by any of the sizes.";
     }

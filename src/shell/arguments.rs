@@ -64,9 +64,11 @@ struct Shared {
           value_delimiter = ',', num_args = 1,
           value_parser = whole::<u32>(1, MAX_NODES.into()))]
     nodes: Vec<u32>,
-    /// How many owners each key has, at most as many as there are nodes [default: 1; simulate: mostly 3]
-    #[arg(long, value_name = "1..16", global = true, value_parser = owners())]
-    replicas: Option<usize>,
+    /// How many owners each key has, at most as many as there are nodes; for compare one or several
+    /// [default: 1; simulate: mostly 3]
+    #[arg(long, value_name = "1..16", global = true, action = ArgAction::Set, value_delimiter = ',',
+          num_args = 1, value_parser = owners())]
+    replicas: Vec<usize>,
     /// How many owners must have a write before it is acknowledged [default: 1; simulate: mostly a majority]
     #[arg(long, value_name = "1..REPLICAS", global = true, value_parser = owners())]
     write_quorum: Option<usize>,
@@ -198,6 +200,17 @@ impl Shared {
         }
     }
 
+    /// How many owners each key has, if that is given. Ends the program if there are several numbers.
+    fn replicas(&self) -> Option<usize> {
+        match *self.replicas.as_slice() {
+            [] => None,
+            [replicas] => Some(replicas),
+            _ => usage(Err(
+                "--replicas: only compare takes several numbers of owners",
+            )),
+        }
+    }
+
     /// How replies are shown. Ends the program if only `compare` can do that.
     fn format(&self) -> Format {
         usage(traces::format_of(self.format))
@@ -211,7 +224,7 @@ impl Simulate {
             ops,
             nodes: shared.nodes(5),
             placement: shared.placement,
-            replicas: shared.replicas,
+            replicas: shared.replicas(),
             write_quorum: shared.write_quorum,
             read_quorum: shared.read_quorum,
             timeout: shared.timeout,
@@ -247,9 +260,10 @@ impl Arguments {
             _ => Work::Commands(self.commands.into_iter().map(bytes).collect()),
         };
         let (nodes, format) = (self.shared.nodes(3), self.shared.format());
+        let replicas = self.shared.replicas();
         let Shared {
             nodes: _,
-            replicas,
+            replicas: _,
             write_quorum,
             read_quorum,
             timeout,
@@ -377,6 +391,9 @@ fn for_lab(option: Arg, subcommand: &str) -> Option<Arg> {
         "nodes" if subcommand == "compare" => {
             Some(option.help("The numbers of nodes, such as 1,3,10 [default: 1]"))
         }
+        "replicas" if subcommand == "compare" => {
+            Some(option.help("How many nodes hold each object, such as 1,2 [default: 1]"))
+        }
         id if IN_THE_LAB.contains(&id) => None,
         _ => Some(option.hide(true)),
     }
@@ -400,6 +417,8 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Exit> {
         quiet: shared.quiet,
         seed: shared.seed,
         nodes: shared.nodes.clone(),
+        replicas: shared.replicas.clone(),
+        command: traces::command_line(),
     };
     match arguments.action.take() {
         Some(Action::Simulate(simulate)) => {
@@ -423,7 +442,7 @@ fn run(mut arguments: Arguments) -> anyhow::Result<Exit> {
 fn bounds(shared: &Shared) -> Config {
     Config {
         nodes: shared.nodes(3),
-        replicas: shared.replicas.unwrap_or(1),
+        replicas: shared.replicas().unwrap_or(1),
         write_quorum: shared.write_quorum.unwrap_or(1),
         read_quorum: shared.read_quorum.unwrap_or(1),
         ..Config::default()

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod clients;
+mod compare;
 mod documents;
 mod eviction;
 mod faults;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::events::event;
 use super::show::format_of;
 
 use crate::eviction::Eviction;
@@ -14,7 +15,7 @@ use crate::language::size;
 use crate::network::Percent;
 use crate::placement::PlacementKind;
 use crate::render::Format;
-use crate::replay::{Expiry, Ops, Policy, Rules, Ttl, Unit};
+use crate::replay::{Event, Expiry, Ops, Policy, Rules, Ttl, Unit};
 use crate::report::Form;
 use crate::trace::{Kind, Output, Spec, Workload};
 
@@ -25,6 +26,10 @@ pub struct Manners {
     pub seed: u64,
     /// The numbers of nodes; empty if none is given.
     pub nodes: Vec<u32>,
+    /// The numbers of owners of each key; empty if none is given.
+    pub replicas: Vec<usize>,
+    /// The command line, as it can be typed again.
+    pub command: String,
 }
 
 impl Manners {
@@ -232,6 +237,7 @@ Examples:
   shardlab compare web.csv.gz
   shardlab compare web.csv.gz --sizes 64MiB,256MiB,1GiB --by bytes --html report.html
   shardlab compare web.csv.gz --target 10% --policies all --nodes 1,3 --placements modulo,ketama
+  shardlab compare web.csv.gz --nodes 3 --replicas 1,2 --at '50%=CRASH 1' --at '60%=RESTART 1'
 ";
 
 /// The sizes of `compare`, in percent of the objects.
@@ -273,6 +279,10 @@ pub struct Compare {
     /// How objects are placed on nodes
     #[arg(long, value_name = "PLACEMENT,...", value_delimiter = ',')]
     placements: Vec<PlacementKind>,
+    /// Let a command of the prompt happen in the middle of the replay: CRASH, RESTART, PAUSE, RESUME,
+    /// JOIN, LEAVE, ISOLATE, HEAL and other faults and changes; may be given several times
+    #[arg(long = "at", value_name = "POSITION=COMMAND", value_parser = event)]
+    events: Vec<Event>,
     /// fill: every request is a get that stores on a miss; trace: gets, sets and deletes as recorded
     #[arg(long, value_name = "RULE", default_value = "fill", value_parser = ops)]
     ops: Ops,
@@ -321,6 +331,22 @@ impl Compare {
                     .into(),
             );
         }
+        let replicas = replicas(&manners.replicas, &manners.nodes)?;
+        let is_live = !self.events.is_empty() || replicas.iter().any(|&it| it > 1);
+        if is_live && units.contains(&Unit::Bytes) {
+            return Err(
+                "--replicas and --at take sizes in objects: the nodes of a cluster count more \
+                        bytes than those of the objects"
+                    .into(),
+            );
+        }
+        if is_live && self.expiry == Expiry::Lazy {
+            return Err(
+                "--expiry lazy: the nodes of a cluster, which --replicas and --at need, expire \
+                        objects at their deadlines"
+                    .into(),
+            );
+        }
         Ok(super::Compare {
             traces: self.traces,
             trace_format: self.reading.trace_format,
@@ -339,6 +365,9 @@ impl Compare {
             } else {
                 self.placements
             },
+            replicas,
+            events: self.events,
+            command: manners.command.clone(),
             rules: Rules {
                 ops: self.ops,
                 ttl: self.ttl,
@@ -354,6 +383,24 @@ impl Compare {
             seed: manners.seed,
         })
     }
+}
+
+/// How many nodes hold each object: some of the clusters must have as many.
+fn replicas(given: &[usize], nodes: &[u32]) -> Result<Vec<u32>, String> {
+    let most = nodes.iter().copied().max().unwrap_or(1);
+    let given = given
+        .iter()
+        .map(|&it| u32::try_from(it).unwrap_or(u32::MAX));
+    let mut replicas: Vec<u32> = given.collect();
+    if let Some(too_many) = replicas.iter().find(|&&it| it > most) {
+        return Err(format!(
+            "--replicas: {too_many} copies need as many --nodes"
+        ));
+    }
+    if replicas.is_empty() {
+        replicas.push(1);
+    }
+    Ok(replicas)
 }
 
 /// The policies with these names.

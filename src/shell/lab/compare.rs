@@ -1,73 +1,24 @@
 //! `compare`: which policy, which size and how many nodes a trace needs.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
-    reason = "parts of the number of requests"
-)]
-
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
-use super::output_file::OutputFile;
+use super::options::Compare;
+use super::pages::{self, How, Pages};
+use super::plan::Plan;
 use super::progress::Progress;
-use super::run::{Run, run, shard};
 use super::show::{format_of, show_error};
-use super::size::Size;
 use super::source::{self, Source};
+use super::work::Work;
 use crate::eviction::Eviction;
-use crate::placement::PlacementKind;
-use crate::render::grouped;
-use crate::replay::{Counts, Grid, Ops, Policy, Rules, Ttl, Unit};
-use crate::report::{self, Cell, Deployment};
+use crate::replay::{Ops, Policy, Rules, Ttl, Unit};
+use crate::report::{self, Cell, Details};
 use crate::shell::Exit;
 use crate::shell::output::Output;
 use crate::shell::wakeup::{self, Wakeup};
-use crate::trace::{Columns, Limits, Spec, TraceError, Wanted};
-
-/// The options of `compare`.
-#[derive(Clone, Debug)]
-pub struct Compare {
-    /// The files; `-` is standard input.
-    pub traces: Vec<PathBuf>,
-    /// Their format, unless it is to be detected.
-    pub trace_format: Option<Spec>,
-    /// Requests for ranges become requests for blocks of this many bytes.
-    pub split: Option<u64>,
-    /// The policies.
-    pub policies: Vec<Policy>,
-    /// What each node holds.
-    pub sizes: Vec<Size>,
-    /// The miss ratio that is minimised, and what percentages are of.
-    pub by: Unit,
-    /// The miss ratio to reach.
-    pub target: Option<f64>,
-    /// The numbers of nodes.
-    pub nodes: Vec<u32>,
-    /// The placements.
-    pub placements: Vec<PlacementKind>,
-    /// The rules of the replay.
-    pub rules: Rules,
-    /// The part of the requests that is replayed and not counted.
-    pub warmup: f64,
-    /// The most requests.
-    pub limit: u64,
-    /// Threads; `None`: one for each core.
-    pub jobs: Option<usize>,
-    /// Where the page is written.
-    pub html: Option<PathBuf>,
-    /// Where the chart is written.
-    pub svg: Option<PathBuf>,
-    /// How the result is shown.
-    pub form: report::Form,
-    /// Whether notes are left out.
-    pub quiet: bool,
-    /// The seed of policies that choose at random.
-    pub seed: u64,
-}
+use crate::trace::{Columns, Inspection, Limits, TraceError, Wanted};
 
 /// Compares the traces one after the other. One that cannot be read does not keep the others from it.
 ///
@@ -136,55 +87,40 @@ struct Comparison {
     notes: Vec<String>,
     facts: Vec<(String, String)>,
     repeat: Vec<(String, String)>,
-    windows: Vec<(String, Vec<Counts>)>,
+    details: Details,
+    /// The miss ratio of a cache without bounds.
     infinite: f64,
 }
 
 impl Comparison {
     fn of(path: &Path, options: &Compare, wakeup: &Arc<Wakeup>) -> Result<Self, TraceError> {
+        let started = Instant::now();
         let name = source::name(path);
         let mut source = source::open(path, options.trace_format.as_ref(), options.split, wakeup)?;
-        let trace = read(&mut source, &name, options, wakeup)?;
+        let mut trace = read(&mut source, &name, options, wakeup)?;
         if trace.ids.is_empty() {
             return Err(source::failure(&name, "the trace has no request"));
         }
+        let facts = facts(&trace, &source, options);
         let mut notes = Vec::new();
         let rules = effective(options.rules, &trace);
-        let policies = allowed(&options.policies, rules, &mut notes);
-        let mut cells = Vec::new();
-        for deployment in deployments(options) {
-            let grid = Grid {
-                policies: policies.clone(),
-                sizes: resolve(options, &trace, deployment.nodes)
-                    .map_err(|error| source::failure(&name, &error))?,
-                unit: options
-                    .sizes
-                    .first()
-                    .map_or(options.by, |size| size.unit(options.by)),
-                rules,
-                seed: options.seed,
-            };
-            let label = format!("{name}, {} nodes", deployment.nodes);
-            let how = Run {
-                warmup: options.warmup,
-                jobs: options.jobs,
-                wakeup,
-                label,
-            };
-            cells.extend(run(&grid, &trace, deployment, how));
-            if wakeup.is_interrupted() {
-                notes.push("interrupted: the cells that are done follow".into());
-                break;
-            }
-        }
-        let infinite = f64::from(trace.objects) / trace.ids.len() as f64;
+        give_times(&mut trace, rules, options, &mut notes);
+        let work = Work {
+            name: &name,
+            trace: &trace,
+            plan: Plan::new(trace.ids.len(), options.warmup, &options.events),
+            options,
+            rules,
+            wakeup,
+        };
+        let cells = work.cells(&mut notes)?;
         Ok(Self {
-            windows: windows(&cells, &trace, rules, options),
+            details: work.details(&cells),
             cells,
             notes,
-            facts: facts(&trace, &source),
-            repeat: repeat(&name, options),
-            infinite,
+            facts,
+            repeat: repeat(path, &name, options, rules, started),
+            infinite: f64::from(trace.objects) / trace.ids.len() as f64,
         })
     }
 
@@ -197,64 +133,47 @@ impl Comparison {
             form: options.form,
             width: crate::shell::terminal::columns().unwrap_or(80),
             infinite: self.infinite,
+            details: &self.details,
         })
-    }
-
-    /// Writes the page and the chart, whole or not at all.
-    fn write_files(&self, options: &Compare) -> io::Result<()> {
-        let Some(verdict) = report::verdict(&self.cells, options.by, options.target) else {
-            return Ok(());
-        };
-        let sentence = report::sentence(&self.cells, options.by, &verdict);
-        let chosen = &self.cells[verdict.choice];
-        let has_sizes = chosen.counts.bytes != chosen.counts.requests;
-        let curves: Vec<(Unit, Vec<report::Series>)> = [Unit::Objects, Unit::Bytes]
-            .into_iter()
-            .filter(|by| has_sizes || *by == options.by)
-            .map(|by| (by, report::series(&self.cells, by, chosen.deployment)))
-            .collect();
-        let charts: Vec<report::Chart<'_>> = curves
-            .iter()
-            .map(|(by, series)| report::Chart {
-                title: match by {
-                    Unit::Objects => "Requests that miss",
-                    Unit::Bytes => "Bytes that miss",
-                },
-                series,
-                unit: chosen.unit,
-                chosen: Some((chosen.size, chosen.ratio(*by))),
-                infinite: (*by == Unit::Objects).then_some(self.infinite),
-            })
-            .collect();
-        let of_verdict = curves
-            .iter()
-            .position(|(by, _)| *by == options.by)
-            .unwrap_or(0);
-        if let Some(path) = &options.svg {
-            write(path, &report::chart(&charts[of_verdict]))?;
-        }
-        if let Some(path) = &options.html {
-            let page = report::page(&report::Page {
-                sentence: &sentence,
-                charts: &charts,
-                cells: &self.cells,
-                by: options.by,
-                choice: verdict.choice,
-                windows: &self.windows,
-                trace: &self.facts,
-                repeat: &self.repeat,
-            });
-            write(path, &page)?;
-        }
-        Ok(())
     }
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let named = |error: io::Error| io::Error::other(format!("{}: {error}", path.display()));
-    let mut file = OutputFile::create(path).map_err(named)?;
-    io::Write::write_all(&mut file, text.as_bytes()).map_err(named)?;
-    file.finish().map_err(named)
+impl Comparison {
+    /// Writes the page and the chart.
+    fn write_files(&self, options: &Compare) -> io::Result<()> {
+        let pages = Pages {
+            cells: &self.cells,
+            notes: &self.notes,
+            by: options.by,
+            target: options.target,
+            infinite: self.infinite,
+            details: &self.details,
+            facts: &self.facts,
+            repeat: &self.repeat,
+        };
+        pages.write(options.html.as_deref(), options.svg.as_deref())
+    }
+}
+
+/// How to repeat it, for the page.
+fn repeat(
+    path: &Path,
+    name: &str,
+    options: &Compare,
+    rules: Rules,
+    started: Instant,
+) -> Vec<(String, String)> {
+    if options.html.is_none() {
+        return Vec::new();
+    }
+    let how = How {
+        command: &options.command,
+        rules,
+        seed: options.seed,
+        has_events: !options.events.is_empty(),
+        taken: started.elapsed(),
+    };
+    pages::repeat(path, name, &how)
 }
 
 fn read(
@@ -264,6 +183,8 @@ fn read(
     wakeup: &Arc<Wakeup>,
 ) -> Result<Columns, TraceError> {
     let with_keys = options.nodes.iter().any(|&nodes| nodes > 1)
+        || !options.events.is_empty()
+        || options.html.is_some()
         || options.policies.contains(&Policy::Node(Eviction::WTinyLfu));
     let with_sizes = options.by == Unit::Bytes
         || options
@@ -276,10 +197,10 @@ fn read(
     let with_ttls = options.rules.ttl != Ttl::None;
     let wanted = Wanted {
         sizes: with_sizes,
-        times: with_ttls,
-        ops: options.rules.ops == Ops::Trace,
+        times: with_ttls || !options.events.is_empty() || options.html.is_some(),
+        ops: options.rules.ops == Ops::Trace || options.html.is_some(),
         ttls: options.rules.ttl == Ttl::Trace,
-        follows: false,
+        follows: source.detected.spec.prefix,
         keys: with_keys,
     };
     let mut progress = Progress::new(wakeup, format!("reading {name}"), source.len);
@@ -302,162 +223,20 @@ fn effective(rules: Rules, trace: &Columns) -> Rules {
     }
 }
 
-fn allowed(policies: &[Policy], rules: Rules, notes: &mut Vec<String>) -> Vec<Policy> {
-    let allowed: Vec<Policy> = policies
-        .iter()
-        .copied()
-        .filter(|it| it.allows(rules))
-        .collect();
-    if allowed.len() < policies.len() {
-        let why = "belady is left out: it is defined for gets that store, without TTLs";
-        notes.push(why.into());
+/// Where a time matters and the trace has none, a request takes a millisecond.
+fn give_times(trace: &mut Columns, rules: Rules, options: &Compare, notes: &mut Vec<String>) {
+    let matters = rules.ttl != Ttl::None || !options.events.is_empty();
+    if matters && trace.times.iter().all(|&time| time == 0) {
+        notes.push("the trace has no times: each request takes 1 ms".into());
+        trace.times = (0..trace.ids.len() as u64)
+            .map(|at| at * 1_000_000)
+            .collect();
     }
-    allowed
 }
 
-fn deployments(options: &Compare) -> Vec<Deployment> {
-    let mut all = Vec::new();
-    for &nodes in &options.nodes {
-        for &placement in &options.placements {
-            let deployment = Deployment {
-                nodes,
-                placement,
-                replicas: 1,
-            };
-            // One node has every object, whatever the placement.
-            if nodes > 1 || all.iter().all(|it: &Deployment| it.nodes > 1) {
-                all.push(deployment);
-            }
-        }
-    }
-    all
-}
-
-/// The sizes in their unit, ascending, each once.
-fn resolve(options: &Compare, trace: &Columns, nodes: u32) -> Result<Vec<u64>, String> {
-    let whole = match options.by {
-        Unit::Objects => u64::from(trace.objects),
-        Unit::Bytes => working_set(trace),
-    };
-    let sizes = options
-        .sizes
-        .iter()
-        .map(|size| size.resolve(whole / u64::from(nodes)));
-    let mut sizes: Vec<u64> = sizes.collect::<Result<_, _>>()?;
-    sizes.sort_unstable();
-    sizes.dedup();
-    Ok(sizes)
-}
-
-/// The bytes of all objects, each with the size of its first request.
-fn working_set(trace: &Columns) -> u64 {
-    let mut seen = 0;
-    let mut bytes = 0_u64;
-    for (at, &id) in trace.ids.iter().enumerate() {
-        if id >= seen {
-            seen = id + 1;
-            bytes = bytes.saturating_add(trace.sizes.get(at).unwrap_or(1));
-        }
-    }
-    bytes
-}
-
-/// Miss ratios over time of the three best policies at the chosen size, on one node.
-fn windows(
-    cells: &[Cell],
-    trace: &Columns,
-    rules: Rules,
-    options: &Compare,
-) -> Vec<(String, Vec<Counts>)> {
-    const WINDOWS: usize = 60;
-    let verdict = report::verdict(cells, options.by, options.target);
-    let Some(chosen) = verdict.map(|verdict| &cells[verdict.choice]) else {
-        return Vec::new();
-    };
-    if options.html.is_none() || chosen.deployment.nodes > 1 {
+fn facts(trace: &Columns, source: &Source, options: &Compare) -> Vec<(String, String)> {
+    if options.html.is_none() {
         return Vec::new();
     }
-    let mut beside: Vec<&Cell> = cells
-        .iter()
-        .filter(|cell| {
-            cell.size == chosen.size
-                && cell.deployment == chosen.deployment
-                && cell.policy != Policy::Belady
-        })
-        .collect();
-    beside.sort_by(|a, b| a.ratio(options.by).total_cmp(&b.ratio(options.by)));
-    let shard = shard(trace, &trace.keys, None, [0, 0, trace.ids.len()], false);
-    let series = beside.into_iter().take(3).map(|cell| {
-        let mut simulation = crate::replay::simulate(
-            &shard.prepared,
-            cell.policy,
-            cell.size,
-            cell.unit,
-            rules,
-            options.seed,
-        );
-        let mut before = Counts::default();
-        let windows = (0..WINDOWS).map(|window| {
-            let place = |window: usize| trace.ids.len() * window / WINDOWS;
-            simulation.run(trace, place(window)..place(window + 1));
-            let counts = simulation.counts();
-            let window = counts - before;
-            before = counts;
-            window
-        });
-        let windows: Vec<Counts> = windows.collect();
-        (cell.policy.to_string(), windows)
-    });
-    series.collect()
-}
-
-fn facts(trace: &Columns, source: &Source) -> Vec<(String, String)> {
-    let mut facts = vec![
-        (
-            "format".into(),
-            format!(
-                "{}: {}",
-                source.detected.spec.format, source.detected.reason
-            ),
-        ),
-        ("requests".into(), grouped(trace.ids.len() as u64)),
-        ("objects".into(), grouped(trace.objects.into())),
-    ];
-    if let (Some(first), Some(last)) = (trace.times.first(), trace.times.last()) {
-        let span = Duration::from_nanos(last.saturating_sub(*first));
-        facts.push((
-            "span".into(),
-            humantime::format_duration(Duration::from_secs(span.as_secs())).to_string(),
-        ));
-    }
-    for (reason, count) in trace.skipped.iter() {
-        facts.push(("skipped".into(), format!("{} {reason}", grouped(count))));
-    }
-    facts
-}
-
-fn repeat(name: &str, options: &Compare) -> Vec<(String, String)> {
-    let policies: Vec<String> = options.policies.iter().map(ToString::to_string).collect();
-    let sizes: Vec<String> = options.sizes.iter().map(ToString::to_string).collect();
-    let rule = match options.rules.ops {
-        Ops::Fill => "every request is a get that stores on a miss",
-        Ops::Trace => "gets, sets and deletes as recorded",
-    };
-    vec![
-        (
-            "command".into(),
-            format!(
-                "shardlab compare {name} --policies {} --sizes {}",
-                policies.join(","),
-                sizes.join(","),
-            ),
-        ),
-        ("version".into(), env!("CARGO_PKG_VERSION").into()),
-        ("seed".into(), options.seed.to_string()),
-        ("operations".into(), rule.into()),
-        (
-            "sizes".into(),
-            "an object keeps the size of its insertion".into(),
-        ),
-    ]
+    super::inspect::facts(&source.detected, &Inspection::of(trace))
 }

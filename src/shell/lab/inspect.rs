@@ -94,51 +94,53 @@ fn show_found(found: &Found, format: Format, rows: &mut Vec<Vec<String>>, screen
     screen.flush();
 }
 
-/// A fact a line. Lines that say nothing about the trace are left out.
+/// A fact a line.
 fn plain(found: &Found) -> String {
-    let Found {
-        detected, counts, ..
-    } = found;
     let mut text = found.file.clone();
     if let Some(compression) = found.compression {
         let _ = write!(text, " ({compression})");
     }
     text.push('\n');
-    let mut line = |name: &str, value: String| {
+    for (name, value) in facts(&found.detected, &found.counts) {
         let _ = writeln!(text, "  {name:<10} {value}");
-    };
-    line(
-        "format",
-        format!("{}: {}", detected.spec.format, detected.reason),
-    );
-    line("requests", counts.requests.to_string());
-    line("objects", counts.objects.to_string());
-    line("gets", counts.gets.to_string());
-    line("sets", counts.sets.to_string());
-    line("deletes", counts.deletes.to_string());
-    line("bytes", bytes(counts));
-    line("one-hit", one_hit(counts));
+    }
+    text
+}
+
+/// Names and values. Those that say nothing about the trace are left out.
+pub fn facts(detected: &Detected, counts: &Inspection) -> Vec<(String, String)> {
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+    let format = &detected.spec.format;
+    fact("format", format!("{format}: {}", detected.reason));
+    fact("requests", counts.requests.to_string());
+    fact("objects", counts.objects.to_string());
+    fact("gets", counts.gets.to_string());
+    fact("sets", counts.sets.to_string());
+    fact("deletes", counts.deletes.to_string());
+    fact("bytes", bytes(counts));
+    fact("one-hit", one_hit(counts));
     if let Some(skew) = counts.skew {
-        line("skew", format!("about {skew:.2} (exponent of Zipf's law)"));
+        fact("skew", format!("about {skew:.2} (exponent of Zipf's law)"));
     }
     if let Some(sizes) = counts.sizes {
         let (min, median, max) = (sizes.min, sizes.median, sizes.max);
-        line("sizes", format!("{min} to {max} bytes, median {median}"));
+        fact("sizes", format!("{min} to {max} bytes, median {median}"));
     }
     if let (Some(first), Some(last)) = (&counts.first_key, &counts.last_key) {
-        line("first key", shown(first));
-        line("last key", shown(last));
+        fact("first key", shown(first));
+        fact("last key", shown(last));
     }
     if let Some(span) = span(counts) {
-        line("span", span);
+        fact("span", span);
     }
     if let Some(ttls) = ttls(counts) {
-        line("TTLs", ttls);
+        fact("TTLs", ttls);
     }
     for (reason, count) in counts.skipped.iter() {
-        line("skipped", format!("{count} {reason}"));
+        fact("skipped", format!("{count} {reason}"));
     }
-    text
+    facts
 }
 
 fn bytes(counts: &Inspection) -> String {

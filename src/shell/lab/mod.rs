@@ -3,20 +3,30 @@
 pub mod arguments;
 mod compare;
 mod convert;
+mod details;
+mod events;
 mod inspect;
+mod live;
+mod options;
 mod output_file;
+mod pages;
+mod plan;
 mod progress;
 mod run;
 mod show;
 mod size;
 mod source;
 pub mod words;
+mod work;
+mod workers;
 
 use std::path::PathBuf;
 
-pub use compare::{Compare, compare, compare_one};
+pub use compare::{compare, compare_one};
 pub use convert::{Convert, Generate, Target, convert, generate};
 pub use inspect::inspect;
+pub use options::Compare;
+pub use pages::command_line;
 pub use show::format_of;
 pub use source::open as open_trace;
 

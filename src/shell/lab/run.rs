@@ -1,69 +1,109 @@
-//! Runs the simulations of a comparison on all cores.
+//! Runs the simulations of a comparison: the trace is split by node, and each node is a simulation.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
-    reason = "parts of the number of requests"
-)]
-
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-
-use super::progress::Progress;
+use super::plan::{Plan, time};
+use super::workers::Workers;
 use crate::hash::rapidhash;
 use crate::placement::Members;
-use crate::replay::{Grid, Halves, Part, Policy, Prepared, Shard, Task, split};
+use crate::replay::{
+    Counts, Grid, Halves, Part, Policy, Prepared, Shard, Task, Windows, node_seed, simulate, split,
+};
 use crate::report::{Cell, Deployment};
-use crate::shell::wakeup::Wakeup;
 use crate::trace::{Columns, KeyTable};
 
-/// How a grid is run.
-pub struct Run<'r> {
-    /// The part of the requests that is replayed and not counted.
-    pub warmup: f64,
-    /// Threads; `None`: one for each core.
-    pub jobs: Option<usize>,
-    /// Ends the run.
-    pub wakeup: &'r Arc<Wakeup>,
-    /// Names the run in the progress line.
-    pub label: String,
-}
-
 /// Runs a grid. After an interrupt it returns the cells that are done.
-pub fn run(grid: &Grid, trace: &Columns, deployment: Deployment, how: Run<'_>) -> Vec<Cell> {
-    let requests = trace.ids.len();
-    let warm = (requests as f64 * how.warmup) as usize;
-    let places = [warm, warm + (requests - warm) / 2, requests];
+pub fn run(
+    grid: &Grid,
+    trace: &Columns,
+    deployment: Deployment,
+    plan: &Plan,
+    workers: Workers<'_>,
+) -> Vec<Cell> {
+    let places = [plan.warm, plan.half, trace.ids.len()];
     let parts = parts(trace, deployment, &places);
     let needs_next = grid.policies.contains(&Policy::Belady);
-    let shards: Vec<Shard<'_>> = match &parts {
-        None => vec![shard(trace, &trace.keys, None, places, needs_next)],
-        Some(parts) => parts
-            .iter()
-            .map(|part| {
-                let bounds = [part.bounds[0], part.bounds[1], part.bounds[2]];
-                shard(
-                    &part.trace,
-                    &trace.keys,
-                    Some(&part.objects),
-                    bounds,
-                    needs_next,
-                )
-            })
-            .collect(),
-    };
+    let shards = shards(trace, parts.as_deref(), places, needs_next);
     let tasks = grid.tasks(&shards);
-    let done = run_tasks(grid, &tasks, &shards, how);
+    let done = workers.each(tasks.len(), |at| {
+        let task = &tasks[at];
+        Some(grid.run(task, &shards[task.shard]))
+    });
     collect(grid, deployment, shards.len(), &tasks, done)
 }
 
-/// The trace split by node; `None` with one node.
-fn parts(trace: &Columns, deployment: Deployment, places: &[usize; 3]) -> Option<Vec<Part>> {
-    if deployment.nodes == 1 {
-        return None;
-    }
+/// What these cells count in each window. They are of one deployment, whose trace can be split.
+pub fn windows(
+    grid: &Grid,
+    trace: &Columns,
+    cells: &[&Cell],
+    plan: &Plan,
+    workers: Workers<'_>,
+) -> Option<Vec<Windows>> {
+    let deployment = cells.first()?.deployment;
+    let ends = plan.windows();
+    let places: Vec<usize> = [plan.warm]
+        .into_iter()
+        .chain(ends.iter().copied())
+        .collect();
+    let parts = parts(trace, deployment, &places);
+    let bounds = [plan.warm, plan.half, trace.ids.len()];
+    let shards = shards(trace, parts.as_deref(), bounds, false);
+    let bounds_of = |shard: usize| match &parts {
+        None => places.as_slice(),
+        Some(parts) => parts[shard].bounds.as_slice(),
+    };
+    let done = workers.each(cells.len() * shards.len(), |at| {
+        let (cell, shard) = (cells[at / shards.len()], at % shards.len());
+        Some(in_windows(
+            grid,
+            cell,
+            &shards[shard],
+            shard,
+            bounds_of(shard),
+        ))
+    });
+    let done: Vec<Vec<Counts>> = done.into_iter().collect::<Option<_>>()?;
+    let cells = done.chunks(shards.len()).map(|nodes| {
+        let window = |at: usize| nodes.iter().fold(Counts::default(), |sum, it| sum + it[at]);
+        Windows {
+            counts: (0..ends.len()).map(window).collect(),
+            ends: ends.clone(),
+            from: plan.warm,
+            times: places.iter().map(|&at| time(trace, at)).collect(),
+        }
+    });
+    Some(cells.collect())
+}
+
+/// What one node counts between each two of these places, of which the first ends the warm-up.
+fn in_windows(
+    grid: &Grid,
+    cell: &Cell,
+    shard: &Shard<'_>,
+    node: usize,
+    places: &[usize],
+) -> Vec<Counts> {
+    let Shard { prepared, .. } = shard;
+    let seed = node_seed(grid.seed, node);
+    let mut simulation = simulate(
+        prepared,
+        cell.policy,
+        cell.size,
+        cell.unit,
+        grid.rules,
+        seed,
+    );
+    let (mut from, mut before) = (0, Counts::default());
+    let counts = places.iter().map(|&to| {
+        simulation.run(prepared.trace, from..to);
+        from = to;
+        let counts = simulation.counts();
+        counts - std::mem::replace(&mut before, counts)
+    });
+    counts.skip(1).collect()
+}
+
+/// The node of each object.
+pub fn owners(trace: &Columns, deployment: Deployment) -> Vec<u16> {
     let placement = deployment.placement.place(Members::first(deployment.nodes));
     let mut text = Vec::new();
     let owners = (0..trace.objects).map(|object| {
@@ -71,20 +111,54 @@ fn parts(trace: &Columns, deployment: Deployment, places: &[usize; 3]) -> Option
         if let Some(key) = trace.keys.get(object) {
             key.append(&mut text);
         }
-        placement.owner(placement.hash(&text)).0 as u16
+        u16::try_from(placement.owner(placement.hash(&text)).0).unwrap_or(u16::MAX)
     });
-    let owners: Vec<u16> = owners.collect();
-    Some(split(trace, &owners, deployment.nodes as usize, places))
+    owners.collect()
 }
 
-/// A shard with what its policies need. `objects` are the numbers of its objects in the whole trace.
-pub fn shard<'t>(
+/// The trace split by node; `None` with one node.
+fn parts(trace: &Columns, deployment: Deployment, places: &[usize]) -> Option<Vec<Part>> {
+    let nodes = deployment.nodes as usize;
+    (nodes > 1).then(|| split(trace, &owners(trace, deployment), nodes, places))
+}
+
+/// The trace, or each of its parts, with what the policies need.
+fn shards<'t>(
+    trace: &'t Columns,
+    parts: Option<&'t [Part]>,
+    places: [usize; 3],
+    needs_next: bool,
+) -> Vec<Shard<'t>> {
+    let times = places.map(|at| {
+        let last = at.checked_sub(1).and_then(|last| trace.times.get(last));
+        last.copied().unwrap_or(0)
+    });
+    let Some(parts) = parts else {
+        let prepared = prepared(trace, &trace.keys, None, needs_next);
+        return vec![Shard {
+            prepared,
+            bounds: places,
+            times,
+        }];
+    };
+    let shards = parts.iter().map(|part| {
+        let bounds = [part.bounds[0], part.bounds[1], part.trace.ids.len()];
+        Shard {
+            prepared: prepared(&part.trace, &trace.keys, Some(&part.objects), needs_next),
+            bounds,
+            times,
+        }
+    });
+    shards.collect()
+}
+
+/// A trace with what its policies need. `objects` are the numbers of its objects in the whole trace.
+fn prepared<'t>(
     trace: &'t Columns,
     keys: &KeyTable,
     objects: Option<&[u32]>,
-    bounds: [usize; 3],
     needs_next: bool,
-) -> Shard<'t> {
+) -> Prepared<'t> {
     let mut prepared = Prepared::new(trace);
     if needs_next {
         prepared = prepared.foreseeing();
@@ -102,42 +176,7 @@ pub fn shard<'t>(
         let hashes: Vec<u64> = hashes.collect();
         prepared.hashes = Some(hashes.into());
     }
-    Shard { prepared, bounds }
-}
-
-fn run_tasks(
-    grid: &Grid,
-    tasks: &[Task],
-    shards: &[Shard<'_>],
-    how: Run<'_>,
-) -> Vec<Option<Vec<Halves>>> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(vec![None; tasks.len()]);
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = how.jobs.unwrap_or(cores).min(tasks.len()).max(1);
-    let progress = Mutex::new(Progress::new(
-        how.wakeup,
-        how.label,
-        Some(tasks.len() as u64),
-    ));
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(task) = tasks.get(at) else { return };
-                    let mut shown = progress.lock().unwrap_or_else(PoisonError::into_inner);
-                    if !shown.go_on(at as u64) {
-                        return;
-                    }
-                    drop(shown);
-                    let halves = grid.run(task, &shards[task.shard]);
-                    done.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(halves);
-                }
-            });
-        }
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+    prepared
 }
 
 /// The cells whose tasks are all done, by policy and size.
@@ -149,23 +188,24 @@ fn collect(
     done: Vec<Option<Vec<Halves>>>,
 ) -> Vec<Cell> {
     let sizes = grid.sizes.len();
-    let mut counted: Vec<Vec<Halves>> = vec![Vec::new(); grid.policies.len() * sizes];
+    let mut counted: Vec<Vec<(usize, Halves)>> = vec![Vec::new(); grid.policies.len() * sizes];
     for (task, halves) in tasks.iter().zip(done) {
-        let policy = grid
-            .policies
-            .iter()
-            .position(|policy| *policy == task.policy);
+        let mut policies = grid.policies.iter();
+        let policy = policies.position(|policy| *policy == task.policy);
         if let (Some(policy), Some(halves)) = (policy, halves) {
             for (size, halves) in task.sizes.clone().zip(halves) {
-                counted[policy * sizes + size].push((task.shard, halves).1);
+                counted[policy * sizes + size].push((task.shard, halves));
             }
         }
     }
     let mut cells = Vec::new();
-    for (at, nodes) in counted.iter().enumerate() {
+    for (at, nodes) in counted.iter_mut().enumerate() {
         if nodes.len() == shards {
+            // The largest task is done first, whatever its node.
+            nodes.sort_by_key(|(node, _)| *node);
+            let nodes: Vec<Halves> = nodes.iter().map(|(_, halves)| *halves).collect();
             let (policy, size) = (grid.policies[at / sizes], grid.sizes[at % sizes]);
-            cells.push(Cell::new(policy, size, grid.unit, deployment, nodes));
+            cells.push(Cell::new(policy, size, grid.unit, deployment, &nodes));
         }
     }
     cells

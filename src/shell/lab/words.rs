@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStringExt;
 use clap::{CommandFactory, Parser};
 
 use super::arguments::{self as lab, Manners};
-use crate::config::MAX_NODES;
-use crate::language::word::Shown;
+use crate::config::{MAX_NODES, MAX_REPLICAS};
+use crate::language::word::{Shown, join};
 use crate::report::Form;
 
 /// The options of `shardlab compare`, and those that it shares with the rest of the program.
@@ -21,6 +21,10 @@ struct Arguments {
     #[arg(long, value_name = "N,...", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_NODES)))]
     nodes: Vec<u32>,
+    /// How many nodes hold each object
+    #[arg(long, value_name = "N,...", value_delimiter = ',',
+          value_parser = replicas)]
+    replicas: Vec<usize>,
     /// The seed of policies that choose at random
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -47,6 +51,7 @@ pub fn compare(words: &[Vec<u8>], form: Form, quiet: bool) -> Result<super::Comp
     let Arguments {
         compare,
         nodes,
+        replicas,
         seed,
     } = parsed.map_err(|error| in_words(&error.to_string()))?;
     let manners = Manners {
@@ -54,9 +59,26 @@ pub fn compare(words: &[Vec<u8>], form: Form, quiet: bool) -> Result<super::Comp
         quiet,
         seed,
         nodes,
+        replicas,
+        command: command(words),
     };
     let options = compare.options(&manners);
     options.map_err(|error| in_words(&error))
+}
+
+/// The command line.
+fn command(words: &[Vec<u8>]) -> String {
+    let words = [&b"COMPARE"[..]]
+        .into_iter()
+        .chain(words.iter().map(Vec::as_slice));
+    String::from_utf8_lossy(&join(words)).into_owned()
+}
+
+fn replicas(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|it| (1..=MAX_REPLICAS).contains(it))
+        .ok_or_else(|| format!("use 1 to {MAX_REPLICAS}"))
 }
 
 /// Where the files end: at the first word that is the name of an option.
@@ -123,10 +145,13 @@ mod tests {
     #[test]
     fn words_are_options_without_dashes() {
         let options =
-            of("a.csv b.csv policies lru,arc SIZES 1%,10% nodes 1,3 seed 7").expect("options");
+            of("a.csv b.csv policies lru,arc SIZES 1%,10% nodes 1,3 replicas 1,2 seed 7 at 1=HEAL");
+        let options = options.expect("options");
         assert_eq!(options.traces.len(), 2);
         assert_eq!((options.policies.len(), options.sizes.len()), (2, 2));
         assert_eq!((options.nodes, options.seed), (vec![1, 3], 7));
+        assert_eq!((options.replicas, options.events.len()), (vec![1, 2], 1));
+        assert!(options.command.starts_with("COMPARE a.csv b.csv policies"));
         assert_eq!(options.form, Form::Json);
     }
 
