@@ -40,7 +40,7 @@ pub fn curve(series: &[Series], unit: Unit, width: usize, height: usize) -> Stri
     }
     let mut text = canvas.with_axis(&scale);
     text += &sizes(series, unit, width);
-    text += &legend(series);
+    text += &legend(series, width);
     text
 }
 
@@ -63,12 +63,19 @@ fn sizes(series: &[Series], unit: Unit, width: usize) -> String {
     format!("        {first}{}{last}\n", " ".repeat(gap))
 }
 
-fn legend(series: &[Series]) -> String {
-    let names = ('a'..='z').zip(series);
-    let names: Vec<String> = names
-        .map(|(letter, one)| format!("{letter} {}", one.name))
-        .collect();
-    format!("        {}\n", names.join("   "))
+/// The names, in as many lines as they take.
+fn legend(series: &[Series], width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for (letter, one) in ('a'..='z').zip(series) {
+        let name = format!("{letter} {}", one.name);
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => *line = name,
+            Some(line) if line.len() + 3 + name.len() <= width => *line += &format!("   {name}"),
+            _ => lines.push(name),
+        }
+    }
+    let lines = lines.iter().map(|line| format!("        {line}\n"));
+    lines.collect()
 }
 
 struct Canvas {

@@ -203,7 +203,7 @@ node     requests       misses    ratio    of all       bytes
 
 miss ratio over time, up to 80.0 %; a column is 1 request
 lru        ███████████████▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃███████████████▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃
-lru, calm  ███████████████▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃
+lru, calm  ███████████████▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃
                                          1              2
 1 CRASH 1 before request 50 (50.0 %, after 2m): 15 more misses, 3 requests
   without an answer, in 25 requests (1m), until the next event
