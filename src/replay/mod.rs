@@ -1,6 +1,6 @@
 //! Replays traces against eviction policies, without a cluster: miss ratios by policy and size.
 //!
-//! A trace in [`Columns`](crate::trace::Columns) has a dense number for each object. That number is the object's slot in the
+//! A trace in [`Columns`] has a dense number for each object. That number is the object's slot in the
 //! policy, so neither the policies nor the simulations need a hash table, and one parsed trace serves
 //! all simulations. The policies are those of [`eviction`](crate::eviction), which the nodes use too;
 //! `belady` and `gdsf` exist here only.
