@@ -144,7 +144,8 @@ impl Comparison {
     fn of(path: &Path, options: &Compare, wakeup: &Arc<Wakeup>) -> Result<Self, TraceError> {
         let name = source::name(path);
         let mut source = source::open(path, options.trace_format.as_ref(), options.split, wakeup)?;
-        let trace = read(&mut source, &name, options, wakeup)?;
+        let trace =
+            read(&mut source, &name, options, wakeup).map_err(|error| error.in_file(&name))?;
         if trace.ids.is_empty() {
             return Err(source::failure(&name, "the trace has no request"));
         }

@@ -18,7 +18,7 @@ pub use compare::{Compare, compare, compare_one};
 pub use convert::{Convert, Generate, Target, convert, generate};
 pub use inspect::inspect;
 pub use show::format_of;
-pub use source::open as open_trace;
+pub use source::{check_standard_input, open as open_trace};
 
 use crate::render::Format;
 use crate::trace::Spec;
