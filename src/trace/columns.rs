@@ -9,8 +9,11 @@ use super::{Record, Trace};
 
 /// The most requests of a trace in columns.
 pub const MAX_REQUESTS: usize = u32::MAX as usize - 1;
-/// Records between two calls of the callback.
-const STRIDE: usize = 1 << 16;
+/// The most requests that one record may stand for when they are repeated: a short line must not fill
+/// the memory or the disk.
+pub(super) const MAX_COUNT: u64 = 1 << 24;
+/// Requests between two calls of the callback.
+const STRIDE: u64 = 1 << 16;
 
 /// Which columns to fill besides the numbers of the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +36,7 @@ pub struct Wanted {
 pub struct Limits<'a> {
     /// The most requests to read.
     pub requests: u64,
-    /// Called every 65,536 records with [`Trace::position`]; `false` ends reading with an error.
+    /// Called every 65,536 requests with [`Trace::position`]; `false` ends reading with an error.
     pub go_on: &'a mut dyn FnMut(u64) -> bool,
 }
 
@@ -122,24 +125,26 @@ impl Columns {
     /// wanted columns.
     ///
     /// # Errors
-    /// [`TraceError`] of the trace; if there are more than 2^32 - 2 requests or keys, or a time beyond
-    /// 584 years; and [`TraceError::interrupted`] if the callback ends reading.
+    /// [`TraceError`] of the trace; if there are more than 2^32 - 2 requests or keys, 2^24 requests in a
+    /// record, a time beyond 584 years, or, with sizes, more than 2^64 - 1 bytes; and
+    /// [`TraceError::interrupted`] if the callback ends reading.
     pub fn read(
         trace: &mut (impl Trace + ?Sized),
         wanted: Wanted,
         limits: &mut Limits<'_>,
     ) -> Result<Self, TraceError> {
         let mut loader = Loader::new(wanted, limits.requests);
-        let mut records = 0;
+        let mut since = 0;
         while let Some(record) = trace.next()? {
+            since += record.count.min(STRIDE);
             if !loader.add(&record)? {
                 loader.columns.is_cut = true;
                 break;
             }
-            records += 1;
-            if records % STRIDE == 0 && !(limits.go_on)(trace.position()) {
+            if since >= STRIDE && !(limits.go_on)(trace.position()) {
                 return Err(TraceError::interrupted());
             }
+            since %= STRIDE;
         }
         let mut columns = loader.finish()?;
         columns.skipped = trace.skipped().clone();
@@ -156,6 +161,8 @@ struct Loader {
     batch: [Identity; BATCH],
     waiting: usize,
     time: u64,
+    /// The sum of all sizes.
+    bytes_sum: u64,
 }
 
 impl Loader {
@@ -169,6 +176,7 @@ impl Loader {
             batch: [Identity::default(); BATCH],
             waiting: 0,
             time: 0,
+            bytes_sum: 0,
         }
     }
 
@@ -194,6 +202,9 @@ impl Loader {
 
     #[inline]
     fn check_room(&self, count: u64) -> Result<(), TraceError> {
+        if count > MAX_COUNT {
+            return Err(too_many(count));
+        }
         let used = (self.columns.ids.len() + self.waiting) as u64;
         if used.saturating_add(count) > MAX_REQUESTS as u64 {
             return Err(unplaced(&format!("more than {MAX_REQUESTS} requests")));
@@ -246,6 +257,11 @@ impl Loader {
             let nanos = u64::try_from(time.as_nanos());
             self.time = nanos.map_err(|_| unplaced("a time is beyond 584 years"))?;
         }
+        if sizes {
+            let bytes = record.size.unwrap_or(1).checked_mul(count);
+            let sum = bytes.and_then(|bytes| self.bytes_sum.checked_add(bytes));
+            self.bytes_sum = sum.ok_or_else(|| unplaced("more than 2^64 - 1 bytes"))?;
+        }
         let millis = |ttl: std::time::Duration| ttl.as_nanos().div_ceil(1_000_000);
         let ttl = record
             .ttl
@@ -279,6 +295,13 @@ impl Loader {
         }
         Ok(self.columns)
     }
+}
+
+/// The error of a record of more than [`MAX_COUNT`] requests.
+pub(super) fn too_many(count: u64) -> TraceError {
+    unplaced(&format!(
+        "a record stands for {count} requests: more than {MAX_COUNT} are not repeated"
+    ))
 }
 
 /// An error that belongs to no place in the trace.

@@ -4,7 +4,7 @@ use super::error::TraceError;
 use super::format::Format;
 use super::formats::{guess_delimiter, known_header};
 use super::head::{Detected, Head, found};
-use super::input::Input;
+use super::input::{Input, is_utf_16};
 use super::{layouts, text};
 
 /// Finds the format. Nothing is taken from the input.
@@ -17,6 +17,9 @@ use super::{layouts, text};
 /// [`TraceError`] if it cannot be read, or has columns that only options can explain.
 pub fn detect(input: &mut Input) -> Result<Detected, TraceError> {
     let head = Head::read(input)?;
+    if is_utf_16(&head.bytes) {
+        input.check_utf_8()?;
+    }
     if head.bytes.is_empty() {
         return Ok(found(Format::Txt, "it is empty"));
     }
@@ -30,6 +33,12 @@ pub fn detect(input: &mut Input) -> Result<Detected, TraceError> {
     }
     if let Some(detected) = by_lines(&head) {
         return Ok(detected);
+    }
+    let first = head.lines().next().unwrap_or_default();
+    if first.starts_with(b"file ") && has(first, " seq ") && has(first, " type ") {
+        return Err(input.whole(
+            "it is the manifest of an append-only file: use the file that ends with .incr.aof",
+        ));
     }
     if let Some(columns) = columns(&head) {
         return Err(input.whole(format!(
@@ -72,6 +81,11 @@ const SHAPES: &[Shape] = &[
         Format::Mooncake,
         |line, _| has(line, "\"hash_ids\""),
         "its lines have hash_ids",
+    ),
+    shape(
+        Format::Lmcache,
+        |line, _| has(line, "\"chunk_hashes\""),
+        "its lines have chunk_hashes",
     ),
     shape(
         Format::RedisMonitor,
@@ -166,6 +180,12 @@ fn by_lines(head: &Head) -> Option<Detected> {
                 .fits(&shape.format.into(), shape.are_times_rising)
                 .is_some()
     };
+    if commented_header(&head.bytes) && head.fits(&Format::Csv.into(), false).is_some() {
+        return Some(found(
+            Format::Csv,
+            "its header, a comment, names a column for the key",
+        ));
+    }
     let by_shape = SHAPES.iter().find(fits);
     by_shape
         .map(|shape| found(shape.format, shape.reason))
@@ -287,6 +307,12 @@ fn cbs(line: &[u8], _: &[u8]) -> bool {
 fn header(line: &[u8], _: &[u8]) -> bool {
     let delimiter = guess_delimiter(line);
     delimiter.is_some_and(|delimiter| known_header(parts(line, delimiter)).is_some())
+}
+
+/// Whether the first line is a header behind the sign of a comment: `# time, object, size`.
+fn commented_header(bytes: &[u8]) -> bool {
+    let line = bytes.split(|&byte| byte == b'\n').next();
+    line.is_some_and(|line| line.starts_with(b"#") && header(text::trim(line), b""))
 }
 
 fn arc(first: &[u8], second: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! What can be wrong with a trace.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
 /// Where in the trace something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,30 +23,62 @@ struct Details {
     name: Arc<str>,
     place: Place,
     message: String,
-    interrupted: bool,
+    cause: Cause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Trace,
+    Output(io::ErrorKind),
+    Interrupt,
 }
 
 impl TraceError {
     /// An error in the trace of this name.
     #[must_use]
     pub fn new(name: &Arc<str>, place: Place, message: impl Into<String>) -> Self {
-        Self(Box::new(Details {
-            name: Arc::clone(name),
-            place,
-            message: message.into(),
-            interrupted: false,
-        }))
+        Self::caused(Cause::Trace, name, place, message.into())
     }
 
     /// The error of work that its caller ended.
     #[must_use]
     pub fn interrupted() -> Self {
+        Self::caused(
+            Cause::Interrupt,
+            &"".into(),
+            Place::Whole,
+            "interrupted".into(),
+        )
+    }
+
+    /// The error of output that cannot be written.
+    #[must_use]
+    pub fn writing(error: &io::Error) -> Self {
+        let message = format!("cannot write: {error}");
+        Self::caused(
+            Cause::Output(error.kind()),
+            &"".into(),
+            Place::Whole,
+            message,
+        )
+    }
+
+    fn caused(cause: Cause, name: &Arc<str>, place: Place, message: String) -> Self {
         Self(Box::new(Details {
-            name: "".into(),
-            place: Place::Whole,
-            message: "interrupted".into(),
-            interrupted: true,
+            name: Arc::clone(name),
+            place,
+            message,
+            cause,
         }))
+    }
+
+    /// The same error in the file of this name, unless it has one.
+    #[must_use]
+    pub fn in_file(mut self, name: &str) -> Self {
+        if self.0.name.is_empty() && self.0.cause != Cause::Interrupt {
+            self.0.name = name.into();
+        }
+        self
     }
 
     /// The place.
@@ -64,7 +96,16 @@ impl TraceError {
     /// Whether the caller's own callback ended the work, and nothing is wrong.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
-        self.0.interrupted
+        self.0.cause == Cause::Interrupt
+    }
+
+    /// If output could not be written: the kind of error.
+    #[must_use]
+    pub fn of_output(&self) -> Option<io::ErrorKind> {
+        match self.0.cause {
+            Cause::Output(kind) => Some(kind),
+            Cause::Trace | Cause::Interrupt => None,
+        }
     }
 }
 

@@ -88,6 +88,9 @@ formats! {
     /// The blocks of prompts of language models. With the option `prefix=true` a block can hit only if
     /// all before it in its request hit.
     Mooncake = "mooncake",
+    /// Lookups of `LMCache`: the hashes of the chunks of each prompt. The option `prefix=true` means the
+    /// same as for `mooncake`.
+    Lmcache = "lmcache",
     /// What MONITOR of Redis and Valkey prints.
     RedisMonitor = "redis-monitor",
     /// The append-only file of Redis and Valkey; it has writes only.
@@ -97,13 +100,57 @@ formats! {
 }
 
 impl Format {
-    /// Whether its requests are ranges of blocks, which [`Spec::split`] can split.
+    /// Whether its requests are ranges of blocks, which [`Spec::split`] can split. Those of csv are, if
+    /// [`Spec::block`] is set.
     #[must_use]
     pub const fn has_blocks(self) -> bool {
         matches!(
             self,
             Self::Vscsi | Self::TencentCbs | Self::Alibaba | Self::Msr | Self::CachelibBlock
         )
+    }
+
+    /// The fields of a record, for messages.
+    pub(super) const fn record(self) -> &'static str {
+        match self {
+            Self::Txt => "a key a line",
+            Self::Csv => "columns as the options or the header say",
+            Self::Binary => "fields as the option format says",
+            Self::U64le | Self::Corda | Self::Scarab => "a number of 8 bytes",
+            Self::Cache2k | Self::CloudPhysics => "a number of 4 bytes",
+            Self::OracleGeneral => "24 bytes: time, id, size, next request",
+            Self::OracleGeneralOpNs => {
+                "27 bytes: time, id, size, operation, namespace, next request"
+            }
+            Self::Lcs => "24 to 100 bytes behind a header of 8192",
+            Self::Twr => "20 bytes: time, id, sizes, operation and TTL",
+            Self::TwrNs => "22 bytes: time, id, sizes, operation and TTL, namespace",
+            Self::OracleSysTwrNs => {
+                "34 bytes: time, id, sizes, operation, namespace, TTL, next request"
+            }
+            Self::Vscsi => "32 or 40 bytes: command, length, sector, time",
+            Self::Arc => "start count ignored number",
+            Self::Lirs => "a number a line",
+            Self::Address => "s or l, 0xADDRESS, number",
+            Self::Lrb => "time id size",
+            Self::Twitter => "time,key,key size,value size,client,operation,TTL",
+            Self::CachelibKv => "key,op,size,op_count,key_size, named by a header",
+            Self::CachelibCdn => "timestamp,cacheKey,OpType,objectSize,TTL, named by a header",
+            Self::CachelibBlock => {
+                "block_id,rs_shard_id,io_size,io_offset,op_name, named by a header"
+            }
+            Self::WikipediaCdn => "time, hashed path and response size",
+            Self::TencentPhoto => "YYYYMMDDhhmmss id format category size",
+            Self::TencentCbs => "time,offset,size,0 or 1,volume",
+            Self::Alibaba => "device,R or W,offset,length,microseconds",
+            Self::Msr => "time,host,disk,Read or Write,offset,size,response time",
+            Self::IbmObjectStore => "milliseconds REST.OPERATION.OBJECT id size",
+            Self::Mooncake => "{\"timestamp\": …, \"hash_ids\": […]}",
+            Self::Lmcache => "{\"timestamp\": …, \"chunk_hashes\": […]}",
+            Self::RedisMonitor => "seconds [database address] \"COMMAND\" \"argument\" …",
+            Self::RedisAof => "a command of the Redis protocol",
+            Self::MemcachedWatch => "ts=… type=… key=…",
+        }
     }
 
     /// Whether it is text, which may start with a byte order mark.
@@ -172,9 +219,11 @@ fn names() -> String {
 fn accepted(format: Format) -> String {
     let columns = "time-col, obj-id-col, obj-size-col, op-col, ttl-col, cnt-col";
     match format {
-        Format::Csv => format!(": use {columns}, delimiter, has-header or obj-id-is-num"),
+        Format::Csv => {
+            format!(": use {columns}, delimiter, has-header, obj-id-is-num or block-size")
+        }
         Format::Binary => format!(": use format, {columns}"),
-        Format::Mooncake => ": use prefix".into(),
+        Format::Mooncake | Format::Lmcache => ": use prefix".into(),
         _ => String::new(),
     }
 }
@@ -235,7 +284,9 @@ pub struct Spec {
     pub numeric: bool,
     /// Of binary: the layout, such as `<IQI`.
     pub layout: Option<String>,
-    /// Of mooncake: a block can hit only if all before it hit.
+    /// Of csv: keys number blocks of this many bytes, at least 1. It has an effect with `split` only.
+    pub block: Option<u64>,
+    /// Of mooncake and lmcache: a block can hit only if all before it hit.
     pub prefix: bool,
     /// Of block formats: a request becomes one request for each block of this many bytes.
     pub split: Option<u64>,
@@ -250,6 +301,7 @@ impl From<Format> for Spec {
             header: None,
             numeric: false,
             layout: None,
+            block: None,
             prefix: false,
             split: None,
         }
@@ -257,7 +309,7 @@ impl From<Format> for Spec {
 }
 
 impl Spec {
-    /// Sets one option.
+    /// Sets one option. Other names and values than those in the messages are those of libCacheSim.
     fn set(&mut self, option: &str, value: &str) -> Result<(), FormatError> {
         let wrong = |accepted| FormatError::Value {
             option: option.into(),
@@ -270,26 +322,43 @@ impl Spec {
             "delimiter" if is_csv => {
                 self.delimiter = Some(delimiter(value).ok_or(wrong("one character, or tab"))?);
             }
-            "has-header" if is_csv => self.header = Some(truth()?),
+            "has-header" | "header" if is_csv => self.header = Some(truth()?),
             "obj-id-is-num" if is_csv => self.numeric = truth()?,
-            "prefix" if self.format == Format::Mooncake => self.prefix = truth()?,
+            "block-size" if is_csv => {
+                let bytes = value.parse().ok().filter(|&bytes: &u64| bytes > 0);
+                self.block = Some(bytes.ok_or(wrong("bytes, at least 1"))?);
+            }
+            "prefix" if self.has_prefixes() => self.prefix = truth()?,
             "format" if self.format == Format::Binary => self.layout = Some(value.into()),
-            // Columns that have no part in a request.
-            "obj-cost-col" | "tenant-col" | "feature-cols" if self.format.has_columns() => {}
             _ => {
                 let unknown = FormatError::Option {
                     format: self.format,
                     option: option.into(),
                 };
-                let column = self.column(option).ok_or(unknown)?;
-                let number = value
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|number| number.checked_sub(1));
-                *column = Some(number.ok_or(wrong("the number of a column, from 1"))?);
+                let number = column_number(value);
+                let number = number.ok_or(wrong("the number of a column, from 1"));
+                if self.has_ignored(option) {
+                    // Several features are `feature-cols=5|6`.
+                    return if option == "feature-cols" {
+                        Ok(())
+                    } else {
+                        number.map(drop)
+                    };
+                }
+                *self.column(option).ok_or(unknown)? = Some(number?);
             }
         }
         Ok(())
+    }
+
+    fn has_prefixes(&self) -> bool {
+        matches!(self.format, Format::Mooncake | Format::Lmcache)
+    }
+
+    /// Whether this option names columns that have no part in a request.
+    fn has_ignored(&self, option: &str) -> bool {
+        let ignored = ["obj-cost-col", "cost-col", "tenant-col", "feature-cols"];
+        self.format.has_columns() && ignored.contains(&option)
     }
 
     fn column(&mut self, option: &str) -> Option<&mut Option<usize>> {
@@ -297,12 +366,17 @@ impl Spec {
         Some(match option {
             "time-col" => &mut columns.time,
             "obj-id-col" => &mut columns.key,
-            "obj-size-col" => &mut columns.size,
+            "obj-size-col" | "size-col" => &mut columns.size,
             "op-col" => &mut columns.op,
             "ttl-col" => &mut columns.ttl,
             "cnt-col" => &mut columns.count,
             _ => return None,
         })
+    }
+
+    /// Whether its requests are ranges of blocks, which can be split.
+    pub(super) fn has_blocks(&self) -> bool {
+        self.format.has_blocks() || self.block.is_some()
     }
 
     /// Whether columns are given.
@@ -311,10 +385,15 @@ impl Spec {
     }
 }
 
+/// The number of a column, from 0.
+fn column_number(value: &str) -> Option<usize> {
+    value.parse::<usize>().ok()?.checked_sub(1)
+}
+
 fn truth(value: &str) -> Option<bool> {
-    match value {
-        "true" | "1" | "yes" => Some(true),
-        "false" | "0" | "no" => Some(false),
+    match &*value.to_ascii_lowercase() {
+        "true" | "1" | "yes" | "y" => Some(true),
+        "false" | "0" | "no" | "n" => Some(false),
         _ => None,
     }
 }
@@ -322,6 +401,7 @@ fn truth(value: &str) -> Option<bool> {
 fn delimiter(value: &str) -> Option<u8> {
     match value.as_bytes() {
         b"tab" | b"\\t" => Some(b'\t'),
+        b"\\," => Some(b','),
         [byte] => Some(*byte),
         _ => None,
     }
@@ -332,12 +412,14 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self, FormatError> {
         let (name, mut rest) = text.split_once([',', ';']).unwrap_or((text, ""));
-        let mut spec = Self::from(name.parse::<Format>()?);
+        let mut spec = Self::from(name.trim().parse::<Format>()?);
         while !rest.is_empty() {
             let (option, after) = rest.split_once('=').unwrap_or((rest, ""));
-            let len = value_len(option.trim(), after);
-            let (value, after) = after.split_at(len);
-            spec.set(&option.trim().to_ascii_lowercase(), value)?;
+            let option = option.trim().to_ascii_lowercase().replace('_', "-");
+            let is_delimiter = option == "delimiter";
+            let (value, after) = after.split_at(value_len(is_delimiter, after));
+            // A delimiter may be a space.
+            spec.set(&option, if is_delimiter { value } else { value.trim() })?;
             rest = after.get(1..).unwrap_or_default();
         }
         Ok(spec)
@@ -345,14 +427,13 @@ impl FromStr for Spec {
 }
 
 /// How long the value of an option is: up to the next `,` or `;`, which may be the value itself only
-/// for a delimiter.
-fn value_len(option: &str, after: &str) -> usize {
+/// for a delimiter, with or without a backslash.
+fn value_len(is_delimiter: bool, after: &str) -> usize {
     let is_separator = |char| char == ',' || char == ';';
-    let is_own = option == "delimiter" && after.starts_with(is_separator);
-    if is_own {
-        1
-    } else {
-        after.find(is_separator).unwrap_or(after.len())
+    match after.strip_prefix('\\') {
+        Some(after) if is_delimiter && after.starts_with(is_separator) => 2,
+        None if is_delimiter && after.starts_with(is_separator) => 1,
+        _ => after.find(is_separator).unwrap_or(after.len()),
     }
 }
 
@@ -370,6 +451,23 @@ mod tests {
             .expect("right");
         assert_eq!((spec.delimiter, spec.header), (Some(b','), Some(false)));
         assert_eq!((spec.columns.time, spec.columns.key), (Some(0), Some(2)));
+        let given = "csv, time_col = 2, Obj-ID-col=5; SIZE-COL=4,cnt-col=6,op-col=7,ttl-col=8,\
+            obj-cost-col=9,tenant-col=10,feature-cols=11|12,delimiter=\\,,header=Y,obj-id-is-num=TRUE,\
+            block-size=512";
+        let spec: Spec = given.parse().expect("right");
+        let columns = ColumnNumbers {
+            time: Some(1),
+            key: Some(4),
+            size: Some(3),
+            op: Some(6),
+            ttl: Some(7),
+            count: Some(5),
+        };
+        assert_eq!((spec.columns, spec.delimiter), (columns, Some(b',')));
+        assert_eq!((spec.header, spec.numeric), (Some(true), true));
+        assert_eq!((spec.block, spec.split), (Some(512), None));
+        let spec: Spec = "csv,delimiter= ".parse().expect("right");
+        assert_eq!(spec.delimiter, Some(b' '));
         let spec: Spec = "binary,format=<IQI,obj-id-col=2".parse().expect("right");
         assert_eq!(spec.layout.as_deref(), Some("<IQI"));
         for wrong in [
@@ -384,6 +482,10 @@ mod tests {
             "csv,has-header=maybe",
             "csv,obj-id-col",
             "csv,é=1",
+            "csv,block-size=0",
+            "csv,block-size=4K",
+            "csv,tenant-col=0",
+            "msr,block-size=512",
             "mooncake,prefix=2",
         ] {
             let error = wrong.parse::<Spec>();

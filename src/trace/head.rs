@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::TraceError;
 use super::format::{Format, Spec};
+use super::formats::is_misfit;
 use super::input::Input;
 use super::{Trace, text};
 
@@ -96,8 +97,7 @@ impl Head {
             .map(|(last, first)| last.saturating_sub(first));
         let is_long = are_times_rising && span.is_some_and(|span| span > LONGEST);
         let mut reasons = trace.skipped().iter().map(|(reason, _)| reason);
-        let is_wrong =
-            reasons.any(|it| it.starts_with("unreadable") || it.starts_with("operation"));
+        let is_wrong = reasons.any(is_misfit);
         (records > 0 && !is_wrong && !is_long).then_some(records)
     }
 }

@@ -309,14 +309,35 @@ impl Input {
         self.lines = line;
     }
 
-    /// Takes a byte order mark, if there is one.
+    /// Takes a byte order mark of UTF-8, if there is one.
     ///
     /// # Errors
-    /// [`TraceError`] if it cannot be read.
-    pub(super) fn skip_mark(&mut self) -> Result<(), TraceError> {
-        if self.peek()?.0.starts_with(b"\xef\xbb\xbf") {
+    /// [`TraceError`] if it cannot be read, or is text in UTF-16.
+    pub(super) fn check_utf_8(&mut self) -> Result<(), TraceError> {
+        let (head, _) = self.peek()?;
+        if is_utf_16(head) {
+            return Err(self.whole(
+                "it is text in UTF-16: convert it to UTF-8 first, with iconv -f UTF-16 -t UTF-8",
+            ));
+        }
+        if head.starts_with(b"\xef\xbb\xbf") {
             self.consume(3, 0);
         }
         Ok(())
     }
+}
+
+/// Whether the first bytes are text in UTF-16, with or without its mark: one byte of each pair is a
+/// character of ASCII, and the other one is zero.
+pub(super) fn is_utf_16(head: &[u8]) -> bool {
+    let marked = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    let text = if marked { &head[2..] } else { head };
+    let pairs = text.chunks_exact(2).take(64);
+    let is_ascii = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    let is = |low: usize| {
+        let mut pairs = pairs.clone();
+        pairs.all(|pair| is_ascii(pair[low]) && pair[1 - low] == 0)
+    };
+    // Without a mark, two pairs could be a number.
+    pairs.len() >= if marked { 1 } else { 4 } && (is(0) || is(1))
 }

@@ -136,6 +136,10 @@ fn by_name(head: &Head, formats: &[Format]) -> Detected {
     }
 }
 
+/// Numbers that need more bytes of a thousand than this have no leading zeros: they are hashes, or no
+/// numbers at all.
+const FULL: usize = 950;
+
 /// Numbers alone: in the right layout they have many leading zeros.
 fn numbers(head: &Head) -> Option<Detected> {
     let little = |bytes: &[u8]| used(bytes.iter().rev(), false);
@@ -149,6 +153,11 @@ fn numbers(head: &Head) -> Option<Detected> {
         (share(head, 8, big), &[Format::Scarab, Format::Corda]),
     ];
     let best = groups.iter().filter_map(|group| group.0).min()?;
+    let mut all = groups.iter().flat_map(|group| group.1);
+    let is_named = all.any(|it| head.name.contains(&it.name().to_ascii_lowercase()));
+    if best > FULL && !is_named {
+        return None;
+    }
     // Within 3 % nothing speaks for one of them.
     let near = groups
         .iter()

@@ -342,6 +342,18 @@ fn text_samples() -> Vec<Sample> {
             [4, 3, 4, 4, 0, 0],
         ),
         sample(
+            "a.jsonl",
+            Format::Lmcache,
+            "{\"timestamp\": 1711929600.123, \"request_id\": \"r1\", \"model_name\": \"m\", \"chunk_size\": 256, \"seq_len\": 520, \"dtypes\": [\"float8_e4m3fn\"], \"shapes\": [[32, 256, 128]], \"chunk_hashes\": [\"0xab\", \"0xcd\"]}\n{\"timestamp\": 1711929601, \"chunk_hashes\": [\"0xab\", \"17\", 17]}\n{\"timestamp\": 1711929602, \"chunk_hashes\": []}\n",
+            [5, 3, 5, 5, 0, 0],
+        ),
+        sample(
+            "a",
+            Format::Csv,
+            "# time, object, size\n1, 7, 10\n2, 8, 10\n",
+            [2, 2, 20, 2, 0, 0],
+        ),
+        sample(
             "a",
             Format::RedisMonitor,
             "OK\n1339518083.107412 [0 127.0.0.1:60866] \"get\" \"a\\x20b\"\n1339518087.877697 [1 127.0.0.1:60866] \"SET\" \"a b\" \"\\\"red\\\"\" \"EX\" \"60\"\n1339518088.1 [0 lua] \"mget\" \"a b\" \"c\"\n1339518089.1 [0 unix:/tmp/s] \"HGETALL\" \"h\"\n1339518090.1 [0 127.0.0.1:1] \"DEL\" \"c\"\n",

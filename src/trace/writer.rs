@@ -1,11 +1,11 @@
 //! Writing traces in other formats.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::columns::{Columns, Limits, Wanted};
+use super::columns::{Columns, Limits, MAX_COUNT, Wanted, too_many};
 use super::error::{Place, TraceError};
 use super::formats::fixed::{LCS_HEADER, LCS_MAGIC};
 use super::key::Key;
@@ -140,13 +140,8 @@ impl<'a> Sink<'a> {
     fn finish(&mut self) -> Result<(), TraceError> {
         let written = self.out.write_all(&self.buffer);
         self.buffer.clear();
-        written.map_err(|error| writing(&error))
+        written.map_err(|error| TraceError::writing(&error))
     }
-}
-
-/// The error of writing.
-pub(super) fn writing(error: &io::Error) -> TraceError {
-    unplaced(format!("cannot write: {error}"))
 }
 
 fn unplaced(message: impl Into<String>) -> TraceError {
@@ -170,6 +165,9 @@ fn lines(
         let Some(record) = trace.next()? else {
             break;
         };
+        if record.count > MAX_COUNT {
+            return Err(too_many(record.count));
+        }
         line.clear();
         match output {
             Output::Csv => csv(&record, &mut line),

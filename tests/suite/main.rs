@@ -1,5 +1,6 @@
 //! The program and the library, tested from outside.
 
+mod bad_traces;
 mod bounds;
 mod clients;
 mod compare;

@@ -52,13 +52,13 @@ fn inspect_shows_the_facts_of_a_trace() {
   sets       1
   deletes    0
   bytes      40
-  one-hit    1 objects with one request (50.0%)
+  one-hit    1 of 2 objects (50.0%) are asked for only once
   skew       about 1.00 (exponent of Zipf's law)
   sizes      10 to 20 bytes, median 10
   first key  a
   last key   a
   span       1m 1s
-  TTLs       of 1 requests, 1m to 1m; most often 1m
+  TTLs       1m, of 1 request
 ";
     assert_eq!((text(&output.stdout), text(&output.stderr)), (expected, ""));
     assert_eq!(output.status.code(), Some(0));

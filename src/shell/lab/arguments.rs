@@ -139,6 +139,7 @@ impl Inspect {
     /// # Errors
     /// If the arguments do not go together.
     pub fn options(self, manners: &Manners) -> Result<super::Inspect, String> {
+        super::check_standard_input(&self.traces)?;
         Ok(super::Inspect {
             traces: self.traces,
             trace_format: self.reading.trace_format,
@@ -347,6 +348,7 @@ impl Compare {
                     .into(),
             );
         }
+        super::check_standard_input(&self.traces)?;
         Ok(super::Compare {
             traces: self.traces,
             trace_format: self.reading.trace_format,

@@ -97,7 +97,8 @@ impl Comparison {
         let started = Instant::now();
         let name = source::name(path);
         let mut source = source::open(path, options.trace_format.as_ref(), options.split, wakeup)?;
-        let mut trace = read(&mut source, &name, options, wakeup)?;
+        let mut trace =
+            read(&mut source, &name, options, wakeup).map_err(|error| error.in_file(&name))?;
         if trace.ids.is_empty() {
             return Err(source::failure(&name, "the trace has no request"));
         }

@@ -15,7 +15,7 @@ use crate::shell::Exit;
 use crate::shell::output::Output as Screen;
 use crate::shell::wakeup::{self, Wakeup};
 use crate::trace::{
-    Compressed, Compression, Conversion, Output, Place, Spec, Trace, TraceError, Workload,
+    Compressed, Compression, Conversion, Output, Spec, Trace, TraceError, Workload,
     convert as write_trace,
 };
 
@@ -107,8 +107,9 @@ pub fn convert(options: &Convert) -> anyhow::Result<Exit> {
         &wakeup,
     );
     let done = done.and_then(|mut source| {
-        let mut progress = Progress::new(&wakeup, source::name(&options.source), source.len);
-        write(&mut *source.trace, &options.target, &mut progress)
+        let name = source::name(&options.source);
+        let mut progress = Progress::new(&wakeup, name.clone(), source.len);
+        write(&mut *source.trace, &name, &options.target, &mut progress)
     });
     Ok(report(
         done,
@@ -128,8 +129,8 @@ pub fn generate(options: &Generate) -> anyhow::Result<Exit> {
     wakeup::catch_ctrl_c(&wakeup)?;
     let mut trace = options.workload.trace()?;
     let name = options.target.name();
-    let mut progress = Progress::new(&wakeup, name, Some(options.workload.requests));
-    let done = write(&mut trace, &options.target, &mut progress);
+    let mut progress = Progress::new(&wakeup, name.clone(), Some(options.workload.requests));
+    let done = write(&mut trace, &name, &options.target, &mut progress);
     drop(progress);
     Ok(report(
         done,
@@ -140,23 +141,22 @@ pub fn generate(options: &Generate) -> anyhow::Result<Exit> {
     ))
 }
 
+/// Writes a trace. `source` is the name for errors of the trace that have none.
 fn write(
     trace: &mut dyn Trace,
+    source: &str,
     target: &Target,
     progress: &mut Progress,
 ) -> Result<Conversion, TraceError> {
-    let fail = |error: io::Error| {
-        let name = target.name();
-        TraceError::new(
-            &name.as_str().into(),
-            Place::Whole,
-            format!("cannot write: {error}"),
-        )
-    };
-    let file = OutputFile::create(&target.path).map_err(fail)?;
+    let name = target.name();
+    let fail = |error: io::Error| TraceError::writing(&error).in_file(&name);
+    let file = OutputFile::create_while(&target.path, &|| progress.is_wanted()).map_err(fail)?;
     let mut out = Compressed::new(file, target.compression).map_err(fail)?;
-    let done = write_trace(trace, target.output, &mut out, &mut |position| {
-        progress.go_on(position)
+    let mut go_on = |position| progress.go_on(position);
+    let done = write_trace(trace, target.output, &mut out, &mut go_on);
+    let done = done.map_err(|error| match error.of_output() {
+        Some(_) => error.in_file(&name),
+        None => error.in_file(source),
     })?;
     let file = out.finish().map_err(fail)?;
     if !progress.go_on(trace.position()) {
@@ -199,7 +199,7 @@ fn report(
 
 /// Shows an error; a closed pipe is none.
 fn failed(error: &TraceError, format: Format, screen: &mut Screen) -> Exit {
-    if error.message().contains("Broken pipe") {
+    if error.of_output() == Some(io::ErrorKind::BrokenPipe) {
         return Exit::Success;
     }
     show_error(error, format, screen);
@@ -208,7 +208,12 @@ fn failed(error: &TraceError, format: Format, screen: &mut Screen) -> Exit {
 
 fn plain(done: &Conversion, target: &Target, out: &mut Vec<u8>) {
     let name = target.name();
-    let _ = writeln!(out, "{name}: {} requests, {}", done.requests, target.output);
+    let s = if done.requests == 1 { "" } else { "s" };
+    let _ = writeln!(
+        out,
+        "{name}: {} request{s}, {}",
+        done.requests, target.output
+    );
     for note in &done.notes {
         let _ = writeln!(out, "note: {note}");
     }

@@ -76,7 +76,8 @@ fn read(path: &Path, options: &Inspect, wakeup: &Arc<Wakeup>) -> Result<Found, T
         len,
     } = source::open(path, options.trace_format.as_ref(), options.split, wakeup)?;
     let mut progress = Progress::new(wakeup, file.clone(), len);
-    let counts = count(&mut trace, &mut |position| progress.go_on(position))?;
+    let counts = count(&mut trace, &mut |position| progress.go_on(position))
+        .map_err(|error| error.in_file(&file))?;
     Ok(Found {
         file,
         detected,
@@ -101,8 +102,10 @@ fn plain(found: &Found) -> String {
         let _ = write!(text, " ({compression})");
     }
     text.push('\n');
+    let width = width();
     for (name, value) in facts(&found.detected, &found.counts) {
-        let _ = writeln!(text, "  {name:<10} {value}");
+        let line = wrapped(&format!("  {name:<10} {value}"), width);
+        let _ = writeln!(text, "{line}");
     }
     text
 }
@@ -110,10 +113,21 @@ fn plain(found: &Found) -> String {
 /// Names and values. Those that say nothing about the trace are left out.
 pub fn facts(detected: &Detected, counts: &Inspection) -> Vec<(String, String)> {
     let mut facts = Vec::new();
-    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     let format = &detected.spec.format;
-    fact("format", format!("{format}: {}", detected.reason));
-    fact("requests", counts.requests.to_string());
+    facts.push(("format".into(), format!("{format}: {}", detected.reason)));
+    facts.push(("requests".into(), counts.requests.to_string()));
+    if counts.requests > 0 {
+        facts_of_requests(counts, &mut facts);
+    }
+    for (reason, count) in counts.skipped.iter() {
+        facts.push(("skipped".into(), format!("{count} {reason}")));
+    }
+    facts
+}
+
+/// What there is to say about a trace that is not empty.
+fn facts_of_requests(counts: &Inspection, facts: &mut Vec<(String, String)>) {
+    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     fact("objects", counts.objects.to_string());
     fact("gets", counts.gets.to_string());
     fact("sets", counts.sets.to_string());
@@ -137,27 +151,41 @@ pub fn facts(detected: &Detected, counts: &Inspection) -> Vec<(String, String)> 
     if let Some(ttls) = ttls(counts) {
         fact("TTLs", ttls);
     }
-    for (reason, count) in counts.skipped.iter() {
-        fact("skipped", format!("{count} {reason}"));
-    }
-    facts
 }
 
-fn bytes(counts: &Inspection) -> String {
-    let note = match counts.sized {
-        0 => " (no sizes: each request counts 1)",
-        sized if sized < counts.requests => " (a request without a size counts 1)",
-        _ => "",
+/// The columns of the terminal.
+fn width() -> Option<usize> {
+    terminal::columns().filter(|_| io::stdout().is_terminal())
+}
+
+/// A line that is wrapped at words, if there is a width; the next ones start where its value does.
+fn wrapped(line: &str, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|&width| width > 2 * VALUE.len()) else {
+        return line.to_owned();
     };
-    format!("{}{note}", counts.bytes)
+    let options = textwrap::Options::new(width).subsequent_indent(VALUE);
+    textwrap::fill(line, options)
+}
+
+/// What stands before a value.
+const VALUE: &str = "             ";
+
+fn bytes(counts: &Inspection) -> String {
+    let number = counts.bytes;
+    match counts.sized {
+        0 => format!("{number} (no sizes: each request counts 1)"),
+        sized if sized < counts.requests => {
+            format!("{number} (a request without a size counts 1)")
+        }
+        _ if number >= 10_000 => format!("{number} ({})", bytesize::ByteSize(number)),
+        _ => number.to_string(),
+    }
 }
 
 fn one_hit(counts: &Inspection) -> String {
-    let share = counts.one_hit_wonders as f64 / counts.objects.max(1) as f64 * 100.0;
-    format!(
-        "{} objects with one request ({share:.1}%)",
-        counts.one_hit_wonders
-    )
+    let (once, objects) = (counts.one_hit_wonders, counts.objects);
+    let share = once as f64 / objects.max(1) as f64 * 100.0;
+    format!("{once} of {objects} objects ({share:.1}%) are asked for only once")
 }
 
 fn span(counts: &Inspection) -> Option<String> {
@@ -169,7 +197,8 @@ fn span(counts: &Inspection) -> Option<String> {
     let span = duration::show(if span.as_secs() < 60 { whole } else { long });
     let falls = match counts.falls {
         0 => String::new(),
-        falls => format!(", {falls} times are before the one before"),
+        1 => ", but 1 record is before the one above it".into(),
+        falls => format!(", but {falls} records are before the one above them"),
     };
     Some(format!("{span}{falls}"))
 }
@@ -180,18 +209,22 @@ fn ttls(counts: &Inspection) -> Option<String> {
     let usual = ttls.usual.iter().map(|&(ttl, _)| duration::show(ttl));
     let usual: Vec<String> = usual.collect();
     let usual = usual.join(", ");
-    Some(format!(
-        "of {} requests, {min} to {max}; most often {usual}",
-        ttls.requests
-    ))
+    let requests = match ttls.requests {
+        1 => "1 request".into(),
+        requests => format!("{requests} requests"),
+    };
+    if ttls.min == ttls.max {
+        return Some(format!("{min}, of {requests}"));
+    }
+    Some(format!("{min} to {max}, of {requests}; most often {usual}"))
 }
 
-/// A key as it can be typed, cut after 200 bytes.
+/// A key as it can be typed, cut after 60 bytes.
 fn shown(key: &OwnedKey) -> String {
     let bytes = key.as_bytes();
     let mut out = Vec::new();
-    show(&bytes[..bytes.len().min(200)], &mut out);
-    let dots = if bytes.len() > 200 { "…" } else { "" };
+    show(&bytes[..bytes.len().min(60)], &mut out);
+    let dots = if bytes.len() > 60 { "…" } else { "" };
     format!("{}{dots}", String::from_utf8_lossy(&out))
 }
 
@@ -222,11 +255,7 @@ fn show_table(rows: Vec<Vec<String>>, screen: &mut Output) {
         color: false,
         interactive: is_terminal,
         unicode: is_terminal && color::speaks_utf8(),
-        width: if is_terminal {
-            terminal::columns()
-        } else {
-            None
-        },
+        width: width(),
     };
     Grid::new(&HEADERS, rows).boxed(style, screen.buffer());
 }

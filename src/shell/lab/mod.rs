@@ -28,7 +28,7 @@ pub use inspect::inspect;
 pub use options::Compare;
 pub use pages::command_line;
 pub use show::format_of;
-pub use source::open as open_trace;
+pub use source::{check_standard_input, open as open_trace};
 
 use crate::render::Format;
 use crate::trace::Spec;

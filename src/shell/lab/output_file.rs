@@ -1,9 +1,12 @@
 //! A file that appears only when it is complete.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -24,30 +27,45 @@ impl OutputFile {
     /// # Errors
     /// If it cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
+        Self::create_while(path, &|| true)
+    }
+
+    /// The same. A pipe without a reader is waited for while `go_on`, which is called every 50 ms,
+    /// returns true.
+    ///
+    /// # Errors
+    /// If it cannot be created, or the wait was ended.
+    pub fn create_while(path: &Path, go_on: &dyn Fn() -> bool) -> io::Result<Self> {
         if path.as_os_str() == "-" {
             return Ok(Self::Standard(io::stdout()));
         }
         // The file that a link leads to is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if path
-            .metadata()
-            .is_ok_and(|about| !about.is_file() && !about.is_dir())
-        {
-            let file = OpenOptions::new().write(true).open(&path)?;
-            return Ok(Self::Special(BufWriter::new(file)));
-        }
         if path.is_dir() {
             return Err(io::Error::other("it is a folder"));
         }
+        if path.metadata().is_ok_and(|about| !about.is_file()) {
+            let file = open(path, go_on)?;
+            return Ok(Self::Special(BufWriter::new(file)));
+        }
         let folder = path
             .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         // As for any new file; the mask of the process applies.
         builder
             .prefix(".shardlab-")
             .permissions(Permissions::from_mode(0o666));
-        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        // The error of the crate names the temporary file, which says nothing to a user.
+        let file = builder.tempfile_in(folder).map_err(|error| {
+            let (path, folder, kind) = (folder, folder.display(), error.kind());
+            let message = match kind {
+                ErrorKind::NotFound if !path.exists() => format!("there is no folder {folder}"),
+                _ => format!("no file can be made in the folder {folder}: {kind}"),
+            };
+            io::Error::new(kind, message)
+        })?;
         Ok(Self::Temporary(BufWriter::new(file), path))
     }
 
@@ -64,6 +82,19 @@ impl OutputFile {
                 file.persist(path).map_err(|error| error.error)?;
                 Ok(())
             }
+        }
+    }
+}
+
+/// Opens a pipe or a device. Opening a pipe waits for its reader, so a thread does it.
+fn open(path: PathBuf, go_on: &dyn Fn() -> bool) -> io::Result<File> {
+    let (sender, opened) = mpsc::channel();
+    thread::spawn(move || sender.send(OpenOptions::new().write(true).open(path)));
+    loop {
+        match opened.recv_timeout(Duration::from_millis(50)) {
+            Ok(file) => return file,
+            Err(RecvTimeoutError::Timeout) if go_on() => {}
+            Err(_) => return Err(io::Error::other("interrupted")),
         }
     }
 }

@@ -32,6 +32,11 @@ impl Progress {
         }
     }
 
+    /// Whether there was no request to stop.
+    pub fn is_wanted(&self) -> bool {
+        !self.wakeup.is_interrupted()
+    }
+
     /// Takes the position; `false` asks to stop.
     pub fn go_on(&mut self, position: u64) -> bool {
         if self.is_terminal && self.shown.elapsed() >= EVERY {

@@ -53,6 +53,18 @@ pub fn open(
     })
 }
 
+/// Checks that standard input is read once at most.
+///
+/// # Errors
+/// What to do instead.
+pub fn check_standard_input(paths: &[PathBuf]) -> Result<(), String> {
+    let times = paths.iter().filter(|path| path.as_os_str() == "-").count();
+    if times > 1 {
+        return Err("standard input can be read only once: use `-` for one trace at most".into());
+    }
+    Ok(())
+}
+
 /// An error about a whole trace.
 pub fn failure(name: &str, message: &str) -> TraceError {
     TraceError::new(&name.into(), Place::Whole, message.to_owned())
@@ -79,7 +91,12 @@ fn reader(path: &Path, wakeup: &Arc<Wakeup>) -> io::Result<(Reader, Option<u64>)
     }
     let about = path.metadata()?;
     if about.is_file() {
-        return Ok((Box::new(File::open(path)?), Some(about.len())));
+        let file = File::open(path)?;
+        return Ok(match about.len() {
+            // Files of the system have no length, and content.
+            0 => (Box::new(file), None),
+            len => (Box::new(Whole { file, len, read: 0 }), Some(len)),
+        });
     }
     if about.is_dir() {
         return Err(io::Error::other("it is a folder"));
@@ -89,6 +106,30 @@ fn reader(path: &Path, wakeup: &Arc<Wakeup>) -> io::Result<(Reader, Option<u64>)
         file: None,
     };
     Ok((Box::new(Waiting::new(pipe, wakeup)), None))
+}
+
+/// A file as long as it was when it was opened: what is appended later is not read, as its last record
+/// may be unfinished at any time.
+struct Whole {
+    file: File,
+    len: u64,
+    read: u64,
+}
+
+impl Read for Whole {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.len - self.read).unwrap_or(usize::MAX);
+        let most = buffer.len().min(left);
+        let len = self.file.read(&mut buffer[..most])?;
+        if len == 0 && most > 0 {
+            let (read, len) = (self.read, self.len);
+            return Err(io::Error::other(format!(
+                "the file was cut while it was read: only {read} of its {len} bytes are left"
+            )));
+        }
+        self.read += len as u64;
+        Ok(len)
+    }
 }
 
 /// A pipe with a name. Opening it waits for a writer, so it is opened by the thread that reads.

@@ -13,6 +13,8 @@ use super::Decoder;
 
 /// The longest request, in bytes.
 const MAX_LEN: u64 = 1 << 40;
+/// The most blocks that a request is split into.
+const MAX_BLOCKS: u64 = 1 << 20;
 
 /// One request of a block device.
 #[derive(Clone, Copy, Debug)]
@@ -72,23 +74,26 @@ impl<D> Blocks<D> {
         }
     }
 
-    /// Starts with a request; `false` skips it.
-    fn start(&mut self, request: BlockRequest, skipped: &mut Skipped) -> bool {
+    /// Starts with a request, or skips it.
+    fn start(&mut self, request: BlockRequest, skipped: &mut Skipped) {
         let first = request.offset.checked_mul(request.unit);
         let end = first.and_then(|first| first.checked_add(request.len.max(1) - 1));
         if request.len > MAX_LEN {
             skipped.add("request for more than 1 TiB");
-            return false;
+            return;
         }
         let (Some(first), Some(end)) = (first, end) else {
             skipped.add("request beyond 2^64 bytes");
-            return false;
+            return;
         };
         self.device = self.key.len();
         let block = self.split.unwrap_or(1);
         (self.next, self.last) = (first / block, end / block);
+        if self.split.is_some() && self.last - self.next >= MAX_BLOCKS {
+            skipped.add("request for more than 1,048,576 blocks");
+            return;
+        }
         self.request = Some(request);
-        true
     }
 
     /// The record for the next block, or for the whole request.

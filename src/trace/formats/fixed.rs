@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::error::TraceError;
+use super::super::format::Format;
 use super::super::input::Input;
 use super::super::key::Key;
 use super::super::op::Op;
@@ -60,10 +61,10 @@ fn op(number: u64) -> Result<Op, String> {
     Op::numbered(number).ok_or_else(|| format!("operation {number}"))
 }
 
-/// A TTL in seconds; zero and negative numbers mean none.
-fn ttl(seconds: i64) -> Option<Duration> {
-    let seconds = u64::try_from(seconds).ok().filter(|&seconds| seconds > 0);
-    seconds.map(Duration::from_secs)
+/// A TTL in seconds, with a sign in its 32 bits: zero and negative numbers mean none.
+fn ttl(seconds: u64) -> Option<Duration> {
+    let is_positive = (1..1 << 31).contains(&seconds);
+    is_positive.then(|| Duration::from_secs(seconds))
 }
 
 pub fn u64le() -> impl Decoder + Send {
@@ -118,7 +119,7 @@ pub fn oracle_general_op_ns() -> impl Decoder + Send {
 pub fn twr<const N: usize>() -> impl Decoder + Send {
     Fixed(|bytes: &[u8; N]| {
         let (sizes, rest) = (u32_at(bytes, 12), u32_at(bytes, 16));
-        let seconds = i64::try_from(rest & 0xff_ffff).unwrap_or(0);
+        let seconds = rest & 0xff_ffff;
         twr_record(bytes, sizes >> 22, sizes & 0x3f_ffff, rest >> 24, seconds)
     })
 }
@@ -126,12 +127,11 @@ pub fn twr<const N: usize>() -> impl Decoder + Send {
 pub fn oracle_sys_twr_ns() -> impl Decoder + Send {
     Fixed(|bytes: &[u8; 34]| {
         let (key, value, number) = (u16_at(bytes, 12), u32_at(bytes, 14), u16_at(bytes, 18));
-        let seconds = i32::from_le_bytes(part(bytes, 22));
-        twr_record(bytes, key, value, number, seconds.into())
+        twr_record(bytes, key, value, number, u32_at(bytes, 22))
     })
 }
 
-fn twr_record(bytes: &[u8], key: u64, value: u64, number: u64, seconds: i64) -> Decoded {
+fn twr_record(bytes: &[u8], key: u64, value: u64, number: u64, seconds: u64) -> Decoded {
     let op = op(number)?;
     if op == Op::Get && value == 0 {
         return Err("get with an empty value".into());
@@ -152,21 +152,21 @@ pub const LCS_MAGIC: u64 = 0x1234_5678_9abc_def0;
 /// libCacheSim's own format.
 pub fn lcs(mut input: Input) -> Result<BoxedTrace, TraceError> {
     let Some(header) = input.take(LCS_HEADER)? else {
-        return Ok(boxed(input, oracle_general()));
+        return Ok(boxed(Format::Lcs, input, oracle_general()));
     };
     let version = u64_at(header, 8);
     if u64_at(header, 0) != LCS_MAGIC || u64_at(header, LCS_HEADER - 8) != LCS_MAGIC {
         return Err(input.whole("this is no header of lcs"));
     }
     Ok(match version {
-        1 => boxed(input, oracle_general()),
-        2 => boxed(input, Fixed(lcs_2)),
-        3 => boxed(input, Fixed(lcs_3::<36>)),
-        4 => boxed(input, Fixed(lcs_3::<40>)),
-        5 => boxed(input, Fixed(lcs_3::<44>)),
-        6 => boxed(input, Fixed(lcs_3::<52>)),
-        7 => boxed(input, Fixed(lcs_3::<68>)),
-        8 => boxed(input, Fixed(lcs_3::<100>)),
+        1 => boxed(Format::Lcs, input, oracle_general()),
+        2 => boxed(Format::Lcs, input, Fixed(lcs_2)),
+        3 => boxed(Format::Lcs, input, Fixed(lcs_3::<36>)),
+        4 => boxed(Format::Lcs, input, Fixed(lcs_3::<40>)),
+        5 => boxed(Format::Lcs, input, Fixed(lcs_3::<44>)),
+        6 => boxed(Format::Lcs, input, Fixed(lcs_3::<52>)),
+        7 => boxed(Format::Lcs, input, Fixed(lcs_3::<68>)),
+        8 => boxed(Format::Lcs, input, Fixed(lcs_3::<100>)),
         _ => {
             let message = format!("version {version} of lcs is unknown: 1 to 8 are known");
             return Err(input.whole(message));
@@ -187,7 +187,7 @@ fn lcs_3<const N: usize>(bytes: &[u8; N]) -> Decoded {
     Ok(Record {
         size: Some(u64::try_from(size).map_err(|_| "negative size")?),
         op: op(bytes[20].into())?,
-        ttl: ttl(u32_at(bytes, 24).cast_signed()),
+        ttl: ttl(u32_at(bytes, 24)),
         ..timed(bytes)
     })
 }

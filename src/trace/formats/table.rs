@@ -13,6 +13,7 @@ use super::super::op::Op;
 use super::super::skipped::Skipped;
 use super::super::text;
 use super::Decoder;
+use super::blocks::{BlockDecoder, BlockRequest};
 
 /// The most columns.
 const MAX_COLUMNS: usize = 4096;
@@ -155,10 +156,15 @@ pub fn ttl(rows: &Rows, column: Option<usize>) -> Option<Duration> {
     (!ttl.is_zero()).then_some(ttl)
 }
 
-/// The delimiter that comes most often in the first line, outside of quotes: tab, comma, `|`, `;` or
-/// `:`.
+/// The delimiter that comes most often in the first line that is no comment, outside of quotes: tab,
+/// comma, `|`, `;` or `:`.
 pub fn guess_delimiter(head: &[u8]) -> Option<u8> {
-    let line = head.split(|&byte| byte == b'\n').next()?;
+    let mut lines = head.split(|&byte| byte == b'\n');
+    let first = lines.next()?;
+    let line = match lines.find(|line| !line.starts_with(COMMENT)) {
+        Some(line) if first.starts_with(COMMENT) && !line.is_empty() => line,
+        _ => first,
+    };
     let mut is_quoted = false;
     let mut counts = [(b'\t', 0), (b',', 0), (b'|', 0), (b';', 0), (b':', 0)];
     for &byte in line {
@@ -176,6 +182,9 @@ pub fn guess_delimiter(head: &[u8]) -> Option<u8> {
     counts.iter().find(|it| it.1 == most).map(|it| it.0)
 }
 
+/// What a comment starts with. The header may be one.
+const COMMENT: &[u8] = b"#";
+
 /// The words of a header for each field.
 const HEADERS: [&[&str]; 6] = [
     &["time", "timestamp", "when"],
@@ -190,6 +199,7 @@ const HEADERS: [&[&str]; 6] = [
 pub fn known_header<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<ColumnNumbers> {
     let mut columns = [None; 6];
     for (at, field) in fields.enumerate() {
+        let field = text::trim(field.strip_prefix(COMMENT).unwrap_or(field));
         let is = |names: &&[&str]| {
             names
                 .iter()
@@ -223,6 +233,12 @@ fn looks_like_header(rows: &Rows) -> bool {
     letters > digits
 }
 
+/// Whether a first row is a comment, and not a header behind the sign of one.
+fn is_comment(rows: &Rows) -> bool {
+    let starts = rows.field(0).is_some_and(|it| it.starts_with(COMMENT));
+    starts && known_header(rows.fields()).is_none()
+}
+
 /// Rows with columns that options or a header give.
 pub struct Csv {
     rows: Rows,
@@ -237,7 +253,10 @@ impl Csv {
         let (head, _) = input.peek()?;
         let delimiter = spec.delimiter.or_else(|| guess_delimiter(head));
         let mut rows = Rows::new(delimiter.unwrap_or(b','), true);
-        let has_rows = rows.next(input)?;
+        let mut has_rows = rows.next(input)?;
+        while has_rows && spec.header != Some(false) && is_comment(&rows) {
+            has_rows = rows.next(input)?;
+        }
         let header = known_header(rows.fields());
         let mut whole = (1..rows.columns()).filter_map(|column| rows.whole_field(column));
         let is_spaced = whole.any(|field| field.starts_with(b" "));
@@ -323,6 +342,56 @@ impl Decoder for Csv {
                 Ok(record) => {
                     return Ok(Some(record.with(self.key())));
                 }
+                Err(reason) => skipped.add(&reason),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Rows of block requests: the key is the number of the first block, the size is that of the request.
+pub struct CsvBlocks {
+    rows: Csv,
+    /// Bytes of a block that a key numbers.
+    block: u64,
+}
+
+impl CsvBlocks {
+    pub fn new(rows: Csv, block: u64, input: &Input) -> Result<Self, TraceError> {
+        if rows.columns.ttl.is_some() {
+            return Err(input.whole("requests for blocks have no TTL: leave ttl-col out"));
+        }
+        Ok(Self { rows, block })
+    }
+
+    fn parse(&self) -> Result<BlockRequest, String> {
+        let record = self.rows.parse()?;
+        let Key::Number(offset) = self.rows.key() else {
+            return Err("unreadable: no number of a block".into());
+        };
+        Ok(BlockRequest {
+            op: record.op,
+            offset,
+            unit: self.block,
+            len: record.size.unwrap_or(self.block),
+            time: record.time,
+            count: record.count,
+            key_has_offset: true,
+        })
+    }
+}
+
+impl BlockDecoder for CsvBlocks {
+    fn next(
+        &mut self,
+        input: &mut Input,
+        skipped: &mut Skipped,
+        _: &mut Vec<u8>,
+    ) -> Result<Option<BlockRequest>, TraceError> {
+        while self.rows.rows.next(input)? {
+            match self.parse() {
+                Ok(BlockRequest { count: 0, .. }) => skipped.add("count of zero"),
+                Ok(request) => return Ok(Some(request)),
                 Err(reason) => skipped.add(&reason),
             }
         }

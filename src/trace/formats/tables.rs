@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::error::TraceError;
+use super::super::format::Format;
 use super::super::input::Input;
 use super::super::key::Key;
 use super::super::op::Op;
@@ -233,7 +234,7 @@ pub fn wikipedia(mut input: Input) -> Result<BoxedTrace, TraceError> {
     let has_tabs = line.contains(&b'\t');
     if !has_tabs && line.first().is_none_or(u8::is_ascii_digit) {
         let rows = Rows::new(b' ', false);
-        return Ok(boxed(input, Wikibench { rows }));
+        return Ok(boxed(Format::WikipediaCdn, input, Wikibench { rows }));
     }
     let mut rows = Rows::new(if has_tabs { b'\t' } else { b' ' }, false);
     rows.next(&mut input)?;
@@ -260,12 +261,14 @@ pub fn wikipedia(mut input: Input) -> Result<BoxedTrace, TraceError> {
         rows.keep();
         let (kind, size) = if fields >= 5 { (Some(2), 3) } else { (None, 2) };
         return Ok(boxed(
+            Format::WikipediaCdn,
             input,
             Wikipedia::new(rows, 1, [Some(0), kind, Some(size)]),
         ));
     };
     let extra = query.or(kind);
     Ok(boxed(
+        Format::WikipediaCdn,
         input,
         Wikipedia::new(rows, key, [time, extra, Some(size)]),
     ))

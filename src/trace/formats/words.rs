@@ -13,7 +13,7 @@ use super::super::text;
 use super::Decoder;
 
 /// The most blocks of one line of arc.
-const MAX_BLOCKS: u64 = 1 << 32;
+const MAX_BLOCKS: u64 = 1 << 20;
 
 /// A record without its key, and where that is in the line.
 struct Parsed {
@@ -143,6 +143,9 @@ impl Decoder for Arc {
                 (None, _) => {}
                 (Some(Some(start)), Some(Some(count))) if count <= MAX_BLOCKS => {
                     (self.next, self.left) = (start, count);
+                }
+                (Some(Some(_)), Some(Some(_))) => {
+                    skipped.add("range of more than 1,048,576 blocks");
                 }
                 _ => skipped.add(&unreadable("range of blocks")),
             }
