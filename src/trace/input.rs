@@ -17,8 +17,12 @@ use super::error::{Place, TraceError};
 
 /// The longest line or record, in bytes.
 pub const MAX_LINE: usize = 1 << 20;
-/// How much is read at a time.
+/// How much is looked at to detect a format.
 const CHUNK: usize = 1 << 20;
+/// How much is read at a time. It fits into the cache of a processor beside the tables of a decoder.
+const READ: usize = 1 << 17;
+/// A rest that is moved to the front of the buffer rather than read on behind it.
+const SHORT: usize = 1 << 12;
 /// The most memory for decoding xz. The highest preset takes 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
 /// A decoder is given pieces of this size.
@@ -144,13 +148,14 @@ impl Input {
 
     /// Reads once, and appends to the buffer.
     fn read_more(&mut self) -> Result<(), TraceError> {
-        if self.buffer.len() - self.end < CHUNK / 2 {
+        let is_short = self.start > 0 && self.end - self.start <= SHORT;
+        if is_short || self.buffer.len() - self.end < READ {
             self.buffer.copy_within(self.start..self.end, 0);
             self.base += self.start as u64;
             self.end -= self.start;
             self.start = 0;
         }
-        let until = self.buffer.len().min(self.end + CHUNK);
+        let until = self.buffer.len().min(self.end + READ);
         match self.source.read(&mut self.buffer[self.end..until]) {
             Ok(0) => self.ended = true,
             Ok(len) => self.end += len,

@@ -35,8 +35,10 @@ mod input;
 mod inspect;
 mod key;
 mod layouts;
+mod loader;
 mod numbering;
 mod op;
+mod sampling;
 mod skew;
 mod skipped;
 mod text;
@@ -55,8 +57,10 @@ pub use head::Detected;
 pub use input::{Input, MAX_LINE};
 pub use inspect::{Inspection, Sizes, Ttls, inspect};
 pub use key::{Key, OwnedKey};
+pub use loader::Loader;
 pub use numbering::{KeyTable, Numbering, TooManyKeys};
 pub use op::Op;
+pub use sampling::{GROUPS, Position, Room, Sample, Sampling};
 pub use skipped::Skipped;
 pub use workload::{Generator, Kind, Workload, WorkloadError};
 pub use writer::{Conversion, Output, UnknownOutput, convert};
@@ -135,8 +139,28 @@ pub trait Trace {
     fn skipped(&self) -> &Skipped;
 
     /// Bytes of the file that were read so far, as they are on disk: compared with the file's length
-    /// it is the progress. A buffer of 1 MiB is read at a time. A [`Generator`] counts requests instead.
+    /// it is the progress. A piece of 128 KiB is read at a time. A [`Generator`] counts requests instead.
     fn position(&self) -> u64;
+
+    /// Hands records of `count` requests or a little more to a loader. `false`: the trace has ended, or
+    /// the loader takes no more. One call for many records, so that each of them costs no call through
+    /// a pointer.
+    ///
+    /// # Errors
+    /// [`TraceError`] of the trace and of the loader.
+    fn load(&mut self, loader: &mut Loader, count: u64) -> Result<bool, TraceError> {
+        let mut left = count;
+        while left > 0 {
+            let Some(record) = self.next()? else {
+                return Ok(false);
+            };
+            left = left.saturating_sub(record.count);
+            if !loader.add(&record)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// A reader that can go to another thread.
@@ -154,6 +178,10 @@ impl<T: Trace + ?Sized> Trace for Box<T> {
     fn position(&self) -> u64 {
         (**self).position()
     }
+
+    fn load(&mut self, loader: &mut Loader, count: u64) -> Result<bool, TraceError> {
+        (**self).load(loader, count)
+    }
 }
 
 #[cfg(test)]
@@ -162,5 +190,7 @@ mod damage_tests;
 mod round_trip_tests;
 #[cfg(test)]
 mod sample_tests;
+#[cfg(test)]
+mod sampling_tests;
 #[cfg(test)]
 mod tests;

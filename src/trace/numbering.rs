@@ -18,7 +18,7 @@ pub const MAX_KEYS: usize = u32::MAX as usize - 1;
 const SECOND: RapidSecrets = RapidSecrets::seed(0x7368_6172_646c_6162);
 
 /// How many look-ups overlap.
-pub const BATCH: usize = 32;
+pub const BATCH: usize = 64;
 
 /// The first table has 4,096 entries.
 const FIRST_SHIFT: u32 = 52;
@@ -47,7 +47,21 @@ impl From<Key<'_>> for Identity {
     }
 }
 
+impl From<u64> for Identity {
+    #[inline]
+    fn from(low: u64) -> Self {
+        Self { low, high: 0 }
+    }
+}
+
 impl Identity {
+    /// A hash for choosing keys by, which has nothing to do with [`Identity::hash`] nor with the hashes
+    /// that place keys: each bit of the key and of the salt changes each bit of it with a chance of 1/2.
+    #[inline]
+    pub(super) fn sample_hash(self, salt: u64) -> u64 {
+        mix(mix(self.low ^ mix(salt)) ^ self.high)
+    }
+
     /// Where the key belongs in the table.
     #[inline]
     fn hash(self) -> u64 {
@@ -55,6 +69,15 @@ impl Identity {
         let (low, high) = (product & u128::from(u64::MAX), product >> 64);
         u64::try_from(low ^ high).unwrap_or(0) ^ self.high
     }
+}
+
+/// The finalizer of `SplitMix64`: Steele, Lea, Flood, *Fast Splittable Pseudorandom Number Generators*,
+/// OOPSLA 2014, with the constants of Stafford's variant 13.
+#[inline]
+fn mix(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 /// Gives each key a dense number, in the order of first appearance.
@@ -109,43 +132,58 @@ impl Numbering {
         self.find_or_insert(key, key.hash())
     }
 
+    /// Appends the numbers of these keys. Cost: about 30 ns a key where neither the table nor the keys
+    /// fit into the cache of the processor.
+    ///
+    /// # Errors
+    /// [`TooManyKeys`]; then the numbers of the keys before it are appended.
+    pub fn extend(&mut self, keys: &[u64], numbers: &mut Vec<u32>) -> Result<(), TooManyKeys> {
+        let mut batches = keys.chunks(BATCH);
+        batches.try_for_each(|keys| self.batch(keys, numbers))
+    }
+
     /// Appends the numbers of up to [`BATCH`] keys.
     ///
     /// # Errors
     /// [`TooManyKeys`].
     #[inline]
-    pub(super) fn batch(
+    pub(super) fn batch<K: Copy + Into<Identity>>(
         &mut self,
-        keys: &[Identity],
+        keys: &[K],
         numbers: &mut Vec<u32>,
     ) -> Result<(), TooManyKeys> {
-        let mut hashes = [0; BATCH];
-        let mut entries = [0; BATCH];
-        let mut known = [0; BATCH];
-        // Three loops, so that the waits for memory overlap in each.
-        for ((key, hash), entry) in keys.iter().zip(&mut hashes).zip(&mut entries) {
-            *hash = key.hash();
-            *entry = self.table.get(self.home(*hash)).copied().unwrap_or(0);
-        }
-        for (known, entry) in known.iter_mut().zip(&entries[..keys.len()]) {
-            *known = self
-                .low
-                .get(entry.wrapping_sub(1) as usize)
-                .copied()
-                .unwrap_or(0);
-        }
-        let has_only_numbers = self.high.is_empty();
-        let found = keys.iter().zip(&hashes).zip(entries.iter().zip(&known));
-        for ((&key, &hash), (&entry, &known)) in found {
-            let is_known = entry != 0 && known == key.low && key.high == 0 && has_only_numbers;
-            let number = if is_known {
-                entry - 1
-            } else {
-                self.find_or_insert(key, hash)?.0
+        let (hashes, found) = self.look_up(keys);
+        for ((&key, &hash), &entry) in keys.iter().zip(&hashes).zip(&found) {
+            let number = match entry {
+                0 => self.find_or_insert(key.into(), hash)?.0,
+                entry => entry - 1,
             };
             numbers.push(number);
         }
         Ok(())
+    }
+
+    /// The hashes of up to [`BATCH`] keys, and the entries at their homes: zero where a key is not at its home.
+    /// Each loop has no branch that waits for memory, so that the waits overlap.
+    #[inline]
+    fn look_up<K: Copy + Into<Identity>>(&self, keys: &[K]) -> ([u64; BATCH], [u32; BATCH]) {
+        let mut hashes = [0; BATCH];
+        let mut entries = [0; BATCH];
+        let mask = self.table.len() - 1;
+        let table = &self.table[..=mask];
+        for ((&key, hash), entry) in keys.iter().zip(&mut hashes).zip(&mut entries) {
+            *hash = key.into().hash();
+            *entry = table[index(*hash >> self.shift) & mask];
+        }
+        for (&key, entry) in keys.iter().zip(&mut entries) {
+            let number = entry.wrapping_sub(1) as usize;
+            let low = self.low.get(number).copied().unwrap_or(0);
+            let high = self.high.get(number).copied().unwrap_or(0);
+            if (Identity { low, high }) != key.into() {
+                *entry = 0;
+            }
+        }
+        (hashes, entries)
     }
 
     /// Where a key with this hash is, if the place is free.
@@ -193,12 +231,15 @@ impl Numbering {
         self.low.push(key.low);
     }
 
-    /// Doubles the table. The old one goes first, so that there are never two.
     fn grow(&mut self) {
-        let len = self.table.len() * 2;
+        self.shift -= 1;
+        self.fill_table(self.table.len() * 2);
+    }
+
+    /// Makes the table anew. The old one goes first, so that there are never two.
+    fn fill_table(&mut self, len: usize) {
         self.table = Vec::new();
         self.table = vec![0; len];
-        self.shift -= 1;
         for number in 0..self.low.len() {
             let mut at = self.home(self.identity(number).hash());
             while self.table[at] != 0 {
@@ -214,6 +255,20 @@ impl Numbering {
             low: self.low[number],
             high: self.high.get(number).copied().unwrap_or(0),
         }
+    }
+
+    /// What identifies each key, by number.
+    pub(super) fn identities(&self) -> impl Iterator<Item = Identity> + '_ {
+        (0..self.low.len()).map(|number| self.identity(number))
+    }
+
+    /// Keeps the keys with a new number, which are the first ones in their order; `u32::MAX` is none.
+    pub(super) fn renumber(&mut self, numbers: &[u32]) {
+        let mut kept = numbers.iter().map(|&number| number != u32::MAX);
+        self.low.retain(|_| kept.next().unwrap_or(false));
+        let mut kept = numbers.iter().map(|&number| number != u32::MAX);
+        self.high.retain(|_| kept.next().unwrap_or(false));
+        self.fill_table(self.table.len());
     }
 
     /// The keys themselves, without the table. `bytes` holds those that are no numbers.
@@ -250,6 +305,19 @@ impl ByteKeys {
     pub(super) fn push(&mut self, number: u32, key: &[u8]) {
         self.bytes.extend_from_slice(key);
         self.ends.push((number, self.bytes.len()));
+    }
+
+    /// Keeps the keys with a new number; `u32::MAX` is none.
+    pub(super) fn renumber(&mut self, numbers: &[u32]) {
+        let old = std::mem::take(self);
+        let mut start = 0;
+        for (number, end) in old.ends {
+            let number = numbers[number as usize];
+            if number != u32::MAX {
+                self.push(number, &old.bytes[start..end]);
+            }
+            start = end;
+        }
     }
 
     fn get(&self, number: u32) -> &[u8] {
