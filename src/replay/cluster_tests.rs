@@ -100,6 +100,7 @@ fn by_split(
             prepared,
             bounds: [part.bounds[0], part.bounds[1], part.bounds[2]],
             times: [warm, warm, end].map(|at| time(at).unwrap_or(0)),
+            share: Share::Whole,
         }
     });
     let shards: Vec<Shard<'_>> = shards.collect();

@@ -49,6 +49,15 @@ impl Counts {
     }
 }
 
+/// The counts of a simulation: of the first half, and of all, without the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Halves {
+    /// The first half.
+    pub first: Counts,
+    /// Both halves.
+    pub all: Counts,
+}
+
 /// A part of a whole as a ratio.
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 {

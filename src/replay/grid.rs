@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::counts::Counts;
+use super::counts::Halves;
 use super::curve::lru_curve;
 use super::policy::{Policy, Prepared, Unit, simulate};
+use super::sample::Share;
 use super::{Ops, Rules, Ttl};
 use crate::eviction::Eviction;
 
@@ -20,6 +21,8 @@ pub struct Shard<'t> {
     pub bounds: [usize; 3],
     /// The time at each of these bounds, in nanoseconds: until then objects of this shard expire.
     pub times: [u64; 3],
+    /// The part of each size that is its own.
+    pub share: Share,
 }
 
 /// A simulation of a grid, or all sizes of LRU in one pass.
@@ -33,15 +36,6 @@ pub struct Task {
     pub shard: usize,
     /// About how much work it is: requests times a factor of the policy.
     pub work: u64,
-}
-
-/// The counts of a simulation: of the first half, and of all, without the warm-up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Halves {
-    /// The first half.
-    pub first: Counts,
-    /// Both halves.
-    pub all: Counts,
 }
 
 /// The parameters of a grid.
@@ -110,7 +104,9 @@ impl Grid {
             return self.run_curve(shard);
         }
         let sizes = self.sizes[task.sizes.clone()].iter();
-        sizes.map(|&size| self.run_one(task, size, shard)).collect()
+        sizes
+            .map(|&size| self.run_one(task, shard.share.of(size), shard))
+            .collect()
     }
 
     fn run_one(&self, task: &Task, size: u64, shard: &Shard<'_>) -> Halves {
@@ -137,7 +133,7 @@ impl Grid {
         let sizes: Vec<usize> = self
             .sizes
             .iter()
-            .map(|&size| usize::try_from(size).unwrap_or(usize::MAX))
+            .map(|&size| usize::try_from(shard.share.of(size)).unwrap_or(usize::MAX))
             .collect();
         let curves = lru_curve(&trace.ids[..end], trace.objects, half);
         let [first, all] = curves.map(|curve| curve.counts_at(&sizes));

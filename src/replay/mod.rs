@@ -43,18 +43,20 @@ mod impact;
 mod keys;
 mod policy;
 mod prefix;
+mod sample;
 mod simulation;
 mod split;
 
 pub use cluster::{ClusterReplay, Deployed};
-pub use counts::Counts;
+pub use counts::{Counts, Halves};
 pub use curve::{Curve, lru_curve};
 pub use event::{Action, Event, Position};
-pub use grid::{Grid, Halves, Shard, Task, cost, node_seed};
+pub use grid::{Grid, Shard, Task, cost, node_seed};
 pub use hottest::{Hottest, hottest};
 pub use impact::{End, Impact, Windows, impacts};
 pub use keys::Keys;
 pub use policy::{Policy, Prepared, Unit, UnknownPolicy, simulate};
+pub use sample::{Error, Places, Share, estimate, scaled, smallest_size};
 pub use simulation::Simulation;
 pub use split::{Part, split};
 

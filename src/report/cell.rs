@@ -1,7 +1,7 @@
 //! One cell of a comparison: a policy at a size on a cluster, and what it counted.
 
 use crate::placement::PlacementKind;
-use crate::replay::{Counts, Halves, Impact, Policy, Unit, Windows};
+use crate::replay::{Counts, Error, Halves, Impact, Policy, Unit, Windows};
 
 /// Where the caches are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Cell {
     pub nodes: Vec<Counts>,
     /// Its course, if it was replayed through a real cluster.
     pub course: Option<Course>,
+    /// How far the ratios may be off; `None`: the counts are exact.
+    pub error: Option<Error>,
 }
 
 impl Cell {
@@ -83,6 +85,7 @@ impl Cell {
             first_half: all.first,
             nodes: of_nodes.filter(|_| nodes.len() > 1).collect(),
             course: None,
+            error: None,
         }
     }
 
@@ -109,7 +112,24 @@ impl Cell {
             first_half: sum(&counts[..first_half]),
             nodes: if nodes.len() > 1 { nodes } else { Vec::new() },
             course: Some(course),
+            error: None,
         }
+    }
+
+    /// The half-width of the ratio that a comparison minimises; `None` if it is exact.
+    #[must_use]
+    pub fn plus_minus(&self, by: Unit) -> Option<f64> {
+        self.error.map(|error| match by {
+            Unit::Objects => error.requests,
+            Unit::Bytes => error.bytes,
+        })
+    }
+
+    /// The lowest and the highest ratio that are likely.
+    #[must_use]
+    pub fn bounds(&self, by: Unit) -> (f64, f64) {
+        let (ratio, error) = (self.ratio(by), self.plus_minus(by).unwrap_or(0.0));
+        ((ratio - error).max(0.0), (ratio + error).min(1.0))
     }
 
     /// The ratio that a comparison minimises.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::cell::{Cell, Deployment};
-use super::number::{percent, short};
+use super::number::{estimate, short};
 use super::table::{deployments, place, policies};
 use crate::render::grouped;
 use crate::replay::{Policy, Unit};
@@ -75,7 +75,7 @@ fn cell(html: &mut String, cells: &[&Cell], policy: Policy, size: u64, by: Unit)
     let _ = write!(
         html,
         "<td{class}>{}<br><small>{}<br>{regret}</small>",
-        percent(cell.ratio(by)),
+        estimate(cell.ratio(by), cell.plus_minus(by)),
         grouped(cell.counts.misses)
     );
 }

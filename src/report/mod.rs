@@ -20,6 +20,7 @@ pub use braille::curve as terminal_curve;
 pub use cell::{Cell, Course, Deployment};
 pub use cluster::{Nodes, busiest};
 pub use html::{Page, page};
+pub use number::{share, size};
 pub use output::{Details, Form, Report, UnknownForm, series, text};
 pub use over_time::{Line, Mark, OverTime};
 pub use svg::{Chart, Series, chart};

@@ -36,7 +36,34 @@ pub fn span(nanos: u64) -> String {
     humantime::format_duration(shown).to_string()
 }
 
+/// The half-width of a ratio in points: one decimal, or two below a tenth.
+pub fn plus_minus(error: f64) -> String {
+    let points = error * 100.0;
+    if points >= 0.095 || points == 0.0 {
+        format!("{points:.1}")
+    } else {
+        format!("{points:.2}")
+    }
+}
+
+/// A ratio as percent with its half-width in points, if it has one: `12.3 % ± 0.4`.
+pub fn estimate(ratio: f64, error: Option<f64>) -> String {
+    match error {
+        Some(error) => format!("{} ± {}", percent(ratio), plus_minus(error)),
+        None => percent(ratio),
+    }
+}
+
+/// The rate of a sample as percent, without zeros at its end.
+#[must_use]
+pub fn share(rate: f64) -> String {
+    let percent = format!("{:.6}", rate * 100.0);
+    let percent = percent.trim_end_matches('0').trim_end_matches('.');
+    format!("{percent} %")
+}
+
 /// A size in its unit.
+#[must_use]
 pub fn size(size: u64, unit: Unit) -> String {
     match unit {
         Unit::Objects if size == 1 => "1 object".into(),

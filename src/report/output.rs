@@ -189,14 +189,19 @@ pub fn series(cells: &[Cell], by: Unit, deployment: Deployment) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
     for cell in cells.iter().filter(|cell| cell.deployment == deployment) {
         let name = cell.policy.to_string();
-        let point = (cell.size, cell.ratio(by));
-        match all.iter_mut().find(|series| series.name == name) {
-            Some(series) => series.points.push(point),
-            None => all.push(Series {
+        let at = all.iter().position(|series| series.name == name);
+        let at = at.unwrap_or_else(|| {
+            all.push(Series {
                 name,
-                points: vec![point],
+                points: Vec::new(),
+                bounds: Vec::new(),
                 is_floor: cell.policy == Policy::Belady,
-            }),
+            });
+            all.len() - 1
+        });
+        all[at].points.push((cell.size, cell.ratio(by)));
+        if cell.error.is_some() {
+            all[at].bounds.push(cell.bounds(by));
         }
     }
     let last = |series: &Series| series.points.last().map_or(0.0, |point| point.1);
@@ -236,7 +241,7 @@ fn json_text(report: &Report<'_>) -> String {
 }
 
 fn object(cell: &Cell) -> Value {
-    let ratio = cell.counts.miss_ratio();
+    let (low, high) = cell.bounds(Unit::Objects);
     let nodes = cell.nodes.iter().enumerate().map(|(node, counts)| {
         json!({
             "node": node,
@@ -252,7 +257,7 @@ fn object(cell: &Cell) -> Value {
     let calm = cell.course.as_ref().and_then(Course::calm_counts);
     let impacts = cell.course.iter().flat_map(|course| &course.impacts);
     let extra: Vec<i64> = impacts.map(|impact| impact.extra_misses).collect();
-    json!({
+    let mut object = json!({
         "policy": cell.policy.to_string(),
         "size": cell.size,
         "unit": unit(cell),
@@ -265,33 +270,50 @@ fn object(cell: &Cell) -> Value {
         "failed": cell.counts.failed,
         "misses_without_events": calm.map(|it| it.misses),
         "extra_misses_by_event": extra,
-        "exact": true,
-        "low": ratio,
-        "high": ratio,
+        "exact": cell.error.is_none(),
+        "low": low,
+        "high": high,
         "by_node": nodes,
-    })
+    });
+    if let Some(error) = cell.error {
+        object["plus_minus"] = error.requests.into();
+        object["bytes_plus_minus"] = error.bytes.into();
+        object["sample_rate"] = error.rate.into();
+    }
+    object
 }
 
 fn csv(cells: &[Cell]) -> String {
+    let is_exact = cells.iter().all(|cell| cell.error.is_none());
     let mut text =
-        "policy,size,unit,nodes,placement,replicas,requests,misses,missed_bytes,exact,low,high\n"
+        "policy,size,unit,nodes,placement,replicas,requests,misses,missed_bytes,exact,low,high"
             .to_owned();
+    text += if is_exact {
+        "\n"
+    } else {
+        ",plus_minus,bytes_plus_minus,sample_rate\n"
+    };
     for cell in cells {
-        let ratio = cell.counts.miss_ratio();
+        let (low, high) = cell.bounds(Unit::Objects);
         let Deployment {
             nodes,
             placement,
             replicas,
         } = cell.deployment;
         text += &format!(
-            "{},{},{},{nodes},{placement},{replicas},{},{},{},true,{ratio},{ratio}\n",
+            "{},{},{},{nodes},{placement},{replicas},{},{},{},{},{low},{high}",
             cell.policy,
             cell.size,
             unit(cell),
             cell.counts.requests,
             cell.counts.misses,
             cell.counts.missed_bytes,
+            cell.error.is_none(),
         );
+        if let Some(error) = cell.error {
+            text += &format!(",{},{},{}", error.requests, error.bytes, error.rate);
+        }
+        text.push('\n');
     }
     text
 }

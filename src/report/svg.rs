@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::number::{percent, short, size};
+use super::number::{percent, plus_minus, short, size};
 use super::scale::Scale;
 use crate::replay::Unit;
 
@@ -21,6 +21,8 @@ pub struct Series {
     pub name: String,
     /// Sizes, ascending, and miss ratios.
     pub points: Vec<(u64, f64)>,
+    /// By point: the lowest and the highest ratio that are likely. Empty where the ratios are exact.
+    pub bounds: Vec<(f64, f64)>,
     /// Whether it is the floor that no policy can reach.
     pub is_floor: bool,
 }
@@ -85,6 +87,9 @@ pub fn chart(chart: &Chart<'_>) -> String {
              a cache without bounds: {}</title></path>",
             percent(ratio)
         );
+    }
+    for (number, series) in chart.series.iter().enumerate() {
+        band(&mut svg, series, number, &scale);
     }
     let points: usize = chart.series.iter().map(|one| one.points.len()).sum();
     let mut names = Vec::new();
@@ -181,6 +186,29 @@ fn style(series: &Series, number: usize) -> String {
     }
 }
 
+/// The area between the bounds of the ratios.
+fn band(svg: &mut String, series: &Series, number: usize, scale: &Scale) {
+    let sizes = || series.points.iter().map(|point| point.0);
+    let low = sizes().zip(series.bounds.iter().map(|bounds| bounds.0));
+    let high = sizes().zip(series.bounds.iter().map(|bounds| bounds.1));
+    let mut path = String::new();
+    for (size, ratio) in low.chain(high.rev()) {
+        let letter = if path.is_empty() { 'M' } else { 'L' };
+        let _ = write!(path, "{letter}{:.1} {:.1}", x(scale, size), y(scale, ratio));
+    }
+    if !path.is_empty() {
+        let colour = if series.is_floor {
+            "#999"
+        } else {
+            STYLES[number % STYLES.len()].0
+        };
+        let _ = writeln!(
+            svg,
+            "<path fill=\"{colour}\" fill-opacity=\"0.15\" d=\"{path}Z\"/>"
+        );
+    }
+}
+
 fn curve(svg: &mut String, series: &Series, number: usize, scale: &Scale) {
     let mut path = String::new();
     for (at, &(size, ratio)) in series.points.iter().enumerate() {
@@ -196,15 +224,20 @@ fn curve(svg: &mut String, series: &Series, number: usize, scale: &Scale) {
 
 /// The texts that a pointer on a point of a curve shows.
 fn texts(svg: &mut String, series: &Series, unit: Unit, scale: &Scale) {
-    for &(at, ratio) in &series.points {
+    for (point, &(at, ratio)) in series.points.iter().enumerate() {
+        let error = series.bounds.get(point).map(|(low, high)| {
+            let half_width = (ratio - low).max(high - ratio);
+            format!(" ± {}", plus_minus(half_width))
+        });
         let _ = writeln!(
             svg,
-            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" opacity=\"0\"><title>{}, {}: {}</title></circle>",
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"5\" opacity=\"0\"><title>{}, {}: {}{}</title></circle>",
             x(scale, at),
             y(scale, ratio),
             escape(&series.name),
             size(at, unit),
-            percent(ratio)
+            percent(ratio),
+            error.unwrap_or_default()
         );
     }
 }

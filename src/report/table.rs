@@ -1,8 +1,12 @@
 //! The cells of a comparison as a table: a row for each policy, a column for each size.
 
 use super::cell::{Cell, Deployment};
-use super::number::{percent, short};
+use super::number::{estimate, short};
 use crate::replay::{Policy, Unit};
+
+/// Characters of a value.
+const EXACT: usize = 10;
+const ESTIMATED: usize = 15;
 
 /// A table of miss ratios for each deployment, policies by sizes. The best of each size has a star;
 /// `belady` counts for no star. Columns that do not fit into `width` characters go into a further table below.
@@ -59,10 +63,12 @@ fn one(cells: &[Cell], by: Unit, deployment: Deployment, width: usize) -> String
         .max()
         .unwrap_or(0)
         .max(6);
-    let fits = (width.saturating_sub(first) / 11).max(1);
+    let is_exact = here.iter().all(|cell| cell.error.is_none());
+    let wide = if is_exact { EXACT } else { ESTIMATED };
+    let fits = (width.saturating_sub(first) / (wide + 1)).max(1);
     let tables: Vec<String> = sizes
         .chunks(fits)
-        .map(|sizes| grid(&here, by, &policies, sizes, first))
+        .map(|sizes| grid(&here, by, &policies, sizes, (first, wide)))
         .collect();
     tables.join("\n")
 }
@@ -80,11 +86,17 @@ pub fn policies(cells: &[&Cell]) -> Vec<Policy> {
     all.into_iter().map(|(_, policy)| policy).collect()
 }
 
-fn grid(cells: &[&Cell], by: Unit, policies: &[Policy], sizes: &[u64], first: usize) -> String {
+fn grid(
+    cells: &[&Cell],
+    by: Unit,
+    policies: &[Policy],
+    sizes: &[u64],
+    (first, wide): (usize, usize),
+) -> String {
     let unit = cells.first().map_or(Unit::Objects, |cell| cell.unit);
     let mut text = format!("{:first$}", "policy");
     for &size in sizes {
-        text += &format!("{:>11}", short(size, unit));
+        text += &format!("{:>1$}", short(size, unit), wide + 1);
     }
     text.push('\n');
     for &policy in policies {
@@ -98,8 +110,9 @@ fn grid(cells: &[&Cell], by: Unit, policies: &[Policy], sizes: &[u64], first: us
             } else {
                 " "
             };
-            let value = cell.map_or_else(|| "-".into(), |cell| percent(cell.ratio(by)));
-            row += &format!("{value:>10}{star}");
+            let show = |cell: &&Cell| estimate(cell.ratio(by), cell.plus_minus(by));
+            let value = cell.map_or_else(|| "-".into(), show);
+            row += &format!("{value:>wide$}{star}");
         }
         text += row.trim_end();
         text.push('\n');

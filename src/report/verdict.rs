@@ -1,7 +1,7 @@
 //! The answer of a comparison: which policy at which size, what it costs and how sure that is.
 
 use super::cell::{Cell, Course, Deployment, ratio};
-use super::number::{percent, points, size};
+use super::number::{percent, plus_minus, points, share, size};
 use crate::eviction::Eviction;
 use crate::placement::PlacementKind;
 use crate::replay::{Policy, Unit};
@@ -222,7 +222,7 @@ pub fn sentence(cells: &[Cell], by: Unit, verdict: &Verdict) -> String {
             simpler.policy
         );
     }
-    text += &certainty(cells, verdict);
+    text += &certainty(cells, by, verdict);
     text
 }
 
@@ -284,13 +284,21 @@ fn neighbours(cells: &[Cell], by: Unit, verdict: &Verdict) -> String {
     }
 }
 
-fn certainty(cells: &[Cell], verdict: &Verdict) -> String {
+fn certainty(cells: &[Cell], by: Unit, verdict: &Verdict) -> String {
     let chosen = &cells[verdict.choice];
-    if verdict.first_half == chosen.policy {
-        " These counts are exact; the first half of the trace would have chosen the same policy."
-            .into()
+    let other = if verdict.first_half == chosen.policy {
+        "the same policy".into()
     } else {
-        let other = verdict.first_half;
-        format!(" These counts are exact; the first half of the trace would have chosen {other}.")
-    }
+        verdict.first_half.to_string()
+    };
+    let counts = match (chosen.error, chosen.plus_minus(by)) {
+        (Some(error), Some(half_width)) => format!(
+            "This is {} ± {} points, from a sample of {} of the keys",
+            percent(chosen.ratio(by)),
+            plus_minus(half_width),
+            share(error.rate)
+        ),
+        _ => "These counts are exact".into(),
+    };
+    format!(" {counts}; the first half of the trace would have chosen {other}.")
 }

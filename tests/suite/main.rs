@@ -17,6 +17,7 @@ mod program;
 mod protocol;
 mod recording;
 mod replication;
+mod sampling;
 mod sessions;
 mod simulation;
 mod source;

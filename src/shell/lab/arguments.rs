@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::events::event;
+use super::sampled::SampleRate;
 use super::show::format_of;
-
 use crate::eviction::Eviction;
 use crate::language::duration::{self, DurationError};
 use crate::language::size;
@@ -299,6 +299,10 @@ pub struct Compare {
     /// Read only this many requests
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
     limit: u64,
+    /// Replay only the requests for this part of the keys, such as 0.01, and estimate the rest: a rate,
+    /// auto (all, or what fits of traces of more than 100 million requests) or none
+    #[arg(long, value_name = "RATE", default_value = "auto")]
+    sample: SampleRate,
     /// How many threads [default: one for each core]
     #[arg(long, value_name = "1..256", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
@@ -348,6 +352,11 @@ impl Compare {
                     .into(),
             );
         }
+        if is_live && matches!(self.sample, SampleRate::Rate(_)) {
+            return Err(
+                "--sample does not go with --replicas and --at: a cluster gets all requests".into(),
+            );
+        }
         super::check_standard_input(&self.traces)?;
         Ok(super::Compare {
             traces: self.traces,
@@ -377,6 +386,7 @@ impl Compare {
             },
             warmup: self.warmup,
             limit: self.limit,
+            sample: self.sample,
             jobs: self.jobs.map(usize::from),
             html: self.html,
             svg: self.svg,

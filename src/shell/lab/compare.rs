@@ -9,6 +9,7 @@ use super::options::Compare;
 use super::pages::{self, How, Pages};
 use super::plan::Plan;
 use super::progress::Progress;
+use super::sampled::{self, SampleRate};
 use super::show::{format_of, show_error};
 use super::source::{self, Source};
 use super::work::Work;
@@ -99,17 +100,18 @@ impl Comparison {
         let mut source = source::open(path, options.trace_format.as_ref(), options.split, wakeup)?;
         let mut trace =
             read(&mut source, &name, options, wakeup).map_err(|error| error.in_file(&name))?;
-        if trace.ids.is_empty() {
+        if sampled::requests(&trace) == 0 {
             return Err(source::failure(&name, "the trace has no request"));
         }
         let facts = facts(&trace, &source, options);
         let mut notes = Vec::new();
+        sampled::note(&trace, options.sample, &mut notes);
         let rules = effective(options.rules, &trace);
         give_times(&mut trace, rules, options, &mut notes);
         let work = Work {
             name: &name,
             trace: &trace,
-            plan: Plan::new(trace.ids.len(), options.warmup, &options.events),
+            plan: Plan::of(&trace, options.warmup, &options.events),
             options,
             rules,
             wakeup,
@@ -121,7 +123,7 @@ impl Comparison {
             notes,
             facts,
             repeat: repeat(path, &name, options, rules, started),
-            infinite: f64::from(trace.objects) / trace.ids.len() as f64,
+            infinite: sampled::infinite(&trace),
         })
     }
 
@@ -209,7 +211,15 @@ fn read(
         requests: options.limit,
         go_on: &mut |position| progress.go_on(position),
     };
-    Columns::read(&mut source.trace, wanted, &mut limits)
+    // Events, replicas and prefixes need every request.
+    let needs_all = wanted.follows || options.is_live();
+    let sampling = if needs_all {
+        SampleRate::None
+    } else {
+        options.sample
+    }
+    .sampling();
+    Columns::sample(&mut source.trace, wanted, &mut limits, sampling)
 }
 
 /// The rules, without what the trace has not.
@@ -229,9 +239,8 @@ fn give_times(trace: &mut Columns, rules: Rules, options: &Compare, notes: &mut 
     let matters = rules.ttl != Ttl::None || !options.events.is_empty();
     if matters && trace.times.iter().all(|&time| time == 0) {
         notes.push("the trace has no times: each request takes 1 ms".into());
-        trace.times = (0..trace.ids.len() as u64)
-            .map(|at| at * 1_000_000)
-            .collect();
+        let rate = trace.sample.as_ref().map_or(1.0, |sample| sample.rate);
+        trace.times = sampled::times(trace.ids.len(), rate);
     }
 }
 
@@ -239,5 +248,7 @@ fn facts(trace: &Columns, source: &Source, options: &Compare) -> Vec<(String, St
     if options.html.is_none() {
         return Vec::new();
     }
-    super::inspect::facts(&source.detected, &Inspection::of(trace))
+    let mut facts = super::inspect::facts(&source.detected, &Inspection::of(trace));
+    facts.extend(sampled::fact(trace));
+    facts
 }

@@ -13,6 +13,7 @@ mod pages;
 mod plan;
 mod progress;
 mod run;
+mod sampled;
 mod show;
 mod size;
 mod source;
@@ -45,3 +46,6 @@ pub struct Inspect {
     /// How the result is shown.
     pub format: Format,
 }
+
+#[cfg(test)]
+mod sampled_tests;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::sampled::SampleRate;
 use super::size::Size;
 use crate::placement::PlacementKind;
 use crate::replay::{Event, Policy, Rules, Unit};
@@ -41,6 +42,8 @@ pub struct Compare {
     pub warmup: f64,
     /// The most requests.
     pub limit: u64,
+    /// Which part of the keys is replayed.
+    pub sample: SampleRate,
     /// Threads; `None`: one for each core.
     pub jobs: Option<usize>,
     /// Where the page is written.
@@ -53,4 +56,17 @@ pub struct Compare {
     pub quiet: bool,
     /// The seed of policies that choose at random.
     pub seed: u64,
+}
+
+impl Compare {
+    /// The unit of the sizes.
+    pub fn unit(&self) -> Unit {
+        let first = self.sizes.first();
+        first.map_or(self.by, |size| size.unit(self.by))
+    }
+
+    /// Whether every cell goes through a real cluster.
+    pub fn is_live(&self) -> bool {
+        !self.events.is_empty() || self.replicas.iter().any(|&replicas| replicas > 1)
+    }
 }

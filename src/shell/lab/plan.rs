@@ -7,7 +7,7 @@
 )]
 
 use crate::replay::Event;
-use crate::trace::Columns;
+use crate::trace::{Columns, Position, Sample};
 
 /// The most windows, but for those that events begin.
 const WINDOWS: usize = 120;
@@ -17,7 +17,9 @@ const FEWEST: usize = 64;
 /// The places of a replay.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How many requests come first and are not counted.
+    /// The part of the trace that comes first and is not counted.
+    pub warmup: f64,
+    /// How many requests that are.
     pub warm: usize,
     /// Where the second half of the rest begins.
     pub half: usize,
@@ -25,11 +27,39 @@ pub struct Plan {
     pub events: Vec<(usize, Event)>,
     /// All places where it stops, ascending; the last is the end.
     pub stops: Vec<usize>,
+    /// Of a sample: what the whole trace has in each window.
+    pub wholes: Vec<Position>,
 }
 
 impl Plan {
+    /// The places for a trace. `warmup` is a part of 1.
+    pub fn of(trace: &Columns, warmup: f64, events: &[Event]) -> Self {
+        match &trace.sample {
+            Some(sample) => Self::sampled(sample, trace.ids.len(), warmup),
+            None => Self::new(trace.ids.len(), warmup, events),
+        }
+    }
+
+    /// The places in a sample of so many requests, at equal parts of the whole trace.
+    fn sampled(sample: &Sample, requests: usize, warmup: f64) -> Self {
+        let count = (requests / FEWEST).clamp(1, WINDOWS);
+        let rest = 1.0 - warmup;
+        let place = |window: usize| sample.place(warmup + rest * window as f64 / count as f64);
+        let mut places: Vec<Position> = (0..=count).map(place).collect();
+        places.dedup_by_key(|place| place.kept);
+        let wholes = places.windows(2).map(|pair| pair[1].since(pair[0]));
+        Self {
+            warmup,
+            warm: places[0].kept,
+            half: sample.place(warmup + rest / 2.0).kept,
+            events: Vec::new(),
+            wholes: wholes.collect(),
+            stops: places.iter().map(|place| place.kept).collect(),
+        }
+    }
+
     /// The places for a trace of so many requests. `warmup` is a part of 1.
-    pub fn new(requests: usize, warmup: f64, events: &[Event]) -> Self {
+    fn new(requests: usize, warmup: f64, events: &[Event]) -> Self {
         let warm = ((requests as f64 * warmup) as usize).min(requests);
         let rest = requests - warm;
         let half = warm + rest / 2;
@@ -48,10 +78,12 @@ impl Plan {
         stops.sort_unstable();
         stops.dedup();
         Self {
+            warmup,
             warm,
             half,
             events,
             stops,
+            wholes: Vec::new(),
         }
     }
 

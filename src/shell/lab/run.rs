@@ -5,10 +5,11 @@ use super::workers::Workers;
 use crate::hash::rapidhash;
 use crate::placement::Members;
 use crate::replay::{
-    Counts, Grid, Halves, Part, Policy, Prepared, Shard, Task, Windows, node_seed, simulate, split,
+    Counts, Grid, Halves, Part, Places, Policy, Prepared, Shard, Share, Task, Windows, estimate,
+    node_seed, scaled, simulate, split,
 };
 use crate::report::{Cell, Deployment};
-use crate::trace::{Columns, KeyTable};
+use crate::trace::{Columns, GROUPS, KeyTable, Position, Sample};
 
 /// Runs a grid. After an interrupt it returns the cells that are done.
 pub fn run(
@@ -18,16 +19,74 @@ pub fn run(
     plan: &Plan,
     workers: Workers<'_>,
 ) -> Vec<Cell> {
-    let places = [plan.warm, plan.half, trace.ids.len()];
-    let parts = parts(trace, deployment, &places);
+    let bounds = [plan.warm, plan.half, trace.ids.len()];
+    let parts = parts(trace, deployment, &bounds);
+    let groups = groups(trace, deployment, &bounds);
     let needs_next = grid.policies.contains(&Policy::Belady);
-    let shards = shards(trace, parts.as_deref(), places, needs_next);
+    let mut shards = shards(trace, parts.as_deref(), bounds, needs_next);
+    shards.extend(shards_of_groups(
+        trace,
+        groups.as_deref(),
+        bounds,
+        needs_next,
+    ));
     let tasks = grid.tasks(&shards);
     let done = workers.each(tasks.len(), |at| {
         let task = &tasks[at];
         Some(grid.run(task, &shards[task.shard]))
     });
-    collect(grid, deployment, shards.len(), &tasks, done)
+    let cells = collect(grid, shards.len(), &tasks, done).into_iter();
+    let cells = cells.map(|(policy, size, halves)| {
+        let cell = |nodes: &[Halves]| Cell::new(policy, size, grid.unit, deployment, nodes);
+        match &trace.sample {
+            Some(sample) => sampled(sample, plan.warmup, &halves, cell),
+            None => cell(&halves),
+        }
+    });
+    cells.collect()
+}
+
+/// The cell of a sample, from the halves of its nodes and then of the groups of each node.
+fn sampled(
+    sample: &Sample,
+    warmup: f64,
+    halves: &[Halves],
+    cell: impl Fn(&[Halves]) -> Cell,
+) -> Cell {
+    let (nodes, of_groups) = halves.split_at(halves.len() / (GROUPS + 1));
+    let mut groups = [Halves::default(); GROUPS];
+    for (halves, group) in of_groups.iter().zip((0..GROUPS).cycle()) {
+        groups[group].first += halves.first;
+        groups[group].all += halves.all;
+    }
+    let mut cell = cell(nodes);
+    let pooled = Halves {
+        first: cell.first_half,
+        all: cell.counts,
+    };
+    let (estimated, error) = estimate(pooled, &groups, sample.rate, &Places::new(sample, warmup));
+    cell.counts = estimated.all;
+    cell.first_half = estimated.first;
+    for node in &mut cell.nodes {
+        *node = scaled(*node, sample.rate, whole(*node, sample.rate));
+    }
+    cell.error = Some(error);
+    cell
+}
+
+/// How much a node gets of the whole trace, for what it gets of a sample.
+fn whole(counts: Counts, rate: f64) -> Position {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate of a count"
+    )]
+    let up = |count: u64| (count as f64 / rate).round() as u64;
+    Position {
+        gets: up(counts.requests),
+        bytes: up(counts.bytes),
+        ..Position::default()
+    }
 }
 
 /// What these cells count in each window. They are of one deployment, whose trace can be split.
@@ -63,7 +122,11 @@ pub fn windows(
     });
     let done: Vec<Vec<Counts>> = done.into_iter().collect::<Option<_>>()?;
     let cells = done.chunks(shards.len()).map(|nodes| {
-        let window = |at: usize| nodes.iter().fold(Counts::default(), |sum, it| sum + it[at]);
+        let sum = |at: usize| nodes.iter().fold(Counts::default(), |sum, it| sum + it[at]);
+        let window = |at: usize| match (&trace.sample, plan.wholes.get(at)) {
+            (Some(sample), Some(&whole)) => scaled(sum(at), sample.rate, whole),
+            _ => sum(at),
+        };
         Windows {
             counts: (0..ends.len()).map(window).collect(),
             ends: ends.clone(),
@@ -82,12 +145,14 @@ fn in_windows(
     node: usize,
     places: &[usize],
 ) -> Vec<Counts> {
-    let Shard { prepared, .. } = shard;
+    let Shard {
+        prepared, share, ..
+    } = shard;
     let seed = node_seed(grid.seed, node);
     let mut simulation = simulate(
         prepared,
         cell.policy,
-        cell.size,
+        share.of(cell.size),
         cell.unit,
         grid.rules,
         seed,
@@ -122,6 +187,40 @@ fn parts(trace: &Columns, deployment: Deployment, places: &[usize]) -> Option<Ve
     (nodes > 1).then(|| split(trace, &owners(trace, deployment), nodes, places))
 }
 
+/// The trace split by node and group of the sample; `None` if it is no sample.
+fn groups(trace: &Columns, deployment: Deployment, places: &[usize]) -> Option<Vec<Part>> {
+    let groups = &trace.sample.as_ref()?.groups;
+    let nodes = deployment.nodes as usize;
+    let owners = (nodes > 1).then(|| owners(trace, deployment));
+    let owner = |object: usize| {
+        owners
+            .as_ref()
+            .map_or(0, |owners| usize::from(owners[object]))
+    };
+    let of = |(object, &group): (usize, &u8)| owner(object) * GROUPS + usize::from(group);
+    let parts = groups.iter().enumerate().map(of);
+    let parts: Vec<u16> = parts
+        .map(|part| u16::try_from(part).unwrap_or(u16::MAX))
+        .collect();
+    Some(split(trace, &parts, nodes * GROUPS, places))
+}
+
+fn shards_of_groups<'t>(
+    trace: &'t Columns,
+    groups: Option<&'t [Part]>,
+    places: [usize; 3],
+    needs_next: bool,
+) -> Vec<Shard<'t>> {
+    let (Some(sample), Some(groups)) = (&trace.sample, groups) else {
+        return Vec::new();
+    };
+    let mut shards = shards(trace, Some(groups), places, needs_next);
+    for (shard, group) in shards.iter_mut().zip((0..GROUPS as u64).cycle()) {
+        shard.share = Share::Group(sample.rate, group);
+    }
+    shards
+}
+
 /// The trace, or each of its parts, with what the policies need.
 fn shards<'t>(
     trace: &'t Columns,
@@ -133,12 +232,15 @@ fn shards<'t>(
         let last = at.checked_sub(1).and_then(|last| trace.times.get(last));
         last.copied().unwrap_or(0)
     });
+    let sample = trace.sample.as_ref();
+    let share = sample.map_or(Share::Whole, |sample| Share::Sample(sample.rate));
     let Some(parts) = parts else {
         let prepared = prepared(trace, &trace.keys, None, needs_next);
         return vec![Shard {
             prepared,
             bounds: places,
             times,
+            share,
         }];
     };
     let shards = parts.iter().map(|part| {
@@ -147,6 +249,7 @@ fn shards<'t>(
             prepared: prepared(&part.trace, &trace.keys, Some(&part.objects), needs_next),
             bounds,
             times,
+            share,
         }
     });
     shards.collect()
@@ -179,14 +282,13 @@ fn prepared<'t>(
     prepared
 }
 
-/// The cells whose tasks are all done, by policy and size.
+/// The cells whose tasks are all done, by policy and size, with the halves of each shard.
 fn collect(
     grid: &Grid,
-    deployment: Deployment,
     shards: usize,
     tasks: &[Task],
     done: Vec<Option<Vec<Halves>>>,
-) -> Vec<Cell> {
+) -> Vec<(Policy, u64, Vec<Halves>)> {
     let sizes = grid.sizes.len();
     let mut counted: Vec<Vec<(usize, Halves)>> = vec![Vec::new(); grid.policies.len() * sizes];
     for (task, halves) in tasks.iter().zip(done) {
@@ -199,13 +301,12 @@ fn collect(
         }
     }
     let mut cells = Vec::new();
-    for (at, nodes) in counted.iter_mut().enumerate() {
-        if nodes.len() == shards {
-            // The largest task is done first, whatever its node.
-            nodes.sort_by_key(|(node, _)| *node);
-            let nodes: Vec<Halves> = nodes.iter().map(|(_, halves)| *halves).collect();
-            let (policy, size) = (grid.policies[at / sizes], grid.sizes[at % sizes]);
-            cells.push(Cell::new(policy, size, grid.unit, deployment, &nodes));
+    for (at, mut halves) in counted.into_iter().enumerate() {
+        if halves.len() == shards {
+            // Tasks are in the order of their work, not of their shards.
+            halves.sort_by_key(|(shard, _)| *shard);
+            let halves = halves.into_iter().map(|(_, halves)| halves).collect();
+            cells.push((grid.policies[at / sizes], grid.sizes[at % sizes], halves));
         }
     }
     cells

@@ -8,6 +8,7 @@ use super::live;
 use super::options::Compare;
 use super::plan::Plan;
 use super::run::run;
+use super::sampled;
 use super::source;
 use super::workers::Workers;
 use crate::replay::{Grid, Keys, Policy, Rules, Unit};
@@ -39,7 +40,7 @@ impl Work<'_> {
         let policies = allowed(&self.options.policies, self.rules, self.trace, notes);
         let mut cells = Vec::new();
         for deployment in deployments {
-            let grid = self.grid(&policies, deployment.nodes)?;
+            let grid = self.grid(&policies, deployment.nodes, notes)?;
             let label = format!("{}, {} nodes", self.name, deployment.nodes);
             let workers = self.workers(&label);
             if let Some(keys) = keys.as_ref().filter(|_| self.is_live(deployment)) {
@@ -130,16 +131,18 @@ impl Work<'_> {
         Ok(cells)
     }
 
-    fn grid(&self, policies: &[Policy], nodes: u32) -> Result<Grid, TraceError> {
+    fn grid(
+        &self,
+        policies: &[Policy],
+        nodes: u32,
+        notes: &mut Vec<String>,
+    ) -> Result<Grid, TraceError> {
         let options = self.options;
         Ok(Grid {
             policies: policies.to_vec(),
-            sizes: resolve(options, self.trace, nodes)
+            sizes: resolve(options, self.trace, nodes, notes)
                 .map_err(|error| source::failure(self.name, &error))?,
-            unit: options
-                .sizes
-                .first()
-                .map_or(options.by, |size| size.unit(options.by)),
+            unit: options.unit(),
             rules: self.rules,
             seed: options.seed,
         })
@@ -151,7 +154,9 @@ impl Work<'_> {
         let verdict = report::verdict(cells, options.by, options.target);
         let chosen = verdict.map(|verdict| &cells[verdict.choice]);
         let Some((cell, grid)) = chosen.and_then(|cell| {
-            let grid = self.grid(&[], cell.deployment.nodes).ok()?;
+            let grid = self
+                .grid(&[], cell.deployment.nodes, &mut Vec::new())
+                .ok()?;
             Some((cell, grid))
         }) else {
             return Details::default();
@@ -196,10 +201,20 @@ fn allowed(
 }
 
 /// The sizes in their unit, ascending, each once.
-fn resolve(options: &Compare, trace: &Columns, nodes: u32) -> Result<Vec<u64>, String> {
+fn resolve(
+    options: &Compare,
+    trace: &Columns,
+    nodes: u32,
+    notes: &mut Vec<String>,
+) -> Result<Vec<u64>, String> {
+    let unit = options.unit();
+    let bytes = match (unit, options.by) {
+        (Unit::Objects, Unit::Objects) => 0,
+        _ => working_set(trace),
+    };
     let whole = match options.by {
-        Unit::Objects => u64::from(trace.objects),
-        Unit::Bytes => working_set(trace),
+        Unit::Objects => sampled::objects(trace),
+        Unit::Bytes => sampled::whole(trace, bytes),
     };
     let sizes = options
         .sizes
@@ -208,7 +223,7 @@ fn resolve(options: &Compare, trace: &Columns, nodes: u32) -> Result<Vec<u64>, S
     let mut sizes: Vec<u64> = sizes.collect::<Result<_, _>>()?;
     sizes.sort_unstable();
     sizes.dedup();
-    Ok(sizes)
+    sampled::shown(sizes, trace, unit, bytes, notes)
 }
 
 /// The bytes of all objects, each with the size of its first request.
