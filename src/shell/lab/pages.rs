@@ -95,7 +95,10 @@ impl Pages<'_> {
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let named = |error: io::Error| io::Error::other(format!("{}: {error}", path.display()));
+    let named = |error: io::Error| {
+        let why = crate::shell::plain_error(&error);
+        io::Error::other(format!("{}: {why}", path.display()))
+    };
     let mut file = OutputFile::create(path).map_err(named)?;
     file.write_all(text.as_bytes()).map_err(named)?;
     file.finish().map_err(named)
