@@ -93,6 +93,20 @@ impl Column {
         }
     }
 
+    /// Gives the place a size, if it has none, which is 1.
+    pub(crate) fn give(&mut self, at: usize, size: u64) {
+        if size == 1 || self.get(at) != Some(1) {
+            return;
+        }
+        if let (Self::Narrow(column), Err(_)) = (&mut *self, u32::try_from(size)) {
+            *self = Self::Wide(column.drain(..).map(u64::from).collect());
+        }
+        match self {
+            Self::Narrow(column) => column[at] = u32::try_from(size).unwrap_or(u32::MAX),
+            Self::Wide(column) => column[at] = size,
+        }
+    }
+
     #[inline]
     pub(crate) fn push(&mut self, number: u64) {
         match (&mut *self, u32::try_from(number)) {

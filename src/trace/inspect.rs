@@ -50,7 +50,7 @@ pub struct Inspection {
     pub most_requests: u64,
     /// An estimate of the exponent of Zipf's law, see [`inspect`].
     pub skew: Option<f64>,
-    /// The sizes of objects, each as its key first has it; `None` if no request has a size.
+    /// The sizes of objects, each as the first request has it that has a size; `None` if none has.
     pub sizes: Option<Sizes>,
     /// The TTLs; `None` if no request has one.
     pub ttls: Option<Ttls>,
@@ -98,6 +98,7 @@ impl Inspection {
             }
             let requests = &mut counts.requests[id as usize];
             *requests = requests.saturating_add(1);
+            counts.sizes.give(id as usize, size);
             counts.found.sized += u64::from(size != 1);
             counts.found.bytes = counts.found.bytes.saturating_add(size);
             counts.count_op(columns.ops.get(at).copied().unwrap_or(Op::Get), 1);
@@ -262,6 +263,7 @@ impl Counts {
                 self.requests.push(0);
                 self.sizes.push(size);
             }
+            self.sizes.give(number as usize, size);
             let requests = &mut self.requests[number as usize];
             *requests = requests.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         }

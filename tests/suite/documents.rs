@@ -103,12 +103,16 @@ fn the_comparison_in_the_readme_is_what_the_program_prints() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("web.csv");
     let path = path.to_str().expect("a path of text");
+    let chart = folder.path().join("compare.svg");
     let mut printed = String::new();
     for line in comparison.lines() {
         let words = line.split_whitespace().skip(1);
-        let words: Vec<&str> = words
+        let mut words: Vec<&str> = words
             .map(|word| if word == "web.csv" { path } else { word })
             .collect();
+        if words[0] == "compare" {
+            words.extend(["--svg", chart.to_str().expect("a path of text")]);
+        }
         let output = run(&words, b"");
         assert!(output.status.success(), "{line}: {}", text(&output.stderr));
         printed = text(&output.stdout).to_owned();
@@ -118,4 +122,11 @@ fn the_comparison_in_the_readme_is_what_the_program_prints() {
         shown.contains(&printed),
         "the README should show this:\n{printed}"
     );
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/compare.svg");
+    let chart = fs::read_to_string(chart).expect("a chart");
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        fs::write(&picture, &chart).expect("written");
+    }
+    let shown = fs::read_to_string(picture).unwrap_or_default();
+    assert!(chart == shown, "the chart has changed: UPDATE_GOLDENFILES=1 draws it");
 }
