@@ -128,5 +128,8 @@ fn the_comparison_in_the_readme_is_what_the_program_prints() {
         fs::write(&picture, &chart).expect("written");
     }
     let shown = fs::read_to_string(picture).unwrap_or_default();
-    assert!(chart == shown, "the chart has changed: UPDATE_GOLDENFILES=1 draws it");
+    assert!(
+        chart == shown,
+        "the chart has changed: UPDATE_GOLDENFILES=1 draws it"
+    );
 }
