@@ -367,6 +367,7 @@ fn grid(traces: &Traces, keys: u64) -> Result<()> {
         let end = columns.ids.len();
         let shard = Shard {
             prepared: Prepared::new(&columns),
+            times: [0; 3],
             bounds: [0, end / 2, end],
             share: Share::Whole,
         };

@@ -23,7 +23,7 @@ pub struct Wanted {
     pub ops: bool,
     /// Milliseconds, 4 bytes a request, or 8 if one is longer than 49 days.
     pub ttls: bool,
-    /// [`Record::follows`], one byte a request.
+    /// [`Record::follows`](super::Record::follows), one byte a request.
     pub follows: bool,
     /// The keys by number, 8 to 16 bytes each, and their bytes.
     pub keys: bool,

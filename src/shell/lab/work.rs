@@ -40,7 +40,7 @@ impl Work<'_> {
         let policies = allowed(&self.options.policies, self.rules, self.trace, notes);
         let mut cells = Vec::new();
         for deployment in deployments {
-            let grid = self.grid(&policies, deployment.nodes, notes)?;
+            let grid = self.grid(&policies, deployment, notes)?;
             let label = format!("{}, {} nodes", self.name, deployment.nodes);
             let workers = self.workers(&label);
             if let Some(keys) = keys.as_ref().filter(|_| self.is_live(deployment)) {
@@ -134,13 +134,13 @@ impl Work<'_> {
     fn grid(
         &self,
         policies: &[Policy],
-        nodes: u32,
+        deployment: Deployment,
         notes: &mut Vec<String>,
     ) -> Result<Grid, TraceError> {
         let options = self.options;
         Ok(Grid {
             policies: policies.to_vec(),
-            sizes: resolve(options, self.trace, nodes, notes)
+            sizes: resolve(options, self.trace, deployment, notes)
                 .map_err(|error| source::failure(self.name, &error))?,
             unit: options.unit(),
             rules: self.rules,
@@ -154,9 +154,7 @@ impl Work<'_> {
         let verdict = report::verdict(cells, options.by, options.target);
         let chosen = verdict.map(|verdict| &cells[verdict.choice]);
         let Some((cell, grid)) = chosen.and_then(|cell| {
-            let grid = self
-                .grid(&[], cell.deployment.nodes, &mut Vec::new())
-                .ok()?;
+            let grid = self.grid(&[], cell.deployment, &mut Vec::new()).ok()?;
             Some((cell, grid))
         }) else {
             return Details::default();
@@ -204,7 +202,7 @@ fn allowed(
 fn resolve(
     options: &Compare,
     trace: &Columns,
-    nodes: u32,
+    deployment: Deployment,
     notes: &mut Vec<String>,
 ) -> Result<Vec<u64>, String> {
     let unit = options.unit();
@@ -219,7 +217,7 @@ fn resolve(
     let sizes = options
         .sizes
         .iter()
-        .map(|size| size.resolve(whole / u64::from(nodes)));
+        .map(|size| size.resolve(whole / u64::from(deployment.nodes)));
     let mut sizes: Vec<u64> = sizes.collect::<Result<_, _>>()?;
     sizes.sort_unstable();
     sizes.dedup();
