@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::eviction::Eviction;
-use crate::placement::PlacementKind;
+use crate::placement::{BySlot, Members, Placement, PlacementKind};
 use crate::time::MAX_DURATION;
 
 /// How much a node may hold; `None`: without bound.
@@ -115,6 +115,9 @@ pub struct Config {
     pub nodes: u32,
     /// How keys are placed on the nodes. Default: modulo.
     pub placement: PlacementKind,
+    /// Whether Redis Cluster's slots are placed instead of keys, see
+    /// [`BySlot`]. Makes no difference to `slots`. Default: no.
+    pub by_slot: bool,
     /// How many events the log keeps. Default 10,000.
     pub event_log: usize,
     /// How much each node may hold. Default: without bound.
@@ -159,6 +162,7 @@ impl Default for Config {
         Self {
             nodes: 3,
             placement: PlacementKind::default(),
+            by_slot: false,
             event_log: 10_000,
             capacity: Capacity::default(),
             eviction: Eviction::default(),
@@ -235,6 +239,7 @@ impl Config {
     setters! {
         nodes: u32 => "Sets [`Config::nodes`], the number of nodes.",
         placement: PlacementKind => "Sets [`Config::placement`], how keys are placed.",
+        by_slot: bool => "Places Redis Cluster's slots instead of keys.",
         event_log: usize => "Sets [`Config::event_log`], how many events the log keeps.",
         capacity: Capacity => "Sets [`Config::capacity`], how much each node may hold.",
         eviction: Eviction => "Sets [`Config::eviction`], which entries leave a full node.",
@@ -255,6 +260,16 @@ impl Config {
         self.write_quorum = write;
         self.read_quorum = read;
         self
+    }
+
+    /// A new placement of these members, as the settings ask.
+    pub(crate) fn place(&self, members: Members) -> Box<dyn Placement> {
+        let placement = self.placement.place(members);
+        if self.by_slot && self.placement != PlacementKind::Slots {
+            Box::new(BySlot::new(placement))
+        } else {
+            placement
+        }
     }
 
     /// Checks the bounds.

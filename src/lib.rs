@@ -220,6 +220,12 @@ pub mod reply;
 #[allow(unreachable_pub, reason = "private modules of the program")]
 pub mod report;
 #[cfg(feature = "shell")]
+#[allow(unreachable_pub, reason = "private modules of the program")]
+pub mod resp;
+#[cfg(feature = "shell")]
+#[allow(unreachable_pub, reason = "private modules of the program")]
+pub mod server;
+#[cfg(feature = "shell")]
 #[doc(hidden)]
 #[allow(unreachable_pub, reason = "private modules of the program")]
 pub mod session;

@@ -60,6 +60,18 @@ pub enum Operation<V> {
         /// When the new value expires; `None`: never.
         deadline: Option<Instant>,
     },
+    /// Store or remove the value only if the key has exactly the expected value and deadline: the
+    /// second half of a read-modify-write.
+    Swap {
+        /// The value that must be there.
+        expected: V,
+        /// The deadline that it must have.
+        until: Option<Instant>,
+        /// The value that takes its place; `None`: the key is removed.
+        new: Option<V>,
+        /// When the new value expires; `None`: never.
+        deadline: Option<Instant>,
+    },
     /// Change the deadline only if the key is there (EXPIRE, and PERSIST with `None`).
     SetDeadline {
         /// When the value expires from now on; `None`: never.
@@ -79,10 +91,10 @@ impl<V> Operation<V> {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Put { .. } => "PUT",
-            Self::Delete => "DEL",
+            Self::Delete | Self::Swap { new: None, .. } => "DEL",
             Self::Get => "GET",
             Self::Add { .. } => "ADD",
-            Self::Cas { .. } => "CAS",
+            Self::Cas { .. } | Self::Swap { new: Some(_), .. } => "CAS",
             Self::SetDeadline { deadline: None } => "PERSIST",
             Self::SetDeadline { .. } => "EXPIRE",
             Self::Incr { .. } => "INCR",
@@ -96,6 +108,7 @@ impl<V> Operation<V> {
             Self::Put { deadline, .. }
             | Self::Add { deadline, .. }
             | Self::Cas { deadline, .. }
+            | Self::Swap { deadline, .. }
             | Self::SetDeadline { deadline } => *deadline,
             Self::Get | Self::Delete | Self::Incr { .. } => None,
         }
@@ -134,6 +147,17 @@ impl<V> Operation<V> {
             } => Operation::Cas {
                 expected: hold(expected),
                 new: hold(new),
+                deadline,
+            },
+            Self::Swap {
+                expected,
+                until,
+                new,
+                deadline,
+            } => Operation::Swap {
+                expected: hold(expected),
+                until,
+                new: new.map(hold),
                 deadline,
             },
             Self::SetDeadline { deadline } => Operation::SetDeadline { deadline },
@@ -190,6 +214,17 @@ impl<V: AsRef<[u8]>> Operation<V> {
             } => Operation::Cas {
                 expected: expected.as_ref(),
                 new: new.as_ref(),
+                deadline: *deadline,
+            },
+            Self::Swap {
+                expected,
+                until,
+                new,
+                deadline,
+            } => Operation::Swap {
+                expected: expected.as_ref(),
+                until: *until,
+                new: new.as_ref().map(AsRef::as_ref),
                 deadline: *deadline,
             },
             Self::SetDeadline { deadline } => Operation::SetDeadline {

@@ -211,6 +211,12 @@ pub trait Clock: Send {
     /// Which kind of time this is.
     fn kind(&self) -> ClockKind;
 
+    /// Another clock that shows the same real time, so that one thread can wait while another reads
+    /// this one; `None` for virtual time.
+    fn real(&self) -> Option<Box<dyn Clock>> {
+        None
+    }
+
     /// Starts again from [`Instant::START`] with time of another kind. `false` if this clock
     /// cannot do that.
     fn switch(&mut self, kind: ClockKind) -> bool {

@@ -193,6 +193,16 @@ pub(super) fn act(register: &mut Register, action: &Action) -> Outcome {
             new,
             deadline,
         } => (found.as_deref() == Some(expected)).then(|| Some((new.to_vec(), nanos(deadline)))),
+        Action::Swap {
+            expected,
+            until,
+            new,
+            deadline,
+        } => {
+            let old = Some((expected.to_vec(), nanos(until)));
+            let new = new.as_ref().map(|new| (new.to_vec(), nanos(deadline)));
+            (*register == old).then_some(new)
+        }
         Action::SetDeadline { deadline } => found.map(|value| Some((value, nanos(deadline)))),
     };
     let is_applied = next.is_some();

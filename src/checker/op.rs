@@ -115,7 +115,7 @@ impl Op {
 pub(super) fn op<'a>(call: &'a Call, texts: &mut Texts<'a>) -> Option<Op> {
     let is_open = call.is_open();
     let is_told = !is_open && !call.is_blurred;
-    if call.outcome == Some(Outcome::Refused) {
+    if call.outcome == Some(Outcome::Refused) || is_failed_swap(call) {
         return None;
     }
     let told = if is_told {
@@ -139,6 +139,12 @@ pub(super) fn op<'a>(call: &'a Call, texts: &mut Texts<'a>) -> Option<Op> {
     })
 }
 
+/// A swap that was not applied says only that the value or the deadline was another.
+fn is_failed_swap(call: &Call) -> bool {
+    let is_swap = matches!(call.operation, Operation::Swap { .. });
+    is_swap && call.outcome == Some(Outcome::Applied(false))
+}
+
 /// A deadline in nanoseconds.
 pub(super) fn nanos(deadline: Option<Instant>) -> u64 {
     deadline.map_or(NEVER, Instant::as_nanos)
@@ -147,13 +153,20 @@ pub(super) fn nanos(deadline: Option<Instant>) -> u64 {
 fn act<'a>(operation: &'a Operation<Content>, texts: &mut Texts<'a>) -> Act {
     match operation {
         Operation::Put { value, deadline } => Act::Put(texts.value(value), nanos(*deadline)),
-        Operation::Delete => Act::Delete,
+        // The deadline that a swap expects is not judged.
+        Operation::Delete | Operation::Swap { new: None, .. } => Act::Delete,
         Operation::Get => Act::Get,
         Operation::Add { value, deadline } => Act::Add(texts.value(value), nanos(*deadline)),
         Operation::Cas {
             expected,
             new,
             deadline,
+        }
+        | Operation::Swap {
+            expected,
+            new: Some(new),
+            deadline,
+            ..
         } => Act::Cas(texts.value(expected), texts.value(new), nanos(*deadline)),
         Operation::SetDeadline { deadline } => Act::SetDeadline(nanos(*deadline)),
         Operation::Incr { delta } => Act::Incr(*delta),

@@ -3,7 +3,9 @@
 //! When no message is in flight, no fault is active and every node serves, all messages of a request
 //! would be delivered in its own instant, and every owner would answer. Then the owners are called
 //! one after the other. The result is the same, message by message or not; a test compares both.
-//! Requests for which that is not plain take the messages: owners that disagree, a named coordinator.
+//! Requests for which that is not plain take the messages: owners that disagree, a coordinator that is not the first owner.
+
+use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
@@ -29,7 +31,13 @@ impl Cluster {
         now: Instant,
         request: &Request<'_>,
     ) -> Option<(NodeId, Outcome)> {
-        if request.via.is_some() || !self.is_fast_path_open() {
+        if !self.is_fast_path_open() {
+            return None;
+        }
+        if request
+            .via
+            .is_some_and(|node| node != self.owner(request.key))
+        {
             return None;
         }
         if self.config.replicas == 1 {
@@ -50,7 +58,7 @@ impl Cluster {
     /// Whether no message is in flight, no fault is active, and every node serves. Cost: O(1) as long
     /// as nothing changes that, O(nodes) otherwise.
     #[inline]
-    pub(super) fn is_quiescent(&mut self) -> bool {
+    pub(crate) fn is_quiescent(&mut self) -> bool {
         if !self.network.is_undisturbed() {
             return false;
         }
@@ -92,14 +100,7 @@ impl Cluster {
                 let stored = self.put_alone(now, owner, key, value, deadline);
                 stored.map_or_else(refused, |()| Outcome::Done)
             }
-            Operation::Delete => {
-                let node = &mut self.nodes[owner].replica.node;
-                let slot = node.slot_of(key);
-                if let Some(slot) = slot {
-                    node.remove(now, slot, Cause::Deleted, &mut self.log);
-                }
-                Outcome::Applied(slot.is_some())
-            }
+            Operation::Delete => Outcome::Applied(self.delete_alone(now, owner, key)),
             Operation::Add { value, deadline } => {
                 if self.nodes[owner].replica.node.slot_of(key).is_some() {
                     return (owner, Outcome::Applied(false));
@@ -143,6 +144,16 @@ impl Cluster {
         Ok(())
     }
 
+    /// Whether there was something to delete.
+    fn delete_alone(&mut self, now: Instant, owner: NodeId, key: &[u8]) -> bool {
+        let node = &mut self.nodes[owner].replica.node;
+        let slot = node.slot_of(key);
+        if let Some(slot) = slot {
+            node.remove(now, slot, Cause::Deleted, &mut self.log);
+        }
+        slot.is_some()
+    }
+
     /// A read-modify-write of a key with one owner.
     fn update_alone(&mut self, now: Instant, owner: NodeId, request: &Request<'_>) -> Outcome {
         let node = &self.nodes[owner].replica.node;
@@ -154,7 +165,11 @@ impl Cluster {
                 deadline,
                 outcome,
                 ..
-            } => (value.unwrap_or_default().into_owned(), deadline, outcome),
+            } => (value.map(Cow::into_owned), deadline, outcome),
+        };
+        let Some(value) = value else {
+            self.delete_alone(now, owner, request.key);
+            return outcome;
         };
         let stored = self.put_alone(now, owner, request.key, &value, deadline);
         stored.map_or_else(refused, |()| outcome)
@@ -286,7 +301,7 @@ impl Cluster {
                 if !owners.iter().all(is_latest) {
                     return None;
                 }
-                let Some(value) = value.map(std::borrow::Cow::into_owned) else {
+                let Some(value) = value.map(Cow::into_owned) else {
                     self.delete_copies(now, owners, key);
                     return Some(outcome);
                 };

@@ -212,7 +212,7 @@ impl Cluster {
         config.check()?;
         let mut cluster = Self {
             nodes: Nodes::default(),
-            placement: config.placement.place(Members::first(config.nodes)).into(),
+            placement: config.place(Members::first(config.nodes)).into(),
             moving: None,
             config,
             policies: None,

@@ -238,7 +238,8 @@ impl Cluster {
     /// # Errors
     /// [`MoveError`]; nothing has changed then.
     pub fn set_placement(&mut self, now: Instant, kind: PlacementKind) -> Result<(), MoveError> {
-        self.set_placement_with(now, |members| kind.place(members))?;
+        let config = self.config.placement(kind);
+        self.set_placement_with(now, |members| config.place(members))?;
         self.config.placement = kind;
         Ok(())
     }

@@ -87,6 +87,30 @@ impl Cluster {
         keys
     }
 
+    /// Visits the live entries that a node holds, from a place on, until `visit` returns `false`.
+    /// Returns where to go on; `None` at the end. An entry that stays is visited once by calls that
+    /// go on, whatever else changes.
+    pub fn scan(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        from: u32,
+        mut visit: impl FnMut(&Self, &[u8], &[u8]) -> bool,
+    ) -> Option<u32> {
+        self.tick(now);
+        let hosted = self.nodes.get(node).filter(|it| !it.crashed)?;
+        let node = &hosted.replica.node;
+        let mut place = from;
+        while let Some(slot) = node.slot_from(place) {
+            let (key, entry) = node.entry(slot);
+            place = slot.checked_add(1)?;
+            if is_live(entry.deadline, self.present) && !visit(self, key, entry.value) {
+                return Some(place);
+            }
+        }
+        None
+    }
+
     /// Counts an access of every entry, for [`InjectedBug::LookTouches`].
     fn touch_all(&mut self) {
         for hosted in self.nodes.iter_mut().filter(|it| it.runs()) {

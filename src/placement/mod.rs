@@ -22,6 +22,7 @@
 
 mod anchor;
 mod bounded;
+mod by_slot;
 mod deal;
 mod jump;
 mod ketama;
@@ -38,6 +39,7 @@ mod slots;
 
 pub use anchor::Anchor;
 pub use bounded::{Bounded, DEFAULT_LOAD};
+pub use by_slot::BySlot;
 pub use jump::Jump;
 pub use ketama::Ketama;
 pub use maglev::Maglev;
@@ -46,7 +48,7 @@ pub use memento::Memento;
 pub use modulo::Modulo;
 pub use rendezvous::Rendezvous;
 pub use ring::{DEFAULT_POINTS, MAX_POINTS, Ring};
-pub use slots::Slots;
+pub use slots::{Slots, slot_of};
 
 use std::fmt;
 use std::str::FromStr;

@@ -81,6 +81,13 @@ impl Slots {
     }
 }
 
+/// The slot of a key in Redis Cluster: CRC-16 of the key or its hash tag, modulo 16,384.
+#[must_use]
+pub fn slot_of(key: &[u8]) -> u16 {
+    const COUNT: u16 = 16_384;
+    crc16_xmodem(hash_tag(key)) % COUNT
+}
+
 /// The part of a key that is hashed: the bytes between its first `{` and the first `}` after that;
 /// the whole key if there are none.
 fn hash_tag(key: &[u8]) -> &[u8] {
@@ -106,7 +113,7 @@ impl Placement for Slots {
     }
 
     fn hash(&self, key: &[u8]) -> u64 {
-        u64::from(crc16_xmodem(hash_tag(key))) % SLOTS as u64
+        slot_of(key).into()
     }
 
     #[inline]

@@ -52,6 +52,16 @@ fn command(it: &Call) -> String {
             new,
             deadline,
         } => format!(" {} {}{}", content(expected), content(new), ttl(deadline)),
+        Operation::Swap {
+            expected,
+            new,
+            deadline,
+            ..
+        } => {
+            let new = new.as_ref().map(|new| format!(" {}", content(new)));
+            let new = new.unwrap_or_default();
+            format!(" {}{new}{}", content(expected), ttl(deadline))
+        }
         Operation::SetDeadline { deadline } => ttl(deadline),
         Operation::Incr { delta: 1 } | Operation::Delete | Operation::Get => String::new(),
         Operation::Incr { delta } => format!(" {delta}"),

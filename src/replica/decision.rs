@@ -51,7 +51,9 @@ pub(crate) fn decide<'a>(operation: &Operation<&'a [u8]>, live: Option<Live<'a>>
             outcome: Outcome::Applied(live.is_some()),
         },
         (Operation::Add { .. }, Some(_))
-        | (Operation::Cas { .. } | Operation::SetDeadline { .. }, None) => applied(false),
+        | (Operation::Cas { .. } | Operation::Swap { .. } | Operation::SetDeadline { .. }, None) => {
+            applied(false)
+        }
         (Operation::Add { value, deadline }, None) => {
             write(value, deadline, Outcome::Applied(true))
         }
@@ -67,6 +69,25 @@ pub(crate) fn decide<'a>(operation: &Operation<&'a [u8]>, live: Option<Live<'a>>
                 write(new, deadline, Outcome::Applied(true))
             } else {
                 applied(false)
+            }
+        }
+        (
+            Operation::Swap {
+                expected,
+                until,
+                new,
+                deadline,
+            },
+            Some(live),
+        ) => {
+            if live.value != expected || live.deadline != until {
+                return applied(false);
+            }
+            Decision::Write {
+                value: new.map(Cow::Borrowed),
+                deadline,
+                conditional: true,
+                outcome: Outcome::Applied(true),
             }
         }
         (Operation::SetDeadline { deadline }, Some(live)) => {

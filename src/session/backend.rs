@@ -9,7 +9,7 @@ use crate::operation::Outcome;
 use crate::reply::{Reply, TracedMessage};
 use crate::time::{Clock, Instant};
 
-use super::Waiting;
+use super::{SimulatedCluster, Waiting};
 
 /// What a session needs of a sharded cache. The simulated cluster is one.
 ///
@@ -118,6 +118,11 @@ pub trait DistributedCache: Send {
 
     /// Records the messages of the next command.
     fn start_trace(&mut self, now: Instant) -> TraceStart;
+
+    /// This backend, if it is the simulated cluster.
+    fn simulated(&mut self) -> Option<&mut SimulatedCluster> {
+        None
+    }
 
     /// The messages since the start of the trace.
     fn end_trace(&mut self, start: TraceStart) -> Reply<'static>;

@@ -8,6 +8,7 @@
 //! | file | what it has |
 //! | --- | --- |
 //! | `backend` | [`DistributedCache`]: the backend interface of a session |
+//! | `shared` | a world that the prompt and a server use in turn |
 //! | `simulated` | the simulated cluster as a backend, with the fault injector |
 //! | `requests` | commands on keys: submit, wait, reply |
 //! | `filling`, `moving` | the keys of FILL; changes of members and placement, and plans of them |
@@ -21,11 +22,13 @@ mod faults;
 mod filling;
 mod moving;
 mod requests;
+mod shared;
 mod simulated;
 mod work;
 
 pub use backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
 pub use requests::Waiting;
+pub use shared::{SharedWorld, WorldHandle};
 pub use simulated::SimulatedCluster;
 pub use work::{FIRST_CLIENT, Feed, MAX_CLIENTS as MAX_WORK_CLIENTS, Pace, Plan};
 
@@ -131,6 +134,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether there are events that the session has not seen.
+    #[must_use]
+    pub fn is_behind(&self, world: &World) -> bool {
+        self.seen != world.backend.events().end()
+    }
+
     /// Passes on the events that the session has not seen, and the replies that have come.
     #[inline]
     pub fn hand_on(&mut self, world: &mut World, observer: &mut dyn Observer) {
@@ -167,7 +176,7 @@ impl Session {
     /// [`ErrorKind::Unknown`] the command may have been carried out.
     pub fn execute<'a>(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         now: Instant,
         command: Command<'a>,
         observer: &mut dyn Observer,
@@ -185,7 +194,7 @@ impl Session {
     /// As for [`Session::execute`].
     pub fn execute_from<'a>(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         now: Instant,
         origin: Origin,
         command: Command<'a>,
@@ -202,13 +211,13 @@ impl Session {
     #[inline]
     fn wait_for<'a>(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         now: Instant,
         origin: Origin,
         command: Command<'a>,
         observer: &mut dyn Observer,
     ) -> Result<Reply<'a>, Error> {
-        let World { backend, clock } = world;
+        let World { backend, clock } = &mut **world;
         let mut progress = backend.begin(now, &mut **clock, origin, command)?;
         loop {
             let waiting = match progress {
@@ -231,7 +240,7 @@ impl Session {
     /// Lets time pass until the next thing that is due is done, but not beyond `until`.
     fn pass_time(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         until: Option<Instant>,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
@@ -243,7 +252,7 @@ impl Session {
         if next > world.now() {
             observer.before_wait();
         }
-        if world.clock.wait_until(next) == Waited::Interrupted {
+        if world.wait_until(next) == Waited::Interrupted {
             return Err(interrupted());
         }
         let now = world.now();
@@ -257,7 +266,7 @@ impl Session {
     /// If the time is out of bounds, or at an interrupt.
     pub fn sleep(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         time: Duration,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
@@ -276,7 +285,7 @@ impl Session {
     /// where they are.
     pub fn change(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         change: Change,
         observer: &mut dyn Observer,
     ) -> Result<Reply<'static>, Error> {
@@ -302,7 +311,7 @@ impl Session {
     /// Delivers messages one by one, each at its instant.
     fn step(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         count: u64,
         observer: &mut dyn Observer,
     ) -> Result<Vec<crate::reply::TracedMessage>, Error> {
@@ -312,7 +321,7 @@ impl Session {
                 break;
             };
             let next = world.next_deadline().map_or(at, |next| next.min(at));
-            if world.clock.wait_until(next) == Waited::Interrupted {
+            if world.wait_until(next) == Waited::Interrupted {
                 return Err(interrupted());
             }
             if next < at {
@@ -332,7 +341,7 @@ impl Session {
     /// What the backend refuses, and at an interrupt.
     pub fn send(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         origin: Origin,
         tag: Tag,
         command: Command<'_>,
@@ -346,7 +355,7 @@ impl Session {
             return Err(Error::new(ErrorKind::Refused, message));
         }
         let (client, now) = (origin.client, world.now());
-        let World { backend, clock } = world;
+        let World { backend, clock } = &mut **world;
         let reply = match backend.begin(now, &mut **clock, origin, command.into_owned()) {
             Ok(Progress::Waiting(waiting)) => {
                 self.sent.insert(client, (tag, *waiting));
@@ -404,7 +413,7 @@ fn interrupted() -> Error {
 /// A world with its only session, as at a prompt.
 pub struct LocalSession {
     /// The world.
-    pub world: World,
+    pub world: WorldHandle,
     /// The session.
     pub session: Session,
 }
@@ -413,8 +422,14 @@ impl LocalSession {
     /// A session on this cluster, with time from this clock.
     #[must_use]
     pub fn new(cluster: Cluster, clock: Box<dyn Clock>) -> Self {
+        World::new(cluster, clock).into()
+    }
+}
+
+impl From<World> for LocalSession {
+    fn from(world: World) -> Self {
         Self {
-            world: World::new(cluster, clock),
+            world: world.into(),
             session: Session::default(),
         }
     }

@@ -61,9 +61,14 @@ impl SimulatedCluster {
         }
     }
 
+    /// The cluster.
+    pub fn cluster(&mut self) -> &mut Cluster {
+        &mut self.cluster
+    }
+
     /// The outcome of a request, if it is known. It is returned once.
     #[inline]
-    pub(super) fn take(&mut self, ticket: Ticket) -> Option<(NodeId, Outcome)> {
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<(NodeId, Outcome)> {
         while let Some(completion) = self.cluster.poll() {
             if completion.ticket == ticket {
                 return Some((completion.node, completion.outcome));
@@ -310,6 +315,10 @@ impl SimulatedCluster {
 }
 
 impl DistributedCache for SimulatedCluster {
+    fn simulated(&mut self) -> Option<&mut SimulatedCluster> {
+        Some(self)
+    }
+
     fn name(&self) -> &'static str {
         "the simulated cluster"
     }

@@ -19,7 +19,9 @@ pub fn run(
     mut runner: Runner,
     wakeup: &Arc<Wakeup>,
     work: &Work,
+    serves: bool,
 ) -> Exit {
+    session.world.lock();
     match work {
         Work::Shell => {
             let _ = stdin(&mut session, &mut runner, wakeup);
@@ -32,7 +34,20 @@ pub fn run(
             None => return unknown_scenario(&mut runner, name),
         },
     }
+    if serves {
+        return go_on_serving(session, &mut runner, wakeup);
+    }
     end(&mut runner, wakeup)
+}
+
+/// After its script the program goes on, until it is told to end. That is no failure.
+fn go_on_serving(mut session: LocalSession, runner: &mut Runner, wakeup: &Wakeup) -> Exit {
+    if !runner.has_ended() {
+        runner.stand_by(&mut session);
+    }
+    session.world.unlock();
+    wakeup.take_interrupt();
+    end(runner, wakeup)
 }
 
 /// Plays a scenario. The exit status is 0 if it plays to its end, also if commands of it fail.

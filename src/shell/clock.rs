@@ -59,6 +59,16 @@ impl Clock for ShellClock {
         self.kind
     }
 
+    fn real(&self) -> Option<Box<dyn Clock>> {
+        (self.kind == ClockKind::Real).then(|| {
+            let clock = Self {
+                wakeup: Arc::clone(&self.wakeup),
+                ..*self
+            };
+            Box::new(clock) as Box<dyn Clock>
+        })
+    }
+
     fn switch(&mut self, kind: ClockKind) -> bool {
         *self = Self::new(kind, Arc::clone(&self.wakeup));
         true

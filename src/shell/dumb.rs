@@ -20,7 +20,8 @@ struct Shell {
 }
 
 /// Talks to a person until they leave.
-pub fn run(session: LocalSession, mut runner: Runner, wakeup: &Arc<Wakeup>) -> Exit {
+pub fn run(mut session: LocalSession, mut runner: Runner, wakeup: &Arc<Wakeup>) -> Exit {
+    session.world.lock();
     runner.at_prompt(&Arc::default(), &Arc::default());
     let input = wakeup.read_ahead(|| Ok(io::stdin()));
     let lines = Lines::new(Feed::Inbox(Arc::clone(wakeup), input));

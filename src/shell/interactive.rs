@@ -56,10 +56,13 @@ pub fn run(
     let (notices, keys) = (Arc::default(), Arc::default());
     runner.at_prompt(&notices, &keys);
     let shared = SharedSession::new(session, runner.notices(), notices);
+    let shared = Arc::new(shared);
+    let poked = Arc::clone(&shared);
+    wakeup.on_poke(move || poked.wake());
     let mut shell = Shell {
         editor: line_editor(runner.manners.out, keys)?,
         runner,
-        shared: Arc::new(shared),
+        shared,
         wakeup: Arc::clone(wakeup),
         history: keep_history.then(History::new).flatten(),
     };

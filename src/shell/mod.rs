@@ -25,6 +25,7 @@ mod printer;
 mod prompt;
 mod rehearsal;
 mod runner;
+mod serve;
 mod simulate;
 mod terminal;
 mod timer;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::render::Format;
-use crate::session::LocalSession;
+use crate::session::{LocalSession, World};
 use crate::time::ClockKind;
 pub use arguments::main;
 use clock::ShellClock;
@@ -45,6 +46,7 @@ pub use color::When;
 use output::Output;
 use printer::Manners;
 use runner::Runner;
+pub use serve::Serve;
 pub use simulate::{Series, simulate};
 use wakeup::Wakeup;
 
@@ -69,6 +71,8 @@ pub struct Options {
     pub history: bool,
     /// What to run.
     pub work: Work,
+    /// The servers beside it.
+    pub serve: Option<Serve>,
 }
 
 /// What to run.
@@ -120,9 +124,21 @@ impl Exit {
 pub fn run(options: &Options) -> anyhow::Result<Exit> {
     let wakeup = Arc::new(Wakeup::default());
     wakeup::catch_ctrl_c(&wakeup)?;
-    let cluster = Cluster::new(options.config)?;
+    let is_cluster = options
+        .serve
+        .as_ref()
+        .is_some_and(|serve| serve.is_cluster(options));
+    let cluster = Cluster::new(options.config.by_slot(is_cluster))?;
     let clock = ShellClock::new(options.clock, Arc::clone(&wakeup));
-    let session = LocalSession::new(cluster, Box::new(clock));
+    let world = World::new(cluster, Box::new(clock));
+    let (server, session) = match &options.serve {
+        None => (None, LocalSession::from(world)),
+        Some(serve) => {
+            wakeup::catch_terminate(&wakeup)?;
+            let (server, session) = serve::start(options, serve, world, &wakeup)?;
+            (Some(server), session)
+        }
+    };
     let interactive = matches!(options.work, Work::Shell) && is_interactive();
     let runner = Runner::new(
         Output::standard(),
@@ -132,13 +148,17 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     if !interactive {
         wakeup::watch_output(&wakeup);
     }
-    if interactive && is_dumb() {
-        return Ok(dumb::run(session, runner, &wakeup));
+    let exit = if interactive && is_dumb() {
+        dumb::run(session, runner, &wakeup)
+    } else if interactive {
+        interactive::run(session, runner, &wakeup, options.history)?
+    } else {
+        batch::run(session, runner, &wakeup, &options.work, server.is_some())
+    };
+    if let Some(server) = server {
+        server.stop()?;
     }
-    if interactive {
-        return interactive::run(session, runner, &wakeup, options.history);
-    }
-    Ok(batch::run(session, runner, &wakeup, &options.work))
+    Ok(exit)
 }
 
 /// Whether both stdin and stdout are terminals.

@@ -39,6 +39,20 @@ pub struct Manners {
 }
 
 impl Manners {
+    /// JSON, for programs.
+    pub fn json() -> Self {
+        Self {
+            format: Format::Json,
+            out: Style::default(),
+            err: Style::default(),
+            bail: false,
+            echo: false,
+            quiet: true,
+            can_redraw: false,
+            seed: 0,
+        }
+    }
+
     /// Whether many notices are counted. Programs read JSON, and MONITOR asks for each event.
     pub fn condenses(self, level: NoticeLevel) -> bool {
         self.out.interactive && self.format != Format::Json && level == NoticeLevel::Expiries

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::history::Call;
 use crate::language::{Action, Command, HistoryRequest, Script, parse};
 use crate::reply::{Judgement, Reply};
-use crate::session::{LocalSession, Notice, Observer, Origin, Session, Tag, World};
+use crate::session::{LocalSession, Notice, Observer, Origin, Session, Tag, WorldHandle};
 use crate::simulation::Failure;
 use crate::time::VirtualClock;
 
@@ -58,7 +58,7 @@ fn run(session: &mut LocalSession, script: &str) -> Option<Box<Judgement>> {
 }
 
 /// Runs a line. Returns its reply if it is a CHECK, and `None` if it is no step of a run.
-fn run_line(world: &mut World, session: &mut Session, line: &str) -> Option<Reply<'static>> {
+fn run_line(world: &mut WorldHandle, session: &mut Session, line: &str) -> Option<Reply<'static>> {
     let now = world.now();
     match parse(line.as_bytes()).ok()?.map(|input| input.action) {
         None => {}

@@ -86,6 +86,8 @@ pub struct Runner {
     /// At a prompt, the keys that were named so far.
     keys: Option<Arc<Mutex<Keys>>>,
     failures: u64,
+    /// Whether QUIT was run.
+    has_quit: bool,
     /// How many checks could not decide.
     undecided: u64,
     /// Replies to commands of other clients that were not printed yet.
@@ -114,6 +116,7 @@ impl Runner {
             condenser: None,
             keys: None,
             failures: 0,
+            has_quit: false,
             undecided: 0,
             replies: Vec::new(),
             sources: Vec::new(),
@@ -166,6 +169,17 @@ impl Runner {
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.failures
+    }
+
+    /// Whether QUIT was run, or an error has ended the work.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_quit || self.manners.bail && self.failures > 0
+    }
+
+    /// Prints no notices.
+    pub fn silence_notices(&mut self) {
+        self.are_notices_on = false;
     }
 
     /// Whether MONITOR is on.
@@ -239,6 +253,7 @@ impl Runner {
         if let Some(keys) = &self.keys {
             keys::lock(keys).note(&input.action, place.file.is_none());
         }
+        session.world.give_way();
         let backend = &session.world.backend;
         if !backend.supports(input.spec.needs()) {
             let error = Error::unsupported(input.spec.name, backend.name());
@@ -379,6 +394,29 @@ impl Runner {
         if self.is_cut_off() {
             return;
         }
+        let until = self.next_wake(session);
+        let wakeup = &self.wakeup;
+        session
+            .world
+            .without(|| wakeup.wait_for_input(input, until));
+        let now = session.world.now();
+        self.tick(session, now);
+    }
+
+    /// Prints what happens, until an interrupt.
+    pub fn stand_by(&mut self, session: &mut LocalSession) {
+        while !self.wakeup.is_interrupted() && !self.is_cut_off() {
+            let now = session.world.now();
+            self.tick(session, now);
+            self.out.flush();
+            let until = self.next_wake(session);
+            let wakeup = &self.wakeup;
+            session.world.without(|| wakeup.wait_for_pokes(until));
+        }
+    }
+
+    /// When something is due next, in real time.
+    fn next_wake(&self, session: &mut LocalSession) -> Option<std::time::Instant> {
         let now = session.world.now();
         let next = session.world.next_deadline();
         let real = session.world.clock.kind() == ClockKind::Real;
@@ -387,10 +425,7 @@ impl Runner {
         });
         let held = self.condenser.as_ref();
         let held = held.and_then(|notices| super::printer::lock(notices).due());
-        let until = until.into_iter().chain(held).min();
-        self.wakeup.wait_for_input(input, until);
-        let now = session.world.now();
-        self.tick(session, now);
+        until.into_iter().chain(held).min()
     }
 
     fn echo(&mut self, line: &[u8]) {

@@ -5,6 +5,7 @@
 //! being edited; that call can block until the editor is back at its prompt, and so it must not be
 //! made while the session is locked.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::mpsc::{self, SyncSender, TrySendError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -42,9 +43,16 @@ impl SharedSession {
         }
     }
 
-    /// The session, for as long as the guard lives. The timer waits meanwhile.
-    pub fn lock(&self) -> MutexGuard<'_, LocalSession> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The session with its world, for as long as the guard lives. The timer waits meanwhile.
+    pub fn lock(&self) -> Locked<'_> {
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        session.world.lock();
+        Locked(session)
+    }
+
+    /// Lets the timer look for what a server has done.
+    pub fn wake(&self) {
+        self.changed.notify_all();
     }
 
     /// Lets the timer look again: the next deadline may be another now.
@@ -55,6 +63,29 @@ impl SharedSession {
 
     fn level(&self) -> NoticeLevel {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session whose world is here.
+pub struct Locked<'a>(MutexGuard<'a, LocalSession>);
+
+impl Deref for Locked<'_> {
+    type Target = LocalSession;
+
+    fn deref(&self) -> &LocalSession {
+        &self.0
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut LocalSession {
+        &mut self.0
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.0.world.unlock();
     }
 }
 
@@ -70,27 +101,31 @@ pub fn start(
 }
 
 fn keep_time(shared: &SharedSession, manners: Manners, sender: &SyncSender<String>) {
-    let (mut session, mut dropped) = (shared.lock(), 0);
+    let mut session = shared
+        .session
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let mut dropped = 0;
     loop {
+        session.world.lock();
         let next = next_wake(shared, &mut session);
         let now = Instant::now();
-        match next {
-            Some(next) if next <= now => {
-                let text = text_of(shared, &mut session, manners, dropped);
-                dropped = match send(sender, text, dropped) {
-                    Some(dropped) => dropped,
-                    None => return,
-                };
-            }
-            Some(next) => {
-                let woken = shared.changed.wait_timeout(session, next - now);
-                session = woken.unwrap_or_else(PoisonError::into_inner).0;
-            }
-            None => {
-                let woken = shared.changed.wait(session);
-                session = woken.unwrap_or_else(PoisonError::into_inner);
-            }
+        if next.is_some_and(|next| next <= now) || session.session.is_behind(&session.world) {
+            let text = text_of(shared, &mut session, manners, dropped);
+            dropped = match send(sender, text, dropped) {
+                Some(dropped) => dropped,
+                None => return session.world.unlock(),
+            };
+            continue;
         }
+        session.world.unlock();
+        session = if let Some(next) = next {
+            let woken = shared.changed.wait_timeout(session, next - now);
+            woken.unwrap_or_else(PoisonError::into_inner).0
+        } else {
+            let woken = shared.changed.wait(session);
+            woken.unwrap_or_else(PoisonError::into_inner)
+        };
     }
 }
 
@@ -130,6 +165,8 @@ fn text_of(
         let now = world.now();
         session.tick(world, now, &mut text);
     }
+    // What a server has done.
+    session.hand_on(world, &mut text);
     lock(&shared.notices).take(Instant::now(), manners.out, &mut text.bytes);
     String::from_utf8_lossy(&text.bytes).into_owned()
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -21,8 +21,12 @@ pub struct Wakeup {
     interrupted: AtomicBool,
     /// Whether standard output cannot be written any more.
     is_cut_off: AtomicBool,
+    /// How often something has happened that the prompt did not do.
+    pokes: AtomicU64,
     inboxes: Mutex<Inboxes>,
     changed: Condvar,
+    /// What else to call then.
+    on_poke: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// The inputs that are read ahead, by their numbers.
@@ -87,9 +91,42 @@ impl Wakeup {
         self.is_interrupted()
     }
 
-    /// Waits for input or an interrupt, at most to `until`.
+    /// Something has happened that the prompt did not do: waits for input end.
+    pub fn poke(&self) {
+        let inboxes = self.lock();
+        self.pokes.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_all();
+        drop(inboxes);
+        if let Some(on_poke) = self.on_poke.get() {
+            on_poke();
+        }
+    }
+
+    /// What to call besides when something happens that the prompt did not do.
+    pub fn on_poke(&self, action: impl Fn() + Send + Sync + 'static) {
+        // The first one stays.
+        let _ = self.on_poke.set(Box::new(action));
+    }
+
+    /// The server has ended, and so does the program.
+    pub fn end_service(&self) {
+        self.interrupt();
+        self.poke();
+    }
+
+    /// Waits for an interrupt or for what the prompt did not do, at most to `until`.
+    pub fn wait_for_pokes(&self, until: Option<Instant>) {
+        let pokes = self.pokes.load(Ordering::SeqCst);
+        self.wait(until, |_| self.pokes.load(Ordering::SeqCst) != pokes);
+    }
+
+    /// Waits for input, an interrupt or what the prompt did not do, at most to `until`.
     pub fn wait_for_input(&self, input: u64, until: Option<Instant>) {
+        let pokes = self.pokes.load(Ordering::SeqCst);
         self.wait(until, |inboxes| {
+            if self.pokes.load(Ordering::SeqCst) != pokes {
+                return true;
+            }
             let inbox = inboxes.open.get(&input);
             inbox.is_none_or(|inbox| !inbox.chunks.is_empty() || inbox.end.is_some())
         });
@@ -233,5 +270,16 @@ pub fn catch_ctrl_c(wakeup: &Arc<Wakeup>) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
     let wakeup = Arc::clone(wakeup);
     thread::spawn(move || signals.forever().for_each(|_| wakeup.interrupt()));
+    Ok(())
+}
+
+/// Turns SIGTERM and SIGHUP into interrupts from now on, beside a server.
+///
+/// # Errors
+/// If no handler can be installed.
+pub fn catch_terminate(wakeup: &Arc<Wakeup>) -> io::Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM])?;
+    let wakeup = Arc::clone(wakeup);
+    thread::spawn(move || signals.forever().for_each(|_| wakeup.end_service()));
     Ok(())
 }

@@ -71,11 +71,16 @@ fn left_by(write: &Call) -> Option<Left<'_>> {
     );
     match &write.operation {
         _ if !is_done => None,
-        Operation::Delete => Some(Left::Nothing),
+        Operation::Delete | Operation::Swap { new: None, .. } => Some(Left::Nothing),
         Operation::Put { value, deadline }
         | Operation::Add { value, deadline }
         | Operation::Cas {
             new: value,
+            deadline,
+            ..
+        }
+        | Operation::Swap {
+            new: Some(value),
             deadline,
             ..
         } => Some(Left::Value(value, *deadline)),

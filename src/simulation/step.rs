@@ -144,6 +144,18 @@ pub(super) fn command<V: AsRef<[u8]>>(key: &str, operation: &Operation<V>, now: 
             let _ = write!(line, " {} {}", text(expected.as_ref()), text(new.as_ref()));
             *deadline
         }
+        Operation::Swap {
+            expected,
+            new,
+            deadline,
+            ..
+        } => {
+            let _ = write!(line, " {}", text(expected.as_ref()));
+            if let Some(new) = new {
+                let _ = write!(line, " {}", text(new.as_ref()));
+            }
+            *deadline
+        }
         Operation::SetDeadline { deadline } => *deadline,
         Operation::Incr { delta } => {
             let _ = write!(line, " {delta}");

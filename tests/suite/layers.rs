@@ -195,6 +195,28 @@ const LAYERS: &[(&str, &[&str])] = &[
         "shared",
         &["cache", "cluster", "event", "operation", "time"],
     ),
+    ("resp", &["language", "operation", "rng", "time"]),
+    (
+        "server",
+        &[
+            "cache",
+            "cluster",
+            "config",
+            "event",
+            "eviction",
+            "hash",
+            "id",
+            "language",
+            "network",
+            "operation",
+            "placement",
+            "resp",
+            "rng",
+            "session",
+            "stats",
+            "time",
+        ],
+    ),
     (
         "shell",
         &[
@@ -205,6 +227,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "eviction",
             "hash",
             "history",
+            "id",
             "language",
             "nemesis",
             "network",
@@ -214,6 +237,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "replica",
             "reply",
             "report",
+            "server",
             "session",
             "simulation",
             "time",
@@ -239,10 +263,15 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         &["backend", "checks", "requests", "simulated"],
         "the trait of backends returns commands that wait, which the simulated cluster carries out",
     ),
+    (
+        "server",
+        &["commands", "config", "dispatch", "hub", "topology"],
+        "the hub carries out commands, which are functions on the hub",
+    ),
 ];
 
 /// The edges. Each may do all that is banned elsewhere.
-const EDGES: &[&str] = &["shared", "shell"];
+const EDGES: &[&str] = &["server", "shared", "shell"];
 
 /// Paths for the edges only: the real clock, threads, files, sockets, maps without an order.
 const EDGE_ONLY: &[&str] = &[
@@ -383,7 +412,7 @@ const TERMINAL: &[(&str, &[&str])] = &[
         "rustyline",
         &["shell/editor", "shell/interactive", "shell/timer"],
     ),
-    ("rustix", &["shell/terminal", "shell/wakeup"]),
+    ("rustix", &["server/net", "shell/terminal", "shell/wakeup"]),
     (
         "clap",
         &["shell/arguments", "shell/lab/arguments", "shell/lab/words"],

@@ -18,6 +18,7 @@ mod protocol;
 mod recording;
 mod replication;
 mod sampling;
+mod serve;
 mod sessions;
 mod simulation;
 mod source;

@@ -29,7 +29,7 @@ use steps::InFlight;
 use tally::{Counting, Tally};
 use values::Values;
 
-use super::{Observer, Session, World};
+use super::{Observer, Session, WorldHandle};
 use crate::cluster::Place;
 use crate::language::{Error, ErrorKind};
 use crate::reply::Worked;
@@ -80,7 +80,7 @@ enum End {
 
 struct Work<'w> {
     session: &'w mut Session,
-    world: &'w mut World,
+    world: &'w mut WorldHandle,
     observer: Counting<'w>,
     plan: &'w Plan,
     feed: &'w mut Feed,
@@ -108,7 +108,7 @@ impl Session {
     /// interrupt or an error. What was done by then is in the reply.
     pub fn work(
         &mut self,
-        world: &mut World,
+        world: &mut WorldHandle,
         plan: &Plan,
         feed: &mut Feed,
         observer: &mut dyn Observer,

@@ -27,6 +27,7 @@ pub use compare::{compare, compare_one};
 pub use convert::{Convert, Generate, Target, convert, generate};
 pub use inspect::inspect;
 pub use options::Compare;
+pub use output_file::OutputFile;
 pub use pages::command_line;
 pub use show::format_of;
 pub use source::{check_standard_input, open as open_trace};

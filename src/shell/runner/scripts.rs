@@ -23,6 +23,7 @@ impl Runner {
         let done = match script {
             Script::Quit => {
                 let _ = self.succeed(place, spec, &Reply::Done);
+                self.has_quit = true;
                 return Step::Quit;
             }
             Script::Monitor { on } => {

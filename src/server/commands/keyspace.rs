@@ -1,0 +1,172 @@
+//! Commands on all keys of a node.
+
+use super::{Result, integer, is};
+use crate::cluster::Cluster;
+use crate::id::NodeId;
+use crate::language::glob;
+use crate::resp::commands::{Hash, Words};
+use crate::resp::value::{Failure, Value};
+use crate::rng::Rng;
+use crate::server::client::Client;
+use crate::server::hub::{Hub, Turn};
+
+/// The most entries that one call of SCAN looks at.
+const MAX_COUNT: usize = 1 << 20;
+/// The bits of a cursor that are the place in a node.
+const PLACE_BITS: u32 = 32;
+
+/// The nodes whose keys a client sees: its own, or all where every node answers for every key.
+fn nodes(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> Vec<NodeId> {
+    if hub.settings.is_cluster {
+        return vec![client.node];
+    }
+    turn.cluster().cluster().node_ids().collect()
+}
+
+/// Visits the keys of nodes that are to be shown, from a place in the first of them on, until `visit`
+/// returns `false`. Returns where to go on.
+fn walk(
+    hub: &Hub,
+    turn: &mut Turn<'_>,
+    client: &Client,
+    from: (usize, u32),
+    mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+) -> Option<(usize, u32)> {
+    let nodes = nodes(hub, turn, client);
+    let now = turn.now;
+    let cluster = turn.cluster().cluster();
+    let (mut index, mut place) = from;
+    while let Some(&node) = nodes.get(index) {
+        let next = cluster.scan(now, node, place, |cluster, key, value| {
+            !is_shown(cluster, node, key) || visit(key, value)
+        });
+        if let Some(place) = next {
+            return Some((index, place));
+        }
+        (index, place) = (index + 1, 0);
+    }
+    None
+}
+
+/// Whether a copy is the one that is shown: that of the first owner.
+fn is_shown(cluster: &Cluster, node: NodeId, key: &[u8]) -> bool {
+    cluster.config().replicas == 1 || cluster.owner(key) == node
+}
+
+pub fn scan(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
+    let cursor = std::str::from_utf8(&words[1]).ok();
+    let cursor = cursor.and_then(|it| it.parse::<u64>().ok());
+    let cursor = cursor.ok_or(Failure::text("ERR invalid cursor"))?;
+    let (mut pattern, mut count, mut kind) = (None, 10, None);
+    let mut at = 2;
+    while let Some(option) = words.get(at) {
+        let value = words.get(at + 1).ok_or(Failure::SYNTAX)?;
+        if is(option, "MATCH") {
+            pattern = Some(value);
+        } else if is(option, "COUNT") {
+            count = usize::try_from(integer(words, at + 1)?).map_err(|_| Failure::SYNTAX)?;
+            if count == 0 {
+                return Err(Failure::SYNTAX);
+            }
+        } else if is(option, "TYPE") {
+            kind = Some(value);
+        } else {
+            return Err(Failure::SYNTAX);
+        }
+        at += 2;
+    }
+    let place = u32::try_from(cursor & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    let from = (
+        usize::try_from(cursor >> PLACE_BITS).unwrap_or(usize::MAX),
+        place,
+    );
+    let mut left = count.min(MAX_COUNT);
+    let mut keys = Vec::new();
+    let next = walk(hub, turn, client, from, |key, value| {
+        let name = if Hash::is_hash(value) {
+            "hash"
+        } else {
+            "string"
+        };
+        let wanted = pattern.is_none_or(|pattern| glob::matches(pattern, key))
+            && kind.is_none_or(|kind| is(kind, name));
+        if wanted {
+            keys.push(Value::bulk(key));
+        }
+        left -= 1;
+        left > 0
+    });
+    let cursor = next.map_or(0, |(index, place)| {
+        (index as u64) << PLACE_BITS | u64::from(place)
+    });
+    Ok(Value::Array(vec![
+        Value::bulk(cursor.to_string()),
+        Value::Array(keys),
+    ]))
+}
+
+pub fn keys(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
+    let mut keys = Vec::new();
+    walk(hub, turn, client, (0, 0), |key, _| {
+        if glob::matches(&words[1], key) {
+            keys.push(Value::bulk(key));
+        }
+        true
+    });
+    Ok(Value::Array(keys))
+}
+
+pub fn dbsize(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, _: &Words) -> Result {
+    Ok(Value::count(size(hub, turn, client)))
+}
+
+/// How many keys a client sees.
+pub fn size(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> usize {
+    let mut count = 0;
+    walk(hub, turn, client, (0, 0), |_, _| {
+        count += 1;
+        true
+    });
+    count
+}
+
+pub fn random_key(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, _: &Words) -> Result {
+    let count = size(hub, turn, client);
+    let mut skip = Rng::new(hub.next_seed()).below(count as u64);
+    let mut chosen = None;
+    walk(hub, turn, client, (0, 0), |key, _| {
+        chosen = Some(Value::bulk(key));
+        skip = skip.wrapping_sub(1);
+        skip != u64::MAX
+    });
+    Ok(chosen.unwrap_or(Value::Null))
+}
+
+/// FLUSHALL and FLUSHDB delete the keys that the client sees. Another node keeps its own.
+pub fn flush(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
+    match words.get(1) {
+        None => {}
+        Some(word) if words.len() == 2 && (is(word, "SYNC") || is(word, "ASYNC")) => {}
+        Some(_) => return Err(Failure::SYNTAX),
+    }
+    let now = turn.now;
+    if !hub.settings.is_cluster {
+        let cluster = turn.cluster().cluster();
+        let cleared = cluster.clear(now);
+        cleared.map_err(|error| Failure::new(format!("ERR {error}")))?;
+        hub.break_watches(client);
+        return Ok(Value::Ok);
+    }
+    let mut keys = Vec::new();
+    walk(hub, turn, client, (0, 0), |key, _| {
+        keys.push(key.to_vec());
+        true
+    });
+    let cluster = turn.cluster().cluster();
+    for key in keys {
+        let deleted = crate::cache::Cache::delete(cluster, now, &key);
+        deleted.map_err(|error| Failure::new(format!("ERR {error}")))?;
+    }
+    hub.break_watches(client);
+    Ok(Value::Ok)
+}

@@ -1,0 +1,33 @@
+//! The nodes of a cluster as servers that speak the Redis protocol.
+//!
+//! One thread serves all clients of all nodes. It shares the cluster with the prompt: each takes it,
+//! uses it, and gives it back.
+//!
+//! | file | what it has |
+//! | --- | --- |
+//! | `hub`, `client` | all clients, without sockets: bytes in, bytes out |
+//! | `dispatch` | from the name of a command to what carries it out |
+//! | `commands/` | commands that are not on keys alone |
+//! | `topology` | which node has which slots, and which are down, as clients see it |
+//! | `channels`, `config`, `settings` | subscriptions; parameters of CONFIG; how the cluster is presented |
+//! | `net`, `serving` | sockets, and the thread that serves them |
+//! | `driver` | lines of SHARDLAB |
+
+mod channels;
+mod client;
+mod commands;
+mod config;
+mod dispatch;
+mod driver;
+mod hub;
+mod net;
+mod serving;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod topology;
+
+pub use driver::Shell;
+pub use hub::Hub;
+pub use serving::{Listen, Server};
+pub use settings::{ClusterMode, Settings};
