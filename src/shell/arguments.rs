@@ -1,33 +1,32 @@
 //! The program: reads its arguments, runs the shell, and turns the end into an exit status.
 
+mod serve;
+mod simulate;
+mod values;
+
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::IpAddr;
-use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use serve::Serve;
+use simulate::Simulate;
+use values::{bytes, choice, owners, time, whole};
+
 use super::lab::{self as traces, arguments as lab};
-use super::{Exit, Options, Series, When, Work};
+use super::{Exit, Options, When, Work};
 use crate::config::{Capacity, Config, ConfigError, InjectedBug, MAX_NODES, MAX_REPLICAS};
 use crate::eviction::Eviction;
-use crate::language::duration::{self, DurationError};
 use crate::language::size;
-use crate::nemesis::Nemesis;
 use crate::placement::PlacementKind;
 use crate::render::Format;
-use crate::replica::Restart;
 use crate::report::Form;
-use crate::server::ClusterMode;
-use crate::simulation;
 use crate::time::ClockKind;
 
 const EXAMPLES: &str = "\
@@ -164,109 +163,6 @@ enum Action {
     },
 }
 
-#[derive(Args)]
-struct Serve {
-    /// The port of node 0; the next nodes have the next ports. 0 takes free ones
-    #[arg(long, value_name = "PORT", default_value_t = 7000)]
-    port: u16,
-    /// The address to listen on; another than this machine's own needs a password
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    bind: IpAddr,
-    /// Whether the nodes speak Redis Cluster; auto: with the placement slots
-    #[arg(long, value_name = "auto|yes|no", default_value = "auto", ignore_case = true,
-          value_parser = PossibleValuesParser::new(["auto", "yes", "no"]))]
-    cluster: String,
-    /// A file with the password in its first line
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
-    /// How long a node is out of reach before another takes its slots over
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
-    node_timeout: Duration,
-    /// Who may use DEBUG: clients on this machine, or none
-    #[arg(long, value_name = "local|no", default_value = "local", ignore_case = true,
-          value_parser = PossibleValuesParser::new(["local", "no"]))]
-    debug_command: String,
-    /// A file that is written when the ports are open, with a line for each node: number, address, port
-    #[arg(long, value_name = "FILE")]
-    ready_file: Option<PathBuf>,
-    /// Whether to keep a history of what clients do, for CHECK [default: on the virtual clock]
-    #[arg(long, value_name = "on|off", ignore_case = true,
-          value_parser = PossibleValuesParser::new(["on", "off"]))]
-    history: Option<String>,
-    /// The most clients at a time
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = whole::<u32>(1, 1_000_000))]
-    max_clients: u32,
-    #[command(subcommand)]
-    work: Option<ServeWork>,
-}
-
-#[derive(Subcommand)]
-enum ServeWork {
-    /// Run script files first; `-` is standard input
-    Run {
-        /// The files, in the order in which they run
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-}
-
-impl Serve {
-    fn into_options(self) -> (super::Serve, Work) {
-        let cluster = match self.cluster.to_ascii_lowercase().as_str() {
-            "yes" => ClusterMode::Yes,
-            "no" => ClusterMode::No,
-            _ => ClusterMode::Auto,
-        };
-        let is_on = |word: &String| word.eq_ignore_ascii_case("on");
-        let serve = super::Serve {
-            port: self.port,
-            bind: self.bind,
-            cluster,
-            password_file: self.password_file,
-            node_timeout: self.node_timeout,
-            has_debug: self.debug_command.eq_ignore_ascii_case("local"),
-            ready_file: self.ready_file,
-            history: self.history.as_ref().map(is_on),
-            max_clients: usize::try_from(self.max_clients).unwrap_or(usize::MAX),
-        };
-        let work = match self.work {
-            Some(ServeWork::Run { files }) => Work::Files(files),
-            None => Work::Shell,
-        };
-        (serve, work)
-    }
-}
-
-#[derive(Args)]
-struct Simulate {
-    /// How many runs, at least 1, each with a seed of its own, from --seed on
-    #[arg(long, value_name = "N", default_value_t = 1000,
-          value_parser = whole::<u64>(1, u64::MAX))]
-    seeds: u64,
-    /// How many operations clients invoke in a run
-    #[arg(long, value_name = "1..100000", default_value_t = 200,
-          value_parser = whole::<u32>(1, 100_000))]
-    ops: u32,
-    /// What goes wrong
-    #[arg(long, value_name = "NEMESIS", default_value_t = Nemesis::Swarm, ignore_case = true,
-          value_parser = choice::<Nemesis>(&Nemesis::ALL))]
-    nemesis: Nemesis,
-    /// How nodes come back after a crash
-    #[arg(long, value_name = "MODE", default_value_t = Restart::Resync, ignore_case = true,
-          value_parser = choice::<Restart>(&Restart::ALL))]
-    restart: Restart,
-    /// Run each seed twice, and compare all that happens byte for byte
-    #[arg(long)]
-    twice: bool,
-    /// How many runs at a time
-    #[arg(long, value_name = "1..256", default_value_t = 1,
-          value_parser = whole::<u16>(1, 256))]
-    jobs: u16,
-    /// Of each run only these steps, counted from 0
-    #[arg(long, value_name = "I,J,...", value_delimiter = ',')]
-    steps: Option<Vec<usize>>,
-}
-
 impl Shared {
     /// The number of nodes. Ends the program if there are several.
     fn nodes(&self, default: u32) -> u32 {
@@ -291,40 +187,6 @@ impl Shared {
     /// How replies are shown. Ends the program if only `compare` can do that.
     fn format(&self) -> Format {
         usage(traces::format_of(self.format))
-    }
-}
-
-impl Simulate {
-    fn into_series(self, shared: &Shared) -> Series {
-        let ops = usize::try_from(self.ops).unwrap_or(usize::MAX);
-        let options = simulation::Options {
-            ops,
-            nodes: shared.nodes(5),
-            placement: shared.placement,
-            replicas: shared.replicas(),
-            write_quorum: shared.write_quorum,
-            read_quorum: shared.read_quorum,
-            timeout: shared.timeout,
-            grace: shared.grace,
-            capacity: Capacity {
-                entries: shared.max_entries,
-                bytes: shared.max_memory,
-            },
-            eviction: shared.eviction,
-            nemesis: self.nemesis,
-            restart: self.restart,
-            plant: shared.plant,
-        };
-        Series {
-            arguments: options.arguments(),
-            options,
-            first: shared.seed,
-            seeds: self.seeds,
-            twice: self.twice,
-            jobs: usize::from(self.jobs),
-            steps: self.steps,
-            format: shared.format(),
-        }
     }
 }
 
@@ -395,52 +257,6 @@ impl Arguments {
             serve,
         }
     }
-}
-
-/// An argument as it came, whatever its encoding.
-fn bytes(argument: OsString) -> Vec<u8> {
-    argument.into_encoded_bytes()
-}
-
-/// A time as it is typed in commands.
-fn time(word: &str) -> Result<Duration, DurationError> {
-    duration::parse(word.as_bytes())
-}
-
-/// A parser of one of these values by its name. Help and errors list the names.
-fn choice<T>(all: &[T]) -> impl TypedValueParser<Value = T> + use<T>
-where
-    T: Display + FromStr<Err: std::error::Error + Send + Sync> + Clone + Send + Sync + 'static,
-{
-    let names = all.iter().map(ToString::to_string);
-    let parser = PossibleValuesParser::new(names.collect::<Vec<_>>());
-    parser.try_map(|name| name.to_ascii_lowercase().parse())
-}
-
-/// A parser of a number of owners.
-fn owners() -> impl TypedValueParser<Value = usize> {
-    whole::<usize>(1, MAX_REPLICAS as u64)
-}
-
-/// A parser of a whole number between two bounds.
-fn whole<T>(least: u64, most: u64) -> impl TypedValueParser<Value = T> + use<T>
-where
-    T: TryFrom<u64> + Clone + Send + Sync + 'static,
-{
-    StringValueParser::new().try_map(move |word| {
-        let number: u64 = word
-            .parse()
-            .map_err(|error: ParseIntError| match error.kind() {
-                IntErrorKind::PosOverflow => "the number is too large".to_owned(),
-                _ => "not a whole number".to_owned(),
-            })?;
-        let bounded = (least..=most).contains(&number).then_some(number);
-        let bounded = bounded.and_then(|number| T::try_from(number).ok());
-        bounded.ok_or_else(|| match most {
-            u64::MAX => format!("{number} is not in {least}.."),
-            _ => format!("{number} is not in {least}..={most}"),
-        })
-    })
 }
 
 /// What is no business of `simulate`, and so is not in its help.

@@ -187,6 +187,8 @@ impl<T: Trace + ?Sized> Trace for Box<T> {
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
 mod round_trip_tests;
 #[cfg(test)]
 mod sample_tests;
