@@ -59,10 +59,12 @@
 //! | core | [`operation`] [`eviction`] `store` [`event`] [`cache`] `hot` [`placement`] [`config`] [`node`] [`network`] [`history`] [`checker`] `replica` [`cluster`] [`nemesis`] | pure: no I/O, no threads, no clock |
 //! | traces | `trace` | traces of requests: read, inspected, converted and generated, over `Read` and `Write` |
 //! | language | `language` `reply` `session` `render` | values in, values out; the session reads the clock |
-//! | lab | `replay` | traces against eviction policies, without a cluster |
+//! | lab | `replay` | traces against eviction policies, each alone, or through a cluster |
 //! | | `report` | the answer of a comparison, for people |
+//! | protocol | `resp` | the Redis protocol, without sockets: requests, frames, commands on keys |
 //! | simulation | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edges | [`shared`] | threads and real time around a cluster |
+//! | | `server` | the nodes as servers for Redis clients: sockets, connections, channels |
 //! | | `shell` and `main` | the terminal, pipes, files, threads, real time |
 //!
 //! The core, in this order:

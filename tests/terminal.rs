@@ -857,6 +857,19 @@ fn ctrl_d_on_an_empty_line_leaves() {
 }
 
 #[test]
+fn beside_servers_ctrl_d_ends_the_prompt_only() {
+    let mut terminal = Terminal::spawn(&["serve", "--port", "0"], "xterm-256color", &new_state());
+    terminal.wait_for(|shown| shown.rows().iter().any(|row| row.starts_with("3 nodes")));
+    terminal.press(Key::CtrlD);
+    terminal.wait_for(|shown| {
+        let says = "The servers go on. Ctrl-C ends them.";
+        shown.rows().iter().any(|row| row == says)
+    });
+    terminal.press(Key::CtrlC);
+    assert_eq!(terminal.exit_status(), 0);
+}
+
+#[test]
 fn quit_leaves() {
     let mut terminal = Terminal::start(&[]);
     terminal.enter("QUIT");

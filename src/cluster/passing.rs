@@ -1,7 +1,7 @@
-//! The passing of time: what is due, and in which order it is done.
+//! Advances the time of the cluster.
 //!
-//! An instant is reached by a tick. It expires the entries that are due, in the order of deadline, node
-//! and writing, delivers messages and runs timeouts.
+//! A tick leads to an instant. It expires the entries whose deadlines have come, in the order of
+//! deadline, node and writing, delivers messages and runs timeouts.
 
 use super::Cluster;
 use super::delivery::rules;

@@ -151,12 +151,12 @@ fn notes(verb: Verb) -> &'static [&'static str] {
         Verb::Replay => &[
             "Options come in any order. The format is detected as by shardlab inspect, or given: FORMAT csv,obj-id-col=2. COUNT is the most requests. SKIP n starts at request n, from 0. After the end the next REPLAY starts again. The last 16 workloads of REPLAY and LOAD can go on.",
             "On the virtual clock requests come in the time of the trace, of which the first one is now; where a trace has no times, all come at once. On the real clock they come as fast as possible. RATE n sends n a second on either clock.",
-            "A get is a GET, and on a miss an ADD with the TTL of the trace, or TTL. A set is a PUT, a delete a DEL. A value has the size in the trace, cut at 64 KiB, or SIZE, or 16 bytes; values differ, so that CHECK can tell them apart. Numbers as keys are decimal text.",
+            "A get of the trace is sent as a GET; if it misses, an ADD stores the value. A set is sent as a PUT, a delete as a DEL. Values have the TTL and the size of the trace, unless TTL and SIZE are given. A value is cut at 64 KiB; without a size it has 16 bytes. All values differ, so that CHECK can tell writes apart. A key that is a number is sent in decimal digits.",
             "Requests that fail are counted by reason, and do not end it. Ctrl-C does. As long as messages take time, up to 1,000 requests are in flight, each of a client of its own (1001 to 2000).",
         ],
         Verb::Load => &[
             "Options, in any order: KEYS n (100,000); REQUESTS n (1,000,000) or FOR time; SKEW s, of Zipf's law (1; ycsb 0.99); SIZE bytes[..bytes] (16); TTL time[..time]; WRITES percent (0%); CLIENTS n (1), at most 1,000; RATE n, requests a second: on the virtual clock 1,000, on the real one as fast as possible.",
-            "A get that misses is followed by an ADD (read-through). Writes of ycsb-f are a GET and a CAS of what it has found; lost races are those that another write has overtaken. Values differ, so that CHECK can tell them apart. Each client has one request in flight; their numbers start at 1001.",
+            "If a get misses, an ADD stores the value (read-through). ycsb-f writes with a GET, and a CAS that expects the value that the GET found; a CAS that fails because another client has written meanwhile counts as a lost race. All values differ, so that CHECK can tell writes apart. Each client has one request in flight. Their numbers start at 1001.",
             "A LOAD of the same workload, KEYS, SKEW, SIZE, TTL and WRITES goes on where the one before stopped.",
         ],
         Verb::Compare => &[

@@ -5,7 +5,7 @@
 //! much later. So a command is written in the order of its steps, and neither knows the cluster nor
 //! blocks.
 //!
-//! There is no executor and no waker: whoever has the outcomes polls.
+//! There is no executor and no waker: [`Call::resume`] polls the function.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -16,6 +16,9 @@ use super::value::{Failure, Value};
 use crate::operation::{Found, Operation, Outcome};
 use crate::rng::Rng;
 use crate::time::Instant;
+
+/// How often a read-modify-write is tried. With owners that disagree it can fail without an end.
+const ATTEMPTS: usize = 64;
 
 /// An operation that a command asks for.
 pub struct Ask {
@@ -145,17 +148,18 @@ impl Context {
         Ok(outcomes.pop().and_then(found))
     }
 
-    /// Changes a key by what is stored there, and again if it has changed in between. `change` may be
-    /// called more than once.
+    /// Changes a key by what is stored there, and again if it has changed in between, at most
+    /// 64 times. `change` is called once for each attempt.
     ///
     /// # Errors
-    /// As for [`Context::one`], and what `change` returns.
+    /// As for [`Context::one`], what `change` returns, and TRYAGAIN after the last attempt: nothing has
+    /// changed then.
     pub async fn update<T>(
         &self,
         key: &[u8],
         mut change: impl FnMut(Option<&Found>) -> Result<(Change, T), Failure>,
     ) -> Result<T, Failure> {
-        loop {
+        for _ in 0..ATTEMPTS {
             let old = self.look(key).await?;
             let (change, result) = change(old.as_ref())?;
             let Some(operation) = change.operation(old.as_ref()) else {
@@ -165,6 +169,7 @@ impl Context {
                 return Ok(result);
             }
         }
+        Err(Failure::text("TRYAGAIN the key keeps changing"))
     }
 }
 

@@ -91,7 +91,8 @@ enum State {
 
 impl RequestParser {
     /// Parses on. Returns the length of the request in bytes if it is complete, and `None` if more
-    /// bytes are needed. A complete request without arguments (an empty line) means nothing.
+    /// bytes are needed. A complete request without arguments (an empty line) is to be
+    /// ignored.
     ///
     /// # Errors
     /// [`ProtocolError`]. The parser cannot be used any more.
@@ -159,7 +160,7 @@ impl RequestParser {
         }
     }
 
-    /// Reads the number of arguments. 0 and negative numbers are requests that mean nothing.
+    /// Reads the number of arguments. With 0 or a negative number the request is to be ignored.
     #[inline]
     fn count(&mut self, buffer: &[u8], limits: &RequestLimits) -> Result<bool, ProtocolError> {
         let Some((count, end)) = number(&buffer[1..]).map_err(|line| match line {
@@ -269,7 +270,7 @@ impl<'a> Args<'a> {
         self.ranges.len()
     }
 
-    /// Whether the request means nothing.
+    /// Whether there are none. Such a request is to be ignored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()

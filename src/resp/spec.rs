@@ -19,7 +19,7 @@ pub struct Spec {
     pub flags: Vec<&'static str>,
     /// Where the keys are.
     pub keys: KeyPlaces,
-    /// How the keys are used: one line for all, or one line for each.
+    /// How the keys are used: one entry for all of them, or one for each.
     pub uses: Vec<&'static str>,
     /// The categories, without `@`.
     pub categories: Vec<&'static str>,

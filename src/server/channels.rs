@@ -46,7 +46,7 @@ impl Channels {
         }
     }
 
-    /// Whether nobody listens to anything.
+    /// Whether no client listens to anything.
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(BTreeMap::is_empty)
     }

@@ -1,8 +1,9 @@
 //! One connection, without its socket.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use super::settings::PUBSUB_LIMIT;
 use crate::cluster::Ticket;
 use crate::id::NodeId;
 use crate::operation::{Found, Outcome};
@@ -36,22 +37,20 @@ pub struct Client {
     pub output: Vec<u8>,
     /// The command that waits for outcomes.
     pub(super) running: Option<Running>,
-    /// Whether the shell runs a line of it.
+    /// Whether a line that it has sent runs in the shell.
     pub(super) awaits_shell: bool,
     /// The transaction that is being queued.
     pub(super) queue: Option<Queue>,
     /// The transaction that runs.
     pub(super) exec: Option<Exec>,
     /// The keys that WATCH named, with what was there.
-    pub(super) watched: Vec<(Vec<u8>, Option<Found>)>,
+    pub(super) watched: BTreeMap<Vec<u8>, Option<Found>>,
     /// Whether a key that it watches has changed.
     pub(super) is_watch_broken: bool,
     /// The channels, patterns and shard channels that it listens to.
     pub(super) channels: [BTreeSet<Vec<u8>>; 3],
     /// What is replied.
     pub(super) replies: Replies,
-    /// Whether the next command may ask for a slot that is moving here.
-    pub(super) is_asking: bool,
     /// Whether it gets all commands.
     pub(super) is_monitor: bool,
     /// Whether its commands count as no access.
@@ -141,11 +140,10 @@ impl Client {
             awaits_shell: false,
             queue: None,
             exec: None,
-            watched: Vec::new(),
+            watched: BTreeMap::new(),
             is_watch_broken: false,
             channels: Default::default(),
             replies: Replies::On,
-            is_asking: false,
             is_monitor: false,
             is_looking: false,
             ending: None,
@@ -173,9 +171,20 @@ impl Client {
         }
     }
 
-    /// Sends a message that is no reply.
+    /// Sends a message that is no reply. A client that takes too little of them is cut off.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Frames<'_>)) {
-        write(&mut Frames::new(&mut self.output, self.protocol));
+        if self.ending != Some(Ending::Now) {
+            write(&mut Frames::new(&mut self.output, self.protocol));
+            self.bound_output(PUBSUB_LIMIT);
+        }
+    }
+
+    /// Cuts a client off that has more to take than this.
+    pub(super) fn bound_output(&mut self, most: usize) {
+        if self.output.len() > most {
+            self.output = Vec::new();
+            self.ending = Some(Ending::Now);
+        }
     }
 
     /// Ends it after its replies.
@@ -192,7 +201,6 @@ impl Client {
         self.is_watch_broken = false;
         self.channels = Default::default();
         self.replies = Replies::On;
-        self.is_asking = false;
         self.is_monitor = false;
         self.is_looking = false;
     }

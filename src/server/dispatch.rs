@@ -80,7 +80,6 @@ pub(super) fn run(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words
         return queue(client, words);
     }
     carry_out(hub, turn, client, entry, words);
-    client.is_asking &= entry.spec.name == "asking";
 }
 
 /// Carries out a command of a transaction.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::channels::Channels;
-use super::client::{Client, Ending, Exec, Replies, Running};
+use super::client::{Client, Exec, Replies, Running};
 use super::config::ServerConfig;
 use super::dispatch::{self, Entry};
-use super::settings::{OUTPUT_LIMIT, OUTPUT_PAUSE, PUBSUB_LIMIT, Settings};
+use super::settings::{OUTPUT_LIMIT, OUTPUT_PAUSE, Settings};
 use super::topology::Topology;
 use crate::cluster::{Request, Started, Status};
 use crate::event::Cursor;
@@ -238,13 +238,7 @@ impl Hub {
 
     pub(super) fn put_back(&mut self, client: Box<Client>) {
         let mut client = client;
-        let limit = match client.subscriptions() {
-            0 => OUTPUT_LIMIT,
-            _ => PUBSUB_LIMIT,
-        };
-        if client.output.len() > limit {
-            client.ending = Some(Ending::Now);
-        }
+        client.bound_output(OUTPUT_LIMIT);
         if client.is_busy() {
             self.waiting.insert(client.id);
         }
@@ -487,7 +481,8 @@ impl Hub {
         }
     }
 
-    /// Does what is due: outcomes that have come, messages of channels, changes of the cluster.
+    /// Lets the cluster do what is due, tells clients of expiries and evictions, follows the states of
+    /// the nodes, and goes on with the commands whose outcomes have come.
     pub fn tick(&mut self, world: &mut World) {
         let now = world.now();
         while world.backend.tick_some(now, 1024) {}

@@ -29,8 +29,9 @@ use crate::time::ClockKind;
 const READ: usize = 64 << 10;
 /// The token of wake-ups.
 pub(super) const WAKE: Token = Token(0);
-/// How long to leave a listener alone that cannot accept, as when files run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait before what has failed is tried again: to accept, as when files run out, or to open a
+/// port.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener of a node.
 struct Listener {
@@ -65,6 +66,7 @@ pub(super) struct Net {
     ready: BTreeSet<Token>,
     /// The nodes that are silent.
     silent: BTreeSet<NodeId>,
+    /// When to accept and to open ports again, after a failure.
     retry_at: Option<RealInstant>,
     buffer: Box<[u8]>,
     lines: Sender<Line>,
@@ -111,11 +113,9 @@ impl Net {
             .try_for_each(|(node, ..)| self.listen(node).map(drop))
     }
 
-    /// Opens and closes listeners, and resets connections, as the nodes' states ask.
-    ///
-    /// # Errors
-    /// If a port cannot be opened.
-    pub(super) fn follow(&mut self, hub: &mut Hub, world: &mut World) -> io::Result<()> {
+    /// Opens and closes listeners, and resets connections, as the nodes' states ask. A port that cannot
+    /// be opened, because another program has taken it meanwhile, is tried again later.
+    fn follow(&mut self, hub: &mut Hub, world: &mut World) {
         let nodes: Vec<(NodeId, Status, bool)> = Hub::nodes(world);
         let known: BTreeSet<NodeId> = nodes.iter().map(|it| it.0).collect();
         for &(node, status, is_cut) in &nodes {
@@ -127,9 +127,11 @@ impl Net {
             }
             if status == Status::Crashed {
                 self.close_node(hub, world, node, true);
-            } else if !self.listeners.contains_key(&node) {
-                let port = self.listen(node)?;
-                hub.set_port(node, port);
+            } else if !self.listeners.contains_key(&node) && self.retry_at.is_none() {
+                match self.listen(node) {
+                    Ok(port) => hub.set_port(node, port),
+                    Err(_) => self.retry_at = Some(RealInstant::now() + RETRY_PAUSE),
+                }
             }
         }
         let gone = self.listeners.keys().filter(|node| !known.contains(node));
@@ -137,7 +139,6 @@ impl Net {
             self.close_node(hub, world, node, false);
             self.ports.remove(&node);
         }
-        Ok(())
     }
 
     /// The ports of the nodes.
@@ -247,11 +248,10 @@ impl Net {
             self.note(hub, &events);
             let mut world = shared.take();
             let before = world.backend.events().end();
-            let turn = self.turn(hub, &mut world);
+            self.turn(hub, &mut world);
             wait = self.wait(hub, &mut world);
             let has_events = world.backend.events().end() != before;
             shared.give_back(world);
-            turn?;
             if has_events {
                 (self.on_events)();
             }
@@ -278,9 +278,12 @@ impl Net {
         }
     }
 
-    fn turn(&mut self, hub: &mut Hub, world: &mut World) -> io::Result<()> {
+    fn turn(&mut self, hub: &mut Hub, world: &mut World) {
         hub.tick(world);
-        self.follow(hub, world)?;
+        if self.retry_at.is_some_and(|at| at <= RealInstant::now()) {
+            self.retry_at = None;
+        }
+        self.follow(hub, world);
         self.accept(hub, world);
         while let Ok(replied) = self.replies.try_recv() {
             hub.shell_replied(world, replied.client, replied.reply);
@@ -297,7 +300,6 @@ impl Net {
                 self.write(hub, world, token);
             }
         }
-        Ok(())
     }
 
     /// How long to wait for sockets: not at all if there is more to read, otherwise until something is
@@ -316,11 +318,9 @@ impl Net {
     }
 
     fn accept(&mut self, hub: &mut Hub, world: &mut World) {
-        let now = RealInstant::now();
-        if self.retry_at.is_some_and(|at| at > now) {
+        if self.retry_at.is_some() {
             return;
         }
-        self.retry_at = None;
         let nodes: Vec<NodeId> = self.listeners.keys().copied().collect();
         for node in nodes {
             if self.silent.contains(&node) {
@@ -334,7 +334,7 @@ impl Net {
                     }
                     Err(error) if is_of_one_client(&error) => {}
                     Err(_) => {
-                        self.retry_at = Some(now + ACCEPT_PAUSE);
+                        self.retry_at = Some(RealInstant::now() + RETRY_PAUSE);
                         return;
                     }
                 }
@@ -422,10 +422,13 @@ impl Net {
         let Some(client) = hub.client_mut(id) else {
             return;
         };
+        if is_silent {
+            return;
+        }
         if client.ending == Some(Ending::Now) {
             return self.close(hub, world, token, false);
         }
-        if is_silent || !connection.is_writable {
+        if !connection.is_writable {
             return;
         }
         let mut sent = 0;

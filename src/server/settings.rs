@@ -37,8 +37,12 @@ pub struct Settings {
 pub const OUTPUT_PAUSE: usize = 1 << 20;
 /// A client whose replies take more bytes than this is cut off.
 pub const OUTPUT_LIMIT: usize = 1 << 30;
-/// A subscriber that has taken less than this is cut off.
+/// A client that leaves more bytes of messages than this, as of channels and MONITOR, is cut off.
 pub const PUBSUB_LIMIT: usize = 32 << 20;
+/// The most keys that a client watches, and the most channels of each kind that it listens to.
+pub const WATCH_LIMIT: usize = 1 << 16;
+/// The most scripts that are known by their SHA-1. Beyond it all are forgotten, as by SCRIPT FLUSH.
+pub const SCRIPT_LIMIT: usize = 10_000;
 /// The most commands that a transaction queues, and the bytes that they take.
 pub const QUEUE_LIMIT: (usize, usize) = (1 << 20, 1 << 30);
 /// The version of Redis whose replies are given.

@@ -421,3 +421,41 @@ fn what_a_browser_sends_is_not_answered() {
     );
     assert!(lab.is_ended(client));
 }
+
+#[test]
+fn a_listener_that_takes_nothing_is_cut_off() {
+    let (mut lab, one) = Lab::alone();
+    let (listener, monitor) = (lab.connect(0), lab.connect(0));
+    lab.say(listener, "SUBSCRIBE news");
+    lab.say(monitor, "MONITOR");
+    let message = "x".repeat(60_000);
+    for _ in 0..600 {
+        lab.say(one, &format!("PUBLISH news {message}"));
+    }
+    for slow in [listener, monitor] {
+        assert!(lab.is_ended(slow));
+        let client = lab
+            .hub
+            .client_mut(slow)
+            .expect("its socket is not closed yet");
+        assert_eq!(client.output.capacity(), 0);
+    }
+    assert!(!lab.is_ended(one));
+}
+
+#[test]
+fn what_a_client_watches_is_bounded() {
+    let (mut lab, client) = Lab::alone();
+    let keys: Vec<String> = (0..3000).map(|key| format!("key{key}")).collect();
+    let watch = format!("WATCH {}", keys.join(" "));
+    assert_eq!(lab.say(client, &watch), "+OK");
+    let mut channels = Vec::new();
+    for part in 0..22 {
+        let names: Vec<String> = (0..3000).map(|name| format!("{part}.{name}")).collect();
+        channels.push(lab.say(client, &format!("WATCH {}", names.join(" "))));
+    }
+    assert_eq!(
+        channels.last().map(String::as_str),
+        Some("-ERR too many keys are watched")
+    );
+}

@@ -37,6 +37,7 @@ Examples:
   shardlab -c 'PUT a 1 3s' -c 'GET a'        commands from the command line
   shardlab demo sample-output                a scenario built into the program
   shardlab --clock virtual run hours.cache   SLEEP jumps: hours run in milliseconds
+  shardlab serve --placement slots           a port for each node, for Redis clients
   shardlab simulate --seeds 1000             random clusters under random faults, checked
   shardlab compare web.csv.gz                which policy and size a trace needs
   shardlab inspect web.csv.gz                the contents of a trace, and its format

@@ -20,7 +20,12 @@ struct Shell {
 }
 
 /// Talks to a person until they leave.
-pub fn run(mut session: LocalSession, mut runner: Runner, wakeup: &Arc<Wakeup>) -> Exit {
+pub fn run(
+    mut session: LocalSession,
+    mut runner: Runner,
+    wakeup: &Arc<Wakeup>,
+    serves: bool,
+) -> Exit {
     session.world.lock();
     runner.at_prompt(&Arc::default(), &Arc::default());
     let input = wakeup.read_ahead(|| Ok(io::stdin()));
@@ -38,6 +43,10 @@ pub fn run(mut session: LocalSession, mut runner: Runner, wakeup: &Arc<Wakeup>) 
     loop {
         let Some(line) = shell.read() else {
             shell.runner.print("\n");
+            if serves {
+                shell.runner.print(super::serve::STANDS_BY);
+                shell.runner.stand_by(&mut shell.session);
+            }
             return Exit::Success;
         };
         let step = shell.run_line(&line);

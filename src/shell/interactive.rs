@@ -52,13 +52,22 @@ pub fn run(
     mut runner: Runner,
     wakeup: &Arc<Wakeup>,
     keep_history: bool,
+    serves: bool,
 ) -> anyhow::Result<Exit> {
     let (notices, keys) = (Arc::default(), Arc::default());
     runner.at_prompt(&notices, &keys);
     let shared = SharedSession::new(session, runner.notices(), notices);
     let shared = Arc::new(shared);
     let poked = Arc::clone(&shared);
-    wakeup.on_poke(move || poked.wake());
+    let waker = Arc::clone(wakeup);
+    wakeup.on_poke(move || {
+        poked.wake();
+        if waker.is_service_over() {
+            // The line editor waits for a key, and nothing else ends it.
+            let _ = signal_hook::low_level::raise(signal_hook::consts::SIGTERM);
+        }
+    });
+    terminal::restore_when_ended(serves)?;
     let mut shell = Shell {
         editor: line_editor(runner.manners.out, keys)?,
         runner,
@@ -68,8 +77,11 @@ pub fn run(
     };
     shell.start();
     loop {
-        let Some(typed) = shell.read()? else {
-            return Ok(Exit::Success);
+        let typed = match shell.read() {
+            Ok(Some(typed)) => typed,
+            Ok(None) | Err(_) if serves => return Ok(shell.stand_by()),
+            Ok(None) => return Ok(Exit::Success),
+            Err(error) => return Err(error),
         };
         if let Some(exit) = shell.run_lines(&typed) {
             return Ok(exit);
@@ -78,6 +90,14 @@ pub fn run(
 }
 
 impl Shell {
+    /// The servers go on without a prompt.
+    fn stand_by(&mut self) -> Exit {
+        self.runner.print(super::serve::STANDS_BY);
+        self.wakeup.take_interrupt();
+        self.runner.stand_by(&mut self.shared.lock());
+        Exit::Success
+    }
+
     /// Loads the history, starts the timer, and says what was started.
     fn start(&mut self) {
         let read = self.history.as_mut().map(History::read);
@@ -220,7 +240,6 @@ fn nodes(session: &LocalSession) -> Vec<String> {
 }
 
 fn line_editor(style: Style, keys: Arc<Mutex<Keys>>) -> anyhow::Result<LineEditor> {
-    terminal::restore_when_ended()?;
     let config = Config::builder()
         .max_history_size(MAX_LINES)?
         .history_ignore_dups(true)?

@@ -149,9 +149,9 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
         wakeup::watch_output(&wakeup);
     }
     let exit = if interactive && is_dumb() {
-        dumb::run(session, runner, &wakeup)
+        dumb::run(session, runner, &wakeup, server.is_some())
     } else if interactive {
-        interactive::run(session, runner, &wakeup, options.history)?
+        interactive::run(session, runner, &wakeup, options.history, server.is_some())?
     } else {
         batch::run(session, runner, &wakeup, &options.work, server.is_some())
     };

@@ -405,7 +405,7 @@ impl Runner {
 
     /// Prints what happens, until an interrupt.
     pub fn stand_by(&mut self, session: &mut LocalSession) {
-        while !self.wakeup.is_interrupted() && !self.is_cut_off() {
+        while !self.wakeup.is_interrupted() {
             let now = session.world.now();
             self.tick(session, now);
             self.out.flush();

@@ -20,6 +20,8 @@ use crate::server::{self, ClusterMode, Listen, Server, Settings};
 use crate::session::{LocalSession, Session, SharedWorld, World};
 use crate::time::ClockKind;
 
+/// What is printed when the prompt ends.
+pub const STANDS_BY: &str = "The servers go on. Ctrl-C ends them.\n";
 /// Virtual time starts at this many milliseconds after 1970: the start of 2026.
 const VIRTUAL_EPOCH: i64 = 1_767_225_600_000;
 

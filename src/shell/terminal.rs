@@ -6,7 +6,7 @@ use std::thread;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
+use signal_hook::low_level::{emulate_default_handler, exit};
 
 /// The columns and rows of the terminal that standard output is; `None` if it is none, or does not say.
 pub fn size() -> Option<(usize, usize)> {
@@ -44,17 +44,24 @@ impl Drop for NoEcho {
 }
 
 /// From now on, SIGTERM and SIGHUP leave the terminal as it is now, with the cursor on a new line, and
-/// then end the program.
+/// then end the program. Beside a server SIGTERM ends it with status 0, and SIGHUP does nothing: the
+/// server outlives its terminal.
 ///
 /// # Errors
 /// If no handler can be installed.
-pub fn restore_when_ended() -> io::Result<()> {
+pub fn restore_when_ended(serves: bool) -> io::Result<()> {
     let before = tcgetattr(io::stdin()).ok();
     let mut signals = Signals::new([SIGTERM, SIGHUP])?;
     thread::spawn(move || {
         for signal in signals.forever() {
+            if serves && signal == SIGHUP {
+                continue;
+            }
             if let Some(modes) = &before {
                 restore(modes);
+            }
+            if serves {
+                exit(0);
             }
             let _ = emulate_default_handler(signal);
         }

@@ -21,6 +21,8 @@ pub struct Wakeup {
     interrupted: AtomicBool,
     /// Whether standard output cannot be written any more.
     is_cut_off: AtomicBool,
+    /// Whether a server that ran beside the shell has ended.
+    is_service_over: AtomicBool,
     /// How often something has happened that the prompt did not do.
     pokes: AtomicU64,
     inboxes: Mutex<Inboxes>,
@@ -91,7 +93,8 @@ impl Wakeup {
         self.is_interrupted()
     }
 
-    /// Something has happened that the prompt did not do: waits for input end.
+    /// Something has happened that the prompt did not do. It ends [`Wakeup::wait_for_input`] and
+    /// [`Wakeup::wait_for_pokes`].
     pub fn poke(&self) {
         let inboxes = self.lock();
         self.pokes.fetch_add(1, Ordering::SeqCst);
@@ -110,8 +113,14 @@ impl Wakeup {
 
     /// The server has ended, and so does the program.
     pub fn end_service(&self) {
+        self.is_service_over.store(true, Ordering::SeqCst);
         self.interrupt();
         self.poke();
+    }
+
+    /// Whether the server has ended.
+    pub fn is_service_over(&self) -> bool {
+        self.is_service_over.load(Ordering::SeqCst)
     }
 
     /// Waits for an interrupt or for what the prompt did not do, at most to `until`.
@@ -273,7 +282,7 @@ pub fn catch_ctrl_c(wakeup: &Arc<Wakeup>) -> io::Result<()> {
     Ok(())
 }
 
-/// Turns SIGTERM and SIGHUP into interrupts from now on, beside a server.
+/// From now on, SIGTERM ends the server and so the program.
 ///
 /// # Errors
 /// If no handler can be installed.

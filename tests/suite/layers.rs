@@ -415,7 +415,14 @@ const TERMINAL: &[(&str, &[&str])] = &[
     ("rustix", &["server/net", "shell/terminal", "shell/wakeup"]),
     (
         "clap",
-        &["shell/arguments", "shell/lab/arguments", "shell/lab/words"],
+        &[
+            "shell/arguments",
+            "shell/arguments/serve",
+            "shell/arguments/simulate",
+            "shell/arguments/values",
+            "shell/lab/arguments",
+            "shell/lab/words",
+        ],
     ),
 ];
 

@@ -5,12 +5,16 @@ use crate::operation;
 use crate::resp::value::Failure;
 
 /// The whole number that an argument spells, as strictly as Redis reads it.
+///
+/// # Errors
+/// [`Failure::NOT_AN_INTEGER`] if it spells none, and [`Failure::SYNTAX`] if it is missing.
 pub fn integer(words: &Words, index: usize) -> Result<i64, Failure> {
     let word = words.get(index).ok_or(Failure::SYNTAX)?;
     operation::number(word).ok_or(Failure::NOT_AN_INTEGER)
 }
 
 /// Whether a word is this one, in any case.
+#[must_use]
 pub fn is(word: &[u8], name: &str) -> bool {
     word.eq_ignore_ascii_case(name.as_bytes())
 }

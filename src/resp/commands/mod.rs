@@ -13,6 +13,7 @@ mod strings;
 
 use std::ops::Range;
 
+pub use args::{integer, is};
 pub use hash::Hash;
 
 use super::Args;

@@ -48,7 +48,8 @@ pub fn select(_: &mut Hub, _: &mut Turn<'_>, _: &mut Client, words: &Words) -> R
     }
 }
 
-/// READONLY and READWRITE. Every node reads from the owners of a key, so they change nothing.
+/// READONLY, READWRITE and ASKING. They change nothing: a node answers for the slots that CLUSTER SLOTS
+/// shows for it, also while keys move.
 pub fn read_mode(hub: &mut Hub, _: &mut Turn<'_>, _: &mut Client, _: &Words) -> Result {
     if hub.settings.is_cluster {
         Ok(Value::Ok)
@@ -57,11 +58,6 @@ pub fn read_mode(hub: &mut Hub, _: &mut Turn<'_>, _: &mut Client, _: &Words) -> 
             "ERR This instance has cluster support disabled",
         ))
     }
-}
-
-pub fn asking(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
-    client.is_asking = true;
-    read_mode(hub, turn, client, words)
 }
 
 pub fn monitor(hub: &mut Hub, _: &mut Turn<'_>, client: &mut Client, _: &Words) -> Result {

@@ -16,6 +16,7 @@ pub fn debug(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wo
     }
     match &words[1] {
         it if is(it, "SLEEP") && words.len() == 3 => sleep(hub, turn, words),
+        // Keys expire at their deadlines in any case, and nothing is on disk.
         it if is(it, "SET-ACTIVE-EXPIRE") && words.len() == 3 => Ok(Value::Ok),
         it if is(it, "JMAP") || is(it, "RELOAD") || is(it, "LOADAOF") => Ok(Value::Ok),
         it if is(it, "ERROR") && words.len() == 3 => Err(Failure::new(text(&words[2]))),

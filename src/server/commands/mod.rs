@@ -16,7 +16,7 @@ mod shell;
 mod transaction;
 
 use super::dispatch::Handler;
-use crate::resp::commands::Words;
+use crate::resp::commands::{Words, integer, is};
 use crate::resp::spec;
 use crate::resp::value::{Failure, Value};
 
@@ -26,7 +26,6 @@ type Result<T = Value> = std::result::Result<T, Failure>;
 pub(super) fn handler(name: &str) -> Option<Handler> {
     Some(match name {
         "acl" => connection::acl,
-        "asking" => connection::asking,
         "auth" => connection::auth,
         "client" => connection::client,
         "echo" => connection::echo,
@@ -34,7 +33,7 @@ pub(super) fn handler(name: &str) -> Option<Handler> {
         "monitor" => connection::monitor,
         "ping" => connection::ping,
         "quit" => connection::quit,
-        "readonly" | "readwrite" => connection::read_mode,
+        "asking" | "readonly" | "readwrite" => connection::read_mode,
         "reset" => connection::reset,
         "select" => connection::select,
         "cluster" => cluster::cluster,
@@ -94,16 +93,6 @@ fn help(command: &str) -> Value {
     Value::Array(lines.into_iter().map(Value::Line).collect())
 }
 
-/// The whole number that an argument spells.
-fn integer(words: &Words, index: usize) -> Result<i64> {
-    let word = words.get(index).ok_or(Failure::SYNTAX)?;
-    crate::operation::number(word).ok_or(Failure::NOT_AN_INTEGER)
-}
-
 fn text(word: &[u8]) -> String {
     String::from_utf8_lossy(word).into_owned()
-}
-
-fn is(word: &[u8], name: &str) -> bool {
-    word.eq_ignore_ascii_case(name.as_bytes())
 }

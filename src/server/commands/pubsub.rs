@@ -10,6 +10,7 @@ use crate::resp::{Frames, Protocol};
 use crate::server::channels::Channel;
 use crate::server::client::Client;
 use crate::server::hub::{Hub, Turn};
+use crate::server::settings::WATCH_LIMIT;
 
 fn kind_of(name: &str) -> Channel {
     match name.as_bytes().first() {
@@ -28,6 +29,9 @@ pub fn subscribe(hub: &mut Hub, _: &mut Turn<'_>, client: &mut Client, words: &W
         )));
     }
     let kind = kind_of(&name);
+    if client.channels[kind as usize].len() + words.len() > WATCH_LIMIT {
+        return Err(Failure::text("ERR too many channels for one client"));
+    }
     for channel in words.rest(1) {
         client.channels[kind as usize].insert(channel.into());
         hub.channels.join(kind, channel, client.id);
@@ -190,7 +194,7 @@ impl Hub {
             let others = self.clients.values_mut().map(|it| &mut **it);
             let sender = client.as_deref_mut();
             for other in others.chain(sender) {
-                let watches = other.watched.iter().any(|(key, _)| *key == event.key);
+                let watches = other.watched.contains_key(&event.key);
                 other.is_watch_broken |= watches;
             }
         }

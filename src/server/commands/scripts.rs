@@ -7,6 +7,7 @@ use crate::resp::scripts::{Script, sha1_hex};
 use crate::resp::value::{Failure, Value};
 use crate::server::client::Client;
 use crate::server::hub::{Hub, Turn};
+use crate::server::settings::SCRIPT_LIMIT;
 
 /// The error for a script of another shape.
 const UNKNOWN: Failure = Failure::text(
@@ -14,10 +15,18 @@ const UNKNOWN: Failure = Failure::text(
      none of them. SET with IFEQ and DELIFEQ do compare-and-set without a script",
 );
 
+/// Keeps a script for EVALSHA.
+fn remember(hub: &mut Hub, sha: String, script: Script) {
+    if hub.scripts.len() >= SCRIPT_LIMIT {
+        hub.scripts.clear();
+    }
+    hub.scripts.insert(sha, script);
+}
+
 pub fn eval(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
     let script = if words.name() == "eval" {
         let script = Script::recognise(&words[1]).ok_or(UNKNOWN)?;
-        hub.scripts.insert(sha1_hex(&words[1]), script);
+        remember(hub, sha1_hex(&words[1]), script);
         script
     } else {
         let sha = String::from_utf8_lossy(&words[1]).to_ascii_lowercase();
@@ -44,7 +53,7 @@ pub fn script(hub: &mut Hub, _: &mut Turn<'_>, _: &mut Client, words: &Words) ->
         "load" => {
             let script = Script::recognise(&words[2]).ok_or(UNKNOWN)?;
             let sha = sha1_hex(&words[2]);
-            hub.scripts.insert(sha.clone(), script);
+            remember(hub, sha.clone(), script);
             Ok(Value::bulk(sha))
         }
         "exists" => {

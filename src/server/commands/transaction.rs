@@ -9,6 +9,7 @@ use crate::resp::commands::Words;
 use crate::resp::value::{Failure, Value};
 use crate::server::client::{Client, Exec, Queue};
 use crate::server::hub::{Hub, Turn};
+use crate::server::settings::WATCH_LIMIT;
 
 pub fn multi(_: &mut Hub, _: &mut Turn<'_>, client: &mut Client, _: &Words) -> Result {
     if client.queue.is_some() {
@@ -30,11 +31,14 @@ pub fn watch(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wo
     if client.queue.is_some() {
         return Err(Failure::text("ERR WATCH inside MULTI is not allowed"));
     }
+    if client.watched.len() + words.len() > WATCH_LIMIT {
+        return Err(Failure::text("ERR too many keys are watched"));
+    }
     hub.watchers += usize::from(client.watched.is_empty());
     for key in words.rest(1) {
-        if client.watched.iter().all(|(watched, _)| watched != key) {
+        if !client.watched.contains_key(key) {
             let found = Hub::look(turn, key);
-            client.watched.push((key.into(), found));
+            client.watched.insert(key.into(), found);
         }
     }
     Ok(Value::Ok)

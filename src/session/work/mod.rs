@@ -6,8 +6,8 @@
 //! client is free. While nothing is disturbed, every answer comes in the instant of its request, so one
 //! client sends all.
 //!
-//! The work stops between requests to look for an interrupt, and time passes as in every other command:
-//! what is due between two requests is done between them.
+//! Between two requests the work looks for an interrupt, and lets time pass as in every other command:
+//! entries expire at their deadlines, messages arrive, and the fault injector acts.
 //!
 //! | file | what it has |
 //! | --- | --- |
