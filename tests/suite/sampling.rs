@@ -121,10 +121,12 @@ fn a_sample_warns_of_sieve() {
         ("lru", "0.1", false),
         ("lru,sieve", "none", false),
     ] {
-        let object = trace.json(&["--policies", policies, "--sample", rate]);
-        let notes = object["notes"].as_array().expect("notes");
-        let is_warned = notes.iter().any(|note| note.to_string().contains("sieve"));
-        assert_eq!(is_warned, warns, "{policies} at {rate}: {notes:?}");
+        let path = trace.path("zipf.csv");
+        let arguments = ["compare", &path, "--policies", policies, "--sample", rate];
+        let output = run(&arguments, b"");
+        let report = text(&output.stdout);
+        let is_warned = report.contains("sieve can be further off");
+        assert_eq!(is_warned, warns, "{policies} at {rate}: {report}");
     }
 }
 
