@@ -2,7 +2,7 @@
 
 use super::simulated::SimulatedCluster;
 use crate::checker::{self, Kept, KeyVerdict, Promise, Verdict};
-use crate::history::{Call, History};
+use crate::history::{Call, History, OpId};
 use crate::language::{Error, ErrorKind, HistoryRequest};
 use crate::reply::{Judgement, Reply};
 use crate::time::Instant;
@@ -52,8 +52,11 @@ impl SimulatedCluster {
         let history = self.recorded(now)?;
         let verdict = checker::check(history, checker::DEFAULT_STEPS);
         let excerpts = excerpts(history, &verdict);
+        let sent_again = checker::sent_again(history, checker::DEFAULT_STEPS);
+        let sent_again = sent_again.iter().map(|ids| calls(history, ids)).collect();
         Ok(Reply::Check(Box::new(Judgement {
             excerpts,
+            sent_again,
             broken: self.broken(asked, &verdict),
             promised,
             verdict,
@@ -94,10 +97,14 @@ impl SimulatedCluster {
 
 /// The calls that break a promise, for each key that does.
 fn excerpts(history: &History, verdict: &Verdict) -> Vec<Vec<Call>> {
-    let keys = verdict.keys.iter();
-    let ids = keys.map(|key| key.violation.iter().flat_map(|it| &it.excerpt));
-    ids.map(|ids| ids.filter_map(|&id| history.get(id).cloned()).collect())
-        .collect()
+    let violations = verdict.keys.iter().map(|key| key.violation.as_ref());
+    let ids = violations.map(|it| it.map_or(&[][..], |it| &it.excerpt));
+    ids.map(|ids| calls(history, ids)).collect()
+}
+
+fn calls(history: &History, ids: &[OpId]) -> Vec<Call> {
+    let found = ids.iter().filter_map(|&id| history.get(id));
+    found.cloned().collect()
 }
 
 /// How the worst of some keys has kept the promise that it has.

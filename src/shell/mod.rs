@@ -26,6 +26,7 @@ mod prompt;
 mod rehearsal;
 mod runner;
 mod serve;
+mod served;
 mod simulate;
 mod terminal;
 mod timer;
@@ -47,6 +48,7 @@ use output::Output;
 use printer::Manners;
 use runner::Runner;
 pub use serve::Serve;
+pub use served::ServedCluster;
 pub use simulate::{Series, simulate};
 use wakeup::Wakeup;
 
