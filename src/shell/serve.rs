@@ -119,11 +119,13 @@ fn settings(options: &Options, serve: &Serve) -> anyhow::Result<Settings> {
     })
 }
 
+/// Rounded up, so that the time of the cluster is never behind that of the machine: an instant that
+/// a client reads there and sends is not further away than it says.
 fn millis_since_1970() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(0)
+    i64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(0)
 }
 
 fn read_password(path: &Path) -> anyhow::Result<Vec<u8>> {

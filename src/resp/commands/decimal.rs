@@ -31,9 +31,14 @@ impl Decimal {
             .next()
             .is_some_and(|first| !first.is_ascii_whitespace());
         match text.parse::<f64>() {
-            Ok(number) if is_plain && number.is_finite() => Ok(Self::Float(number)),
+            Ok(number) if is_plain && !number.is_nan() => Ok(Self::Float(number)),
             _ => Err(Failure::NOT_A_FLOAT),
         }
+    }
+
+    /// Whether it is no infinity.
+    pub fn is_finite(self) -> bool {
+        self.to_float().is_finite()
     }
 
     /// The sum.
@@ -135,12 +140,17 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_numbers() {
-        for text in [
-            "", " 1", "1 ", "x", "1.2.3", "nan", "inf", "0x", ".", "-", "e5",
-        ] {
+        for text in ["", " 1", "1 ", "x", "1.2.3", "nan", "0x", ".", "-", "e5"] {
             assert!(Decimal::parse(text.as_bytes()).is_err(), "{text}");
         }
         let huge = Decimal::parse(b"1e308").expect("it is a number");
         assert!(huge.add(huge).is_err());
+        for text in ["inf", "-inf", "+Infinity"] {
+            let infinite = Decimal::parse(text.as_bytes()).expect("it is a number");
+            assert!(
+                !infinite.is_finite() && infinite.add(huge).is_err(),
+                "{text}"
+            );
+        }
     }
 }
