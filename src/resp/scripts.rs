@@ -505,7 +505,7 @@ mod tests {
         assert_eq!(Script::recognise(all.as_bytes()), Some(Script::ReleaseAll));
         for other in [
             "",
-            "return 1",
+            "return KEYS[1]",
             "if redis.call('get', KEYS[1]) == ARGV[1] then return 1 else return 0 end",
             "\"",
             "'",

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use super::holds::Sleep;
 use super::measures::End;
 use super::settings::PUBSUB_LIMIT;
-use super::tracking::Mode;
 use crate::cluster::Ticket;
 use crate::id::NodeId;
 use crate::operation::{Found, Outcome};
@@ -133,6 +131,58 @@ impl Running {
             changes.push(change);
         }
         changes
+    }
+}
+
+/// A DEBUG SLEEP that is not over.
+pub(super) struct Sleep {
+    /// When it began, and when it ends.
+    pub since: Instant,
+    pub until: Instant,
+    /// The command, for the slow log.
+    pub args: Vec<Vec<u8>>,
+}
+
+/// How a client tracks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mode {
+    /// Whether it is told of all changes of keys with its prefixes.
+    pub broadcasts: bool,
+    /// Its prefixes.
+    pub prefixes: BTreeSet<Vec<u8>>,
+    /// Which of its reads count.
+    pub choice: Choice,
+    /// What CLIENT CACHING said of the next command.
+    pub caching: Option<bool>,
+    /// Whether its own changes are kept from it.
+    pub no_loop: bool,
+    /// The client that is told instead.
+    pub redirect: Option<u32>,
+    /// Whether that client is gone.
+    pub is_broken: bool,
+}
+
+/// Which reads of a client count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// All.
+    #[default]
+    All,
+    /// Those behind CLIENT CACHING yes.
+    In,
+    /// All but those behind CLIENT CACHING no.
+    Out,
+}
+
+impl Mode {
+    /// Whether the keys of its command are remembered.
+    pub fn remembers(&self) -> bool {
+        !self.broadcasts
+            && match self.choice {
+                Choice::All => true,
+                Choice::In => self.caching == Some(true),
+                Choice::Out => self.caching != Some(false),
+            }
     }
 }
 

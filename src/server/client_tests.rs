@@ -200,7 +200,7 @@ fn commands_and_errors_are_counted() {
     let (mut lab, client) = Lab::alone();
     lab.say(
         client,
-        "SET a x\nGET a\nGET a\nINCR a\nGET\nNOPE\nCLIENT ID",
+        "SET a x\nGET a\nGET a\nINCR a\nGET\nNOPE\nCLIENT ID\nMULTI\nEXEC",
     );
     let counts = lab.say(client, "INFO commandstats");
     for (name, calls, rejected, failed) in [
@@ -208,6 +208,7 @@ fn commands_and_errors_are_counted() {
         ("set", 1, 0, 0),
         ("incr", 1, 0, 1),
         ("client|id", 1, 0, 0),
+        ("exec", 1, 0, 0),
     ] {
         let line = counts
             .split(' ')

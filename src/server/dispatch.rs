@@ -76,7 +76,7 @@ pub(super) fn run(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words
             if let Some(queue) = &mut client.queue {
                 queue.is_broken = true;
             }
-            hub.answer(client, Err(failure));
+            hub.refuse(client, failure);
             client.end = End::Rejected;
             return;
         }
@@ -222,11 +222,6 @@ fn check_memory(
         || queued.any(|words| words.get(0).and_then(find).is_some_and(|it| needs(it.spec)));
     if !is_needed || !hub.is_out_of_memory(turn, client) {
         return Ok(());
-    }
-    if is_exec {
-        return Err(Failure::new(format!(
-            "EXECABORT Transaction discarded because of: {OUT_OF_MEMORY}"
-        )));
     }
     Err(Failure::text(OUT_OF_MEMORY))
 }

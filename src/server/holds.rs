@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::client::{Client, Ending};
+use super::client::{Client, Ending, Sleep};
 use super::dispatch;
 use super::hub::{Hub, Turn};
 use super::measures::{End, Slow, Watch, kept_args};
@@ -10,14 +10,6 @@ use crate::resp::Args;
 use crate::resp::commands::Words;
 use crate::resp::value::Value;
 use crate::time::Instant;
-
-/// A DEBUG SLEEP that is not over.
-pub(super) struct Sleep {
-    since: Instant,
-    until: Instant,
-    /// The command, for the slow log.
-    args: Vec<Vec<u8>>,
-}
 
 impl Hub {
     /// Whether a command is held back. CLIENT goes through a pause, and SHARDLAB through everything: it

@@ -18,49 +18,6 @@ use crate::resp::{Frames, Protocol};
 /// The channel that a client of RESP2 gets its messages on.
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
-/// How a client tracks.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Mode {
-    /// Whether it is told of all changes of keys with its prefixes.
-    pub broadcasts: bool,
-    /// Its prefixes.
-    pub prefixes: BTreeSet<Vec<u8>>,
-    /// Which of its reads count.
-    pub choice: Choice,
-    /// What CLIENT CACHING said of the next command.
-    pub caching: Option<bool>,
-    /// Whether its own changes are kept from it.
-    pub no_loop: bool,
-    /// The client that is told instead.
-    pub redirect: Option<u32>,
-    /// Whether that client is gone.
-    pub is_broken: bool,
-}
-
-/// Which reads of a client count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Choice {
-    /// All.
-    #[default]
-    All,
-    /// Those behind CLIENT CACHING yes.
-    In,
-    /// All but those behind CLIENT CACHING no.
-    Out,
-}
-
-impl Mode {
-    /// Whether the keys of its command are remembered.
-    fn remembers(&self) -> bool {
-        !self.broadcasts
-            && match self.choice {
-                Choice::All => true,
-                Choice::In => self.caching == Some(true),
-                Choice::Out => self.caching != Some(false),
-            }
-    }
-}
-
 /// Who is to be told of which changes.
 pub(super) struct Tracking {
     /// The most keys that are remembered. Beyond it the first in order are forgotten, and their

@@ -6,9 +6,8 @@ use super::{Result, is, text};
 use crate::operation::number;
 use crate::resp::commands::Words;
 use crate::resp::value::{Failure, Value};
-use crate::server::client::Client;
+use crate::server::client::{Choice, Client, Mode};
 use crate::server::hub::Hub;
-use crate::server::tracking::{Choice, Mode};
 
 pub fn set(hub: &mut Hub, client: &mut Client, words: &Words) -> Result {
     let is_on = match &words[2] {
