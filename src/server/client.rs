@@ -30,7 +30,8 @@ pub struct Client {
     pub since: (Instant, Instant),
     /// The name of its last command.
     pub last_command: &'static str,
-    pub(super) parser: RequestParser,
+    /// What has parsed the start of a request that has not arrived whole.
+    pub(super) parser: Option<RequestParser>,
     /// Bytes that were not parsed yet.
     pub(super) input: Vec<u8>,
     /// Replies that were not sent yet.
@@ -135,7 +136,7 @@ impl Client {
             is_authenticated: false,
             since: (now, now),
             last_command: "NULL",
-            parser: RequestParser::default(),
+            parser: None,
             input: Vec::new(),
             output: Vec::new(),
             running: None,

@@ -6,20 +6,28 @@
 //! | file | what it has |
 //! | --- | --- |
 //! | `hub`, `client` | all clients, without sockets: bytes in, bytes out |
+//! | `input` | the requests in what clients send |
+//! | `direct` | commands that are carried out from these bytes, while nothing is disturbed |
 //! | `dispatch` | from the name of a command to what carries it out |
 //! | `commands/` | commands that are not on keys alone |
 //! | `topology` | which node has which slots, and which are down, as clients see it |
+//! | `by_client` | a table by the numbers of clients |
 //! | `channels`, `config`, `settings` | subscriptions; parameters of CONFIG; how the cluster is presented |
 //! | `net`, `serving` | sockets, and the thread that serves them |
 //! | `driver` | lines of SHARDLAB |
 
+mod by_client;
 mod channels;
 mod client;
 mod commands;
 mod config;
+mod direct;
+#[cfg(test)]
+mod direct_tests;
 mod dispatch;
 mod driver;
 mod hub;
+mod input;
 mod net;
 mod serving;
 mod settings;
