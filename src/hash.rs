@@ -31,6 +31,22 @@ pub fn rapidhash(key: &[u8]) -> u64 {
     rapidhash::v3::rapidhash_v3(key)
 }
 
+/// A key with its [`rapidhash`], where the hash is known already.
+#[derive(Clone, Copy)]
+pub(crate) struct Hashed<'a> {
+    pub key: &'a [u8],
+    pub hash: u64,
+}
+
+impl<'a> Hashed<'a> {
+    /// A key whose hash is not known yet.
+    #[inline]
+    pub(crate) fn of(key: &'a [u8]) -> Self {
+        let hash = rapidhash(key);
+        Self { key, hash }
+    }
+}
+
 /// MD5, 128 bits: what memcached's clients know keys and servers by. It is no longer for secrets.
 ///
 /// Source: Rivest, "The MD5 Message-Digest Algorithm", RFC 1321, 1992. Cost: some 0.1 µs for up to

@@ -10,7 +10,7 @@ mod capacity;
 use crate::config::Capacity;
 use crate::event::{Event, EventKind, EventLog};
 use crate::eviction::{EvictionPolicy, Slot};
-use crate::hash::rapidhash;
+use crate::hash::{Hashed, rapidhash};
 pub use crate::hot::{Hot, HotKey};
 use crate::id::NodeId;
 use crate::operation::PutError;
@@ -376,7 +376,13 @@ impl<P: EvictionPolicy> Node<P> {
     /// The slot that holds `key`.
     #[inline]
     pub(crate) fn slot_of(&self, key: &[u8]) -> Option<Slot> {
-        let found = self.store.find(rapidhash(key), key)?;
+        self.slot_of_hashed(Hashed::of(key))
+    }
+
+    /// The same for a key whose hash is known.
+    #[inline]
+    pub(crate) fn slot_of_hashed(&self, key: Hashed<'_>) -> Option<Slot> {
+        let found = self.store.find(key.hash, key.key)?;
         Some(found.slot)
     }
 
@@ -430,15 +436,33 @@ impl<P: EvictionPolicy> Node<P> {
         origin: Origin,
         log: &mut EventLog,
     ) -> Result<Slot, PutError> {
-        let hash = rapidhash(key);
-        let found = self.store.find(hash, key).map(|found| found.slot);
+        self.store_hashed(at, Hashed::of(key), value, deadline, origin, log)
+    }
+
+    /// The same for a key whose hash is known.
+    #[inline]
+    pub(crate) fn store_hashed(
+        &mut self,
+        at: Instant,
+        Hashed { key, hash }: Hashed<'_>,
+        value: &[u8],
+        deadline: Option<Instant>,
+        origin: Origin,
+        log: &mut EventLog,
+    ) -> Result<Slot, PutError> {
+        let found = self.store.find(hash, key);
         if origin == Origin::Move {
-            self.let_in(found, key, value);
+            self.let_in(found.map(|found| found.slot), key, value);
         } else if self.policy.is_some() {
             self.check_size(key.len(), value.len())?;
         }
         let slot = match found {
-            Some(slot) => self.replace(at, slot, hash, key, value, deadline, log)?,
+            Some(found) if self.policy.is_none() => {
+                let stored = self.store.replace_found(found, key, value, deadline);
+                stored.map_err(|Full| PutError::NodeFull)?;
+                found.slot
+            }
+            Some(Found { slot, .. }) => self.replace(at, slot, hash, key, value, deadline, log)?,
             None => self.insert(at, hash, key, value, deadline, log)?,
         };
         if let Some(hot) = self.hot.as_mut().filter(|_| found.is_some())
@@ -459,8 +483,7 @@ impl<P: EvictionPolicy> Node<P> {
     pub(crate) fn store_missing(
         &mut self,
         at: Instant,
-        hash: u64,
-        key: &[u8],
+        Hashed { key, hash }: Hashed<'_>,
         value: &[u8],
         deadline: Option<Instant>,
         log: &mut EventLog,
@@ -501,8 +524,8 @@ impl<P: EvictionPolicy> Node<P> {
         Ok(slot)
     }
 
-    /// Stores another value in a slot. That is an access. If the policy chooses the entry itself as
-    /// the victim, it comes in again as a new one.
+    /// Stores another value in a slot that the policy knows. That is an access. If the policy chooses the
+    /// entry itself as the victim, it comes in again as a new one.
     #[expect(clippy::too_many_arguments, reason = "the parts of an entry")]
     fn replace(
         &mut self,
@@ -537,9 +560,9 @@ impl<P: EvictionPolicy> Node<P> {
     }
 
     /// Counts a get that this node answered.
-    pub(crate) fn count_get(&mut self, key: &[u8], hit: bool) {
+    pub(crate) fn count_get(&mut self, Hashed { key, hash }: Hashed<'_>, hit: bool) {
         if let Some(hot) = &mut self.hot {
-            hot.record(rapidhash(key), key);
+            hot.record(hash, key);
         }
         self.hits += u64::from(hit);
         self.misses += u64::from(!hit);
@@ -557,16 +580,15 @@ impl<P: EvictionPolicy> Node<P> {
     /// Finds an entry for a get: counts and touches. Entries that are due must have expired.
     #[inline]
     pub(crate) fn look_up(&mut self, at: Instant, key: &[u8], log: &mut EventLog) -> Option<Found> {
-        self.look_up_hashed(at, rapidhash(key), key, log)
+        self.look_up_hashed(at, Hashed::of(key), log)
     }
 
-    /// The same for a key with this hash.
+    /// The same for a key whose hash is known.
     #[inline]
     pub(crate) fn look_up_hashed(
         &mut self,
         at: Instant,
-        hash: u64,
-        key: &[u8],
+        Hashed { key, hash }: Hashed<'_>,
         log: &mut EventLog,
     ) -> Option<Found> {
         if let Some(hot) = &mut self.hot {

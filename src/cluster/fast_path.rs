@@ -11,16 +11,17 @@ use smallvec::SmallVec;
 
 use super::delivery::rules;
 use super::hosted::HostedNode;
-use super::{Cluster, Request};
-use crate::hash::rapidhash;
+use super::{Cluster, Place, Request};
+use crate::eviction::Slot;
+use crate::hash::Hashed;
 use crate::id::NodeId;
 use crate::node::{Cause, Node};
 use crate::operation::{Found, Operation, Outcome, PutError, Refusal, Shortfall};
-use crate::replica::{Decision, Known, Live, decide};
+use crate::replica::{Decision, Known, Live, Version, decide};
 use crate::time::Instant;
 
 /// What the owners of a key know, in their order.
-type Copies = SmallVec<[(NodeId, Known); 4]>;
+pub(super) type Copies = SmallVec<[(NodeId, Known); 4]>;
 
 impl Cluster {
     /// Carries a request out by direct calls; `None` if it has to go by message. Everything that is
@@ -34,19 +35,16 @@ impl Cluster {
         if !self.is_fast_path_open() {
             return None;
         }
-        if request
-            .via
-            .is_some_and(|node| node != self.owner(request.key))
-        {
+        let owner_is = |node| node == self.owner(request.key);
+        if request.via.is_some_and(|node| !owner_is(node)) {
             return None;
         }
-        if self.config.replicas == 1 {
-            if !request.is_look {
-                self.forget_tombstones();
-            }
-            return Some(self.run_alone(now, request));
+        if self.config.replicas > 1 {
+            let placed = self.placement.hash(request.key);
+            return self.run_copies(now, placed, Hashed::of(request.key), request);
         }
-        self.run_copies(now, request)
+        let place = self.place(request.key);
+        Some((place.node, self.run_alone(now, place, request)))
     }
 
     #[inline]
@@ -91,36 +89,44 @@ impl Cluster {
     }
 
     /// A request for a key with one owner.
-    fn run_alone(&mut self, now: Instant, request: &Request<'_>) -> (NodeId, Outcome) {
+    #[inline]
+    pub(super) fn run_alone(
+        &mut self,
+        now: Instant,
+        place: Place,
+        request: &Request<'_>,
+    ) -> Outcome {
+        if !request.is_look {
+            self.forget_tombstones();
+        }
         let key = request.key;
-        let owner = self.owner(key);
-        let outcome = match request.operation {
-            Operation::Get => self.get_alone(now, owner, request),
+        match request.operation {
+            Operation::Get => self.get_alone(now, place, request),
             Operation::Put { value, deadline } => {
-                let stored = self.put_alone(now, owner, key, value, deadline);
+                let stored = self.put_alone(now, place, key, value, deadline);
                 stored.map_or_else(refused, |()| Outcome::Done)
             }
-            Operation::Delete => Outcome::Applied(self.delete_alone(now, owner, key)),
+            Operation::Delete => Outcome::Applied(self.delete_alone(now, place, key)),
             Operation::Add { value, deadline } => {
-                if self.nodes[owner].replica.node.slot_of(key).is_some() {
-                    return (owner, Outcome::Applied(false));
+                let node = &self.nodes[place.node].replica.node;
+                if node.slot_of_hashed(place.hashed(key)).is_some() {
+                    return Outcome::Applied(false);
                 }
-                let stored = self.put_alone(now, owner, key, value, deadline);
+                let stored = self.put_alone(now, place, key, value, deadline);
                 stored.map_or_else(refused, |()| Outcome::Applied(true))
             }
-            _ => self.update_alone(now, owner, request),
-        };
-        (owner, outcome)
+            _ => self.update_alone(now, place, request),
+        }
     }
 
     #[inline]
-    fn get_alone(&mut self, now: Instant, owner: NodeId, request: &Request<'_>) -> Outcome {
-        let node = &mut self.nodes[owner].replica.node;
+    fn get_alone(&mut self, now: Instant, place: Place, request: &Request<'_>) -> Outcome {
+        let node = &mut self.nodes[place.node].replica.node;
         if request.is_look {
-            let slot = node.slot_of(request.key);
+            let slot = node.slot_of_hashed(place.hashed(request.key));
             return Outcome::Value(slot.map(|slot| found(node, slot)));
         }
-        let hit = node.look_up(now, request.key, &mut self.log);
+        let hit = node.look_up_hashed(now, place.hashed(request.key), &mut self.log);
         Outcome::Value(hit.map(|hit| Found {
             value: node.value_of(hit).into(),
             deadline: node.deadline(hit.slot),
@@ -132,22 +138,23 @@ impl Cluster {
     fn put_alone(
         &mut self,
         now: Instant,
-        owner: NodeId,
+        place: Place,
         key: &[u8],
         value: &[u8],
         deadline: Option<Instant>,
     ) -> Result<(), PutError> {
-        let replica = &mut self.nodes[owner].replica;
+        let replica = &mut self.nodes[place.node].replica;
         let version = replica.node.has_versions().then_some(self.clock);
+        let key = place.hashed(key);
         replica.put_latest(now, key, value, deadline, version, &mut self.log)?;
-        self.expect(owner, deadline);
+        self.expect(place.node, deadline);
         Ok(())
     }
 
     /// Whether there was something to delete.
-    fn delete_alone(&mut self, now: Instant, owner: NodeId, key: &[u8]) -> bool {
-        let node = &mut self.nodes[owner].replica.node;
-        let slot = node.slot_of(key);
+    fn delete_alone(&mut self, now: Instant, place: Place, key: &[u8]) -> bool {
+        let node = &mut self.nodes[place.node].replica.node;
+        let slot = node.slot_of_hashed(place.hashed(key));
         if let Some(slot) = slot {
             node.remove(now, slot, Cause::Deleted, &mut self.log);
         }
@@ -155,37 +162,49 @@ impl Cluster {
     }
 
     /// A read-modify-write of a key with one owner.
-    fn update_alone(&mut self, now: Instant, owner: NodeId, request: &Request<'_>) -> Outcome {
-        let node = &self.nodes[owner].replica.node;
-        let live = node.slot_of(request.key).map(|slot| live(node, slot));
-        let (value, deadline, outcome) = match decide(&request.operation, live) {
-            Decision::Answer(outcome) => return outcome,
-            Decision::Write {
-                value,
-                deadline,
-                outcome,
-                ..
-            } => (value.map(Cow::into_owned), deadline, outcome),
-        };
+    fn update_alone(&mut self, now: Instant, place: Place, request: &Request<'_>) -> Outcome {
+        let node = &self.nodes[place.node].replica.node;
+        let slot = node.slot_of_hashed(place.hashed(request.key));
+        let (value, deadline, outcome) =
+            match decide(&request.operation, slot.map(|slot| live(node, slot))) {
+                Decision::Answer(outcome) => return outcome,
+                Decision::Write {
+                    value,
+                    deadline,
+                    outcome,
+                    ..
+                } => (value.map(Cow::into_owned), deadline, outcome),
+            };
         let Some(value) = value else {
-            self.delete_alone(now, owner, request.key);
+            self.delete_alone(now, place, request.key);
             return outcome;
         };
-        let stored = self.put_alone(now, owner, request.key, &value, deadline);
+        let stored = self.put_alone(now, place, request.key, &value, deadline);
         stored.map_or_else(refused, |()| outcome)
     }
 
-    /// A request for a key with several owners; `None` if they disagree.
-    fn run_copies(&mut self, now: Instant, request: &Request<'_>) -> Option<(NodeId, Outcome)> {
+    /// The owners of a key with this hash, in a vector that is to be given back.
+    pub(super) fn owners_of(&mut self, placed: u64) -> Vec<NodeId> {
         let mut owners = std::mem::take(&mut self.owners);
-        let hash = self.placement.hash(request.key);
-        let replicas = self.config.replicas;
-        self.placement.owners(hash, replicas, &mut owners);
+        self.placement
+            .owners(placed, self.config.replicas, &mut owners);
+        owners
+    }
+
+    /// A request for a key with several owners; `None` if they disagree.
+    pub(super) fn run_copies(
+        &mut self,
+        now: Instant,
+        placed: u64,
+        key: Hashed<'_>,
+        request: &Request<'_>,
+    ) -> Option<(NodeId, Outcome)> {
+        let owners = self.owners_of(placed);
         let outcome = match request.operation {
             Operation::Put { value, deadline } => {
-                Some(self.put_copies(now, &owners, request.key, value, deadline))
+                Some(self.put_copies(now, &owners, key, value, deadline))
             }
-            _ => self.read_copies(now, &owners, request),
+            _ => self.read_copies(now, &owners, key, request),
         };
         let first = owners.first().copied();
         self.owners = owners;
@@ -196,17 +215,17 @@ impl Cluster {
         &mut self,
         now: Instant,
         owners: &[NodeId],
-        key: &[u8],
+        key: Hashed<'_>,
         value: &[u8],
         deadline: Option<Instant>,
     ) -> Outcome {
         // The coordinator refuses what can never fit before any owner is asked.
         let first = &self.nodes[owners[0]].replica.node;
-        if let Err(error) = first.check_size(key.len(), value.len()) {
+        if let Err(error) = first.check_size(key.key.len(), value.len()) {
             return refused(error);
         }
         let refusals = self.store_copies(now, owners, key, value, deadline);
-        self.write_outcome(now, owners, key, &refusals, Outcome::Done)
+        self.write_outcome(now, owners, key.key, &refusals, Outcome::Done)
     }
 
     /// Stores the latest write at all owners. Returns which refuse it.
@@ -214,7 +233,7 @@ impl Cluster {
         &mut self,
         now: Instant,
         owners: &[NodeId],
-        key: &[u8],
+        key: Hashed<'_>,
         value: &[u8],
         deadline: Option<Instant>,
     ) -> SmallVec<[(NodeId, PutError); 1]> {
@@ -231,7 +250,7 @@ impl Cluster {
         if refusals.is_empty() && deadline.is_some() {
             for &owner in owners {
                 let (clock, replica) = (self.clock, &mut self.nodes[owner].replica);
-                replica.settle(key, clock, clock);
+                replica.settle(key.key, clock, clock);
             }
         }
         refusals
@@ -274,13 +293,11 @@ impl Cluster {
         &mut self,
         now: Instant,
         owners: &[NodeId],
+        key: Hashed<'_>,
         request: &Request<'_>,
     ) -> Option<Outcome> {
-        let key = request.key;
         let asked = self.ask_owners(owners, key)?;
-        let version = asked.iter().map(|(_, known)| known.version()).max()?;
-        let newest = asked.iter().find(|(_, known)| known.version() == version)?;
-        let at = newest.1.slot().map(|slot| (newest.0, slot));
+        let (version, at) = newest(&asked)?;
         let node = at.map(|(owner, slot)| (&self.nodes[owner].replica.node, slot));
         let live = node.map(|(node, slot)| live(node, slot));
         match decide(&request.operation, live) {
@@ -296,35 +313,36 @@ impl Cluster {
                 outcome,
                 ..
             } => {
-                let is_latest =
-                    |&owner: &NodeId| self.nodes[owner].replica.locate(key).version() <= version;
+                let is_latest = |&owner: &NodeId| {
+                    self.nodes[owner].replica.locate_hashed(key).version() <= version
+                };
                 if !owners.iter().all(is_latest) {
                     return None;
                 }
                 let Some(value) = value.map(Cow::into_owned) else {
-                    self.delete_copies(now, owners, key);
+                    self.delete_copies(now, owners, key.key);
                     return Some(outcome);
                 };
                 let first = &self.nodes[owners[0]].replica.node;
-                if let Err(error) = first.check_size(key.len(), value.len()) {
+                if let Err(error) = first.check_size(key.key.len(), value.len()) {
                     return Some(refused(error));
                 }
                 let refusals = self.store_copies(now, owners, key, &value, deadline);
-                Some(self.write_outcome(now, owners, key, &refusals, outcome))
+                Some(self.write_outcome(now, owners, key.key, &refusals, outcome))
             }
         }
     }
 
     /// What as many owners know as a read asks: R of them, and more if none of those knows anything.
     /// `None` if several are asked and disagree.
-    fn ask_owners(&self, owners: &[NodeId], key: &[u8]) -> Option<Copies> {
+    pub(super) fn ask_owners(&self, owners: &[NodeId], key: Hashed<'_>) -> Option<Copies> {
         let quorum = self.config.read_quorum.min(owners.len());
         let mut asked = Copies::new();
         for &owner in owners {
             if asked.len() >= quorum && asked.iter().any(|(_, it)| it.version() > 0) {
                 break;
             }
-            asked.push((owner, self.nodes[owner].replica.locate(key)));
+            asked.push((owner, self.nodes[owner].replica.locate_hashed(key)));
         }
         let agree = asked
             .windows(2)
@@ -332,12 +350,12 @@ impl Cluster {
         (quorum == 1 || agree).then_some(asked)
     }
 
-    fn count_read(
+    pub(super) fn count_read(
         &mut self,
         now: Instant,
         coordinator: NodeId,
         asked: &[(NodeId, Known)],
-        key: &[u8],
+        key: Hashed<'_>,
         hit: bool,
     ) {
         for (owner, known) in asked {
@@ -372,9 +390,16 @@ impl Cluster {
 
     /// Prefetches what requests for these keys need, at most 32 of them.
     pub fn look_ahead<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
-        let node = |key| &self.nodes[self.owner(key)].replica.node;
-        crate::node::look_ahead(keys.map(|key| (node(key), rapidhash(key))));
+        self.prefetch(keys.map(|key| self.place(key)));
     }
+}
+
+/// The newest version that owners know, and the entry that has it, unless it is a delete or nothing is
+/// known.
+pub(super) fn newest(asked: &Copies) -> Option<(Version, Option<(NodeId, Slot)>)> {
+    let version = asked.iter().map(|(_, known)| known.version()).max()?;
+    let (owner, known) = asked.iter().find(|(_, known)| known.version() == version)?;
+    Some((version, known.slot().map(|slot| (*owner, slot))))
 }
 
 fn refused(error: PutError) -> Outcome {

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `requests` | the client side: submit and poll |
 //! | `fast_path` | requests by direct calls, while nothing is disturbed |
+//! | `place` | where a key is, found ahead of a request |
+//! | `direct` | requests of a server's clients, by direct calls |
 //! | `read_through` | gets that store on a miss, by direct calls |
 //! | `delivery` | requests by message |
 //! | `passing` | ticks, expiry and the next deadline |
@@ -46,6 +48,8 @@ mod capacity;
 mod copies;
 mod deadlines;
 mod delivery;
+#[cfg(feature = "shell")]
+mod direct;
 mod fast_path;
 mod faults;
 mod hosted;
@@ -54,6 +58,7 @@ mod latency;
 mod limits;
 mod moving;
 mod passing;
+mod place;
 mod promise;
 #[cfg(feature = "shell")]
 mod read_through;
@@ -71,7 +76,9 @@ pub use inspect::OwnerCopy;
 pub use latency::{Latencies, Quantile};
 pub use moving::{MoveCost, MoveError, MoveProgress};
 #[cfg(feature = "shell")]
-pub use read_through::Place;
+pub use place::Place;
+#[cfg(not(feature = "shell"))]
+use place::Place;
 #[cfg(feature = "lab")]
 pub(crate) use requests::Started;
 pub use requests::{Completion, MAX_REQUESTS, Request, Ticket, TooManyRequests};

@@ -4,34 +4,11 @@
 //! for both. As in the fast path, the owner is called directly; where it is not open, or a history
 //! records requests, nothing is done here, and the requests are submitted.
 
-use super::{Cluster, requests};
-use crate::hash::rapidhash;
-use crate::id::NodeId;
+use super::{Cluster, Place, requests};
 use crate::operation::{Operation, Outcome, Refusal};
 use crate::time::Instant;
 
-/// The owner of a key, and the key's hash in a node. It holds as long as the owners of keys do not
-/// change.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// The primary owner.
-    pub node: NodeId,
-    hash: u64,
-}
-
 impl Cluster {
-    fn place(&self, key: &[u8]) -> Place {
-        Place {
-            node: self.owner(key),
-            hash: rapidhash(key),
-        }
-    }
-
-    fn prefetch(&self, places: impl Iterator<Item = Place>) {
-        let wanted = places.map(|it| (&self.nodes[it.node].replica.node, it.hash));
-        crate::node::look_ahead(wanted);
-    }
-
     /// Adds the places of these keys, and prefetches what requests for the first 32 need.
     pub(crate) fn locate<'k>(&self, keys: impl Iterator<Item = &'k [u8]>, places: &mut Vec<Place>) {
         let start = places.len();
@@ -43,20 +20,10 @@ impl Cluster {
     /// done then.
     #[inline]
     pub(crate) fn touch(&mut self, now: Instant, key: &[u8], place: Place) -> Option<bool> {
-        let is_alone = self.config.replicas == 1 && key.len() <= self.config.max_key;
-        if !is_alone || self.history.is_some() {
+        if self.config.replicas > 1 || !self.opens(now) {
             return None;
         }
-        self.tick(now);
-        if !self.is_fast_path_open() {
-            return None;
-        }
-        self.forget_tombstones();
-        self.latencies.at_once += 1;
-        let now = self.present;
-        let node = &mut self.nodes[place.node].replica.node;
-        let found = node.look_up_hashed(now, place.hash, key, &mut self.log);
-        Some(found.is_some())
+        self.read_at(key, place, |value| value.is_some())
     }
 
     /// The add that follows a get of the key that [`Cluster::touch`] has missed at this instant.
@@ -79,7 +46,7 @@ impl Cluster {
             &mut self.nodes[place.node].replica,
         );
         let node = &mut replica.node;
-        let stored = node.store_missing(now, place.hash, key, value, deadline, &mut self.log);
+        let stored = node.store_missing(now, place.hashed(key), value, deadline, &mut self.log);
         match stored {
             Err(error) => return Outcome::Refused(Refusal::Put(error)),
             Ok(slot) if node.has_versions() => node.set_version(slot, clock),

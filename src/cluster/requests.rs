@@ -193,7 +193,7 @@ impl Clients {
     }
 
     #[inline]
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.in_flight() + self.completed.len() >= MAX_REQUESTS
     }
 
@@ -276,22 +276,6 @@ impl Cluster {
                 ticket
             }
         })
-    }
-
-    /// Carries a request out if it is certain that this takes no message; otherwise `None`, and nothing
-    /// is done.
-    #[cfg(feature = "shell")]
-    #[inline]
-    pub(crate) fn run_at_once(&mut self, now: Instant, request: &Request<'_>) -> Option<Outcome> {
-        self.tick(now);
-        // Owners that disagree take messages.
-        if self.config.replicas > 1 || !self.is_fast_path_open() {
-            return None;
-        }
-        match self.start_request(now, request).ok()? {
-            Started::Completed(_, outcome) => Some(outcome),
-            Started::InFlight(_) => None,
-        }
     }
 
     /// Like [`Cluster::submit`], but an outcome that the fast path knows is returned, and needs no

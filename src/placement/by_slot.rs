@@ -53,6 +53,10 @@ impl Placement for BySlot {
         self.0.hash(digits(slot_of(key), &mut [0; 5]))
     }
 
+    fn hash_of_slot(&self, slot: u16) -> Option<u64> {
+        Some(self.0.hash(digits(slot, &mut [0; 5])))
+    }
+
     fn owner(&self, hash: u64) -> NodeId {
         self.0.owner(hash)
     }

@@ -134,6 +134,11 @@ pub trait Placement: Send + Sync {
     /// The hash of a key that this placement uses. Its values never change between versions.
     fn hash(&self, key: &[u8]) -> u64;
 
+    /// The hash of the keys in a slot of Redis Cluster, if the keys of a slot have the same hash.
+    fn hash_of_slot(&self, _slot: u16) -> Option<u64> {
+        None
+    }
+
     /// The primary owner of the keys with this hash.
     fn owner(&self, hash: u64) -> NodeId;
 

@@ -116,6 +116,10 @@ impl Placement for Slots {
         slot_of(key).into()
     }
 
+    fn hash_of_slot(&self, slot: u16) -> Option<u64> {
+        Some(slot.into())
+    }
+
     #[inline]
     fn owner(&self, hash: u64) -> NodeId {
         self.primary(Self::slot(hash))

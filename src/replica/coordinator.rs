@@ -10,6 +10,7 @@ use super::reading::{NextRead, Reading};
 use super::writing::{NextWrite, PendingAnswer, Writing};
 use super::{Context, Replica};
 use crate::config::InjectedBug;
+use crate::hash::Hashed;
 use crate::id::NodeId;
 use crate::network::Endpoint;
 use crate::node::Origin;
@@ -150,7 +151,8 @@ impl Replica {
         outcome: Outcome,
     ) {
         if let (true, Outcome::Value(found)) = (pending.request.counts, &outcome) {
-            self.node.count_get(&pending.key, found.is_some());
+            self.node
+                .count_get(Hashed::of(&pending.key), found.is_some());
         }
         ctx.send(pending.from, Message::Answer { id, outcome });
     }

@@ -7,6 +7,7 @@ use super::message::{Base, Record, Version, Written};
 use super::rules::{Context, Rules};
 use crate::config::InjectedBug;
 use crate::event::EventLog;
+use crate::hash::Hashed;
 use crate::node::{Cause, Origin};
 use crate::operation::{Bytes, PutError};
 use crate::time::Instant;
@@ -105,9 +106,15 @@ impl Replica {
     /// The latest write to `key` that is known here.
     #[inline]
     pub(crate) fn locate(&self, key: &[u8]) -> Known {
-        match self.node.slot_of(key) {
+        self.locate_hashed(Hashed::of(key))
+    }
+
+    /// The same for a key whose hash is known.
+    #[inline]
+    pub(crate) fn locate_hashed(&self, key: Hashed<'_>) -> Known {
+        match self.node.slot_of_hashed(key) {
             Some(slot) => Known::Entry(self.node.version(slot), slot),
-            None => match self.tombstones.version(key) {
+            None => match self.tombstones.version(key.key) {
                 Some(version) => Known::Tombstone(version),
                 None => Known::Nothing,
             },
@@ -317,7 +324,7 @@ impl Replica {
     pub(crate) fn put_latest(
         &mut self,
         at: Instant,
-        key: &[u8],
+        key: Hashed<'_>,
         value: &[u8],
         deadline: Option<Instant>,
         version: Option<Version>,
@@ -325,11 +332,11 @@ impl Replica {
     ) -> Result<(), PutError> {
         let slot = self
             .node
-            .store(at, key, value, deadline, Origin::Client, log)?;
+            .store_hashed(at, key, value, deadline, Origin::Client, log)?;
         if let Some(version) = version {
             self.node.set_version(slot, version);
         }
-        self.tombstones.remove(key);
+        self.tombstones.remove(key.key);
         Ok(())
     }
 

@@ -7,6 +7,8 @@ use super::inline;
 
 /// The longest line of an inline request, and of a header, in bytes.
 const MAX_LINE: usize = 64 << 10;
+/// A request with more arguments is parsed in steps.
+const SHORT_ARGS: usize = 64;
 /// The longest header that holds a number: a sign and 19 digits.
 const MAX_DIGITS: usize = 20;
 
@@ -103,7 +105,12 @@ impl RequestParser {
         limits: &RequestLimits,
     ) -> Result<Option<usize>, ProtocolError> {
         if self.state == State::Complete {
-            self.reset();
+            self.restart();
+        }
+        if self.state == State::Start
+            && let Some(length) = self.parse_short(buffer, limits)
+        {
+            return Ok(Some(length));
         }
         loop {
             let goes_on = match self.state {
@@ -119,6 +126,30 @@ impl RequestParser {
                 return Ok(None);
             }
         }
+    }
+
+    /// Parses a request that has arrived whole and whose numbers have at most three digits, as nearly all
+    /// do. `None` for any other, which is parsed in steps.
+    #[inline]
+    fn parse_short(&mut self, buffer: &[u8], limits: &RequestLimits) -> Option<usize> {
+        let (count, mut at) = short_number(buffer, 0, b'*')?;
+        if count > limits.args.min(SHORT_ARGS) {
+            return None;
+        }
+        self.args.clear();
+        for _ in 0..count {
+            let (length, start) = short_number(buffer, at, b'$')?;
+            let end = start + length;
+            let is_whole = buffer.get(end..end + 2)? == b"\r\n";
+            if !is_whole || length > limits.arg || end > limits.request {
+                return None;
+            }
+            self.args.push(start..end);
+            at = end + 2;
+        }
+        self.at = at;
+        self.state = State::Complete;
+        Some(at)
     }
 
     /// The arguments of the request that is complete. `buffer` is the one that was parsed.
@@ -142,7 +173,21 @@ impl RequestParser {
         }
     }
 
-    fn reset(&mut self) {
+    /// Where the arguments of the request that is complete are, from its start; `None` if it is inline.
+    #[inline]
+    #[must_use]
+    pub fn ranges(&self) -> Option<&[Range<usize>]> {
+        (!self.is_inline).then_some(&self.args[..])
+    }
+
+    /// Whether no request is parsed in part: the next byte begins one.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.state == State::Complete || (self.state == State::Start && self.at == 0)
+    }
+
+    /// Forgets what was parsed: the buffer is going to start with another request.
+    pub fn restart(&mut self) {
         self.args.clear();
         self.words.clear();
         self.is_inline = false;
@@ -153,6 +198,7 @@ impl RequestParser {
 
     #[inline]
     fn start(&mut self, buffer: &[u8], limits: &RequestLimits) -> Result<bool, ProtocolError> {
+        self.args.clear();
         match buffer.first() {
             None => Ok(false),
             Some(b'*') => self.count(buffer, limits),
@@ -260,7 +306,9 @@ pub struct Args<'a> {
 
 impl<'a> Args<'a> {
     /// The arguments at these places of `bytes`.
-    pub(super) fn new(bytes: &'a [u8], ranges: &'a [Range<usize>]) -> Self {
+    #[inline]
+    #[must_use]
+    pub fn new(bytes: &'a [u8], ranges: &'a [Range<usize>]) -> Self {
         Self { bytes, ranges }
     }
 
@@ -316,26 +364,33 @@ enum BadNumber {
     NotANumber,
 }
 
-/// The number in a line that ends with CRLF, and where the next line begins; `None` if the line has
-/// not arrived whole.
+/// A number of at most three digits behind `kind` at a place, and where the next line begins.
 #[inline]
-fn number(line: &[u8]) -> Result<Option<(i64, usize)>, BadNumber> {
-    // Nearly all numbers have one or two digits.
-    if let [digit @ b'0'..=b'9', b'\r', b'\n', ..] = *line {
-        return Ok(Some((i64::from(digit - b'0'), 3)));
+fn short_number(buffer: &[u8], at: usize, kind: u8) -> Option<(usize, usize)> {
+    let digit = |byte: u8| usize::from(byte - b'0');
+    // The shortest request that has a number has this many bytes from there on.
+    let head: &[u8; 6] = buffer.get(at..)?.first_chunk()?;
+    match *head {
+        [first, ..] if first != kind => None,
+        [_, a @ b'0'..=b'9', b'\r', b'\n', ..] => Some((digit(a), at + 4)),
+        [_, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', b'\n', _] => {
+            Some((digit(a) * 10 + digit(b), at + 5))
+        }
+        [
+            _,
+            a @ b'1'..=b'9',
+            b @ b'0'..=b'9',
+            c @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+        ] => Some((digit(a) * 100 + digit(b) * 10 + digit(c), at + 6)),
+        _ => None,
     }
-    if let [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', b'\n', ..] = *line {
-        return Ok(Some((
-            i64::from(tens - b'0') * 10 + i64::from(ones - b'0'),
-            4,
-        )));
-    }
-    any_number(line)
 }
 
-#[cold]
-#[inline(never)]
-fn any_number(line: &[u8]) -> Result<Option<(i64, usize)>, BadNumber> {
+/// The number in a line that ends with CRLF, and where the next line begins; `None` if the line has
+/// not arrived whole.
+fn number(line: &[u8]) -> Result<Option<(i64, usize)>, BadNumber> {
     let head = &line[..line.len().min(MAX_LINE + 2)];
     let Some(end) = memchr::memchr(b'\r', head) else {
         return match line.len() {

@@ -36,7 +36,8 @@ pub struct Client {
     pub(super) command: Option<&'static Spec>,
     /// How that command has ended so far.
     pub(super) end: End,
-    pub(super) parser: RequestParser,
+    /// What has parsed the start of a request that has not arrived whole.
+    pub(super) parser: Option<RequestParser>,
     /// Bytes that were not parsed yet.
     pub(super) input: Vec<u8>,
     /// Replies that were not sent yet.
@@ -223,7 +224,7 @@ impl Client {
             last_command: "NULL",
             command: None,
             end: End::Called,
-            parser: RequestParser::default(),
+            parser: None,
             input: Vec::new(),
             output: Vec::new(),
             running: None,

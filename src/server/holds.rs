@@ -67,9 +67,9 @@ impl Hub {
         let before = self.asleep.len();
         self.asleep.retain(|_, until| *until > now);
         if is_pause_over || self.asleep.len() < before {
-            for (id, client) in &mut self.clients {
+            for client in self.clients.values_mut() {
                 client.is_held = false;
-                self.waiting.insert(*id);
+                self.waiting.insert(client.id);
             }
         }
     }
@@ -99,7 +99,7 @@ impl Hub {
         let clients = self.clients.values().filter(|client| is_over(client));
         let ids: Vec<u32> = clients.map(|client| client.id).collect();
         for id in &ids {
-            if let Some(client) = self.clients.get_mut(id) {
+            if let Some(client) = self.clients.get_mut(*id) {
                 client.ending = Some(Ending::Now);
             }
         }

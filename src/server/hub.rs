@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use super::by_client::ByClient;
 use super::channels::Channels;
-use super::client::{Client, Exec, Replies, Running};
+use super::client::{Client, Exec, Running};
 use super::config::ServerConfig;
+use super::direct::Run;
 use super::dispatch::{self, Entry};
-use super::measures::{End, Measures};
+use super::measures::Measures;
 use super::settings::{OUTPUT_LIMIT, OUTPUT_PAUSE, Settings};
 use super::topology::Topology;
 use super::tracking::Tracking;
@@ -15,12 +17,12 @@ use crate::cluster::{Request, Started, Status};
 use crate::event::Cursor;
 use crate::id::NodeId;
 use crate::network::Endpoint;
-use crate::operation::{Found, Operation, Outcome};
+use crate::operation::{Found, Outcome};
+use crate::resp::RequestParser;
 use crate::resp::call::{Ask, Call, Step};
-use crate::resp::commands::{self, Hash, Words};
+use crate::resp::commands::{self, Words};
 use crate::resp::scripts::{self, Script};
 use crate::resp::value::{Failure, Value};
-use crate::resp::{Args, RequestLimits, RequestParser};
 use crate::session::{SimulatedCluster, World};
 use crate::time::Instant;
 
@@ -30,7 +32,7 @@ const FIRST: u32 = 1001;
 /// The clients, and what they share.
 pub struct Hub {
     pub(super) settings: Settings,
-    pub(super) clients: BTreeMap<u32, Box<Client>>,
+    pub(super) clients: ByClient<Box<Client>>,
     next_id: u32,
     /// The clients whose commands wait.
     pub(super) waiting: BTreeSet<u32>,
@@ -57,6 +59,13 @@ pub struct Hub {
     pub(super) asleep: BTreeMap<NodeId, Instant>,
     pub(super) is_shutting_down: bool,
     seed: u64,
+    /// Kept for their memory: the commands that are carried out, what finds them, and the replies.
+    pub(super) run: Run,
+    pub(super) parser: RequestParser,
+    pub(super) output: Vec<u8>,
+    /// How many commands were direct.
+    #[cfg(test)]
+    pub(super) direct: u64,
 }
 
 /// Counts since the start, or CONFIG RESETSTAT.
@@ -87,7 +96,7 @@ impl Hub {
     pub fn new(settings: Settings, world: &mut World) -> Self {
         let mut hub = Self {
             settings,
-            clients: BTreeMap::new(),
+            clients: ByClient::default(),
             next_id: FIRST,
             waiting: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -106,6 +115,11 @@ impl Hub {
             asleep: BTreeMap::new(),
             is_shutting_down: false,
             seed: 1,
+            run: Run::default(),
+            parser: RequestParser::default(),
+            output: Vec::new(),
+            #[cfg(test)]
+            direct: 0,
         };
         hub.tick(world);
         hub
@@ -125,8 +139,11 @@ impl Hub {
             self.totals.refused += 1;
             return Err(b"-ERR max number of clients reached\r\n");
         }
+        while self.clients.get(self.next_id).is_some() {
+            self.next_id = next(self.next_id);
+        }
         let id = self.next_id;
-        self.next_id = self.next_id.checked_add(1).unwrap_or(FIRST);
+        self.next_id = next(id);
         let mut client = Client::new(id, node, addresses, now);
         client.is_authenticated = self.settings.password.is_none();
         self.clients.insert(id, Box::new(client));
@@ -137,7 +154,7 @@ impl Hub {
     /// A client has disconnected.
     pub fn disconnect(&mut self, world: &mut World, id: u32) {
         let now = world.now();
-        if let Some(mut client) = self.clients.remove(&id) {
+        if let Some(mut client) = self.clients.remove(id) {
             self.forget(&mut client);
             if client.is_cut_off {
                 let mut turn = Turn { world, now };
@@ -172,11 +189,11 @@ impl Hub {
 
     /// The replies of a client were taken: goes on with what it has sent meanwhile.
     pub fn resume(&mut self, world: &mut World, id: u32) {
-        let has_input = self.clients.get(&id).is_some_and(|it| !it.input.is_empty());
-        if has_input && let Some(mut client) = self.clients.remove(&id) {
+        let has_input = self.clients.get(id).is_some_and(|it| !it.input.is_empty());
+        if has_input && let Some(mut client) = self.clients.remove(id) {
             let now = world.now();
             self.run_input(&mut Turn { world, now }, &mut client);
-            self.put_back(client);
+            self.put_back_touched(client);
         }
     }
 
@@ -203,6 +220,15 @@ impl Hub {
         nodes.collect()
     }
 
+    /// A number that stays the same as long as no node changes its state and nothing is disturbed; `None`
+    /// while something is.
+    pub fn calm(&self, world: &mut World) -> Option<u64> {
+        let now = world.now();
+        let mut turn = Turn { world, now };
+        let is_calm = turn.cluster().cluster().is_quiescent();
+        is_calm.then_some(self.topology.looks)
+    }
+
     /// The clients that have something to send, or end, since the last call.
     pub fn take_touched(&mut self) -> BTreeSet<u32> {
         std::mem::take(&mut self.touched)
@@ -210,175 +236,39 @@ impl Hub {
 
     /// A client.
     pub fn client_mut(&mut self, id: u32) -> Option<&mut Client> {
-        self.clients.get_mut(&id).map(|client| &mut **client)
+        self.clients.get_mut(id).map(|client| &mut **client)
     }
 
     /// Whether a client is to be read from: its replies are taken, and its commands are carried out.
     #[must_use]
     pub fn wants_input(&self, id: u32) -> bool {
-        self.clients.get(&id).is_some_and(|client| {
+        self.clients.get(id).is_some_and(|client| {
             client.ending.is_none()
                 && client.output.len() < OUTPUT_PAUSE
                 && (!client.is_busy() || client.input.len() < OUTPUT_PAUSE)
         })
     }
 
-    /// Bytes of a client have arrived. Commands that are whole are carried out.
-    pub fn receive(&mut self, world: &mut World, id: u32, bytes: &[u8]) {
-        let Some(mut client) = self.clients.remove(&id) else {
-            return;
-        };
-        let now = world.now();
-        let mut turn = Turn { world, now };
-        if client.input.is_empty() && !client.is_busy() {
-            let used = self.run_all(&mut turn, &mut client, bytes);
-            client.input.extend_from_slice(&bytes[used..]);
-        } else {
-            client.input.extend_from_slice(bytes);
-            self.run_input(&mut turn, &mut client);
-        }
-        self.put_back(client);
-    }
-
-    /// Carries out what a client has sent, as far as it does not have to wait.
-    fn run_input(&mut self, turn: &mut Turn<'_>, client: &mut Client) {
-        let input = std::mem::take(&mut client.input);
-        let used = self.run_all(turn, client, &input);
-        client.input = input;
-        client.input.drain(..used);
-        if client.input.is_empty() && client.input.capacity() > OUTPUT_PAUSE {
-            client.input = Vec::new();
-        }
-    }
-
-    pub(super) fn put_back(&mut self, client: Box<Client>) {
-        let mut client = client;
+    /// Returns a client to the others, and whether it has something to send, or ends.
+    pub(super) fn put_back(&mut self, mut client: Box<Client>) -> bool {
         client.bound_output(OUTPUT_LIMIT);
         if client.is_busy() {
             self.waiting.insert(client.id);
         }
-        if !client.output.is_empty() || client.ending.is_some() {
-            self.touched.insert(client.id);
+        if client.output.is_empty() && client.output.capacity() > 0 {
+            self.reuse(std::mem::take(&mut client.output));
         }
+        let has_output = !client.output.is_empty() || client.ending.is_some();
         self.clients.insert(client.id, client);
+        has_output
     }
 
-    /// Carries out the commands in `input` in order. Returns how many bytes they took.
-    fn run_all(&mut self, turn: &mut Turn<'_>, client: &mut Client, input: &[u8]) -> usize {
-        let mut used = 0;
-        while client.ending.is_none() && !client.is_busy() && client.output.len() < OUTPUT_PAUSE {
-            let limits = Self::limits(client);
-            let mut parser: RequestParser = std::mem::take(&mut client.parser);
-            let parsed = parser.parse(&input[used..], &limits);
-            match parsed {
-                Ok(Some(length)) => {
-                    let args = parser.args(&input[used..]);
-                    if self.is_held(turn.now, client, args) {
-                        client.is_held = true;
-                        break;
-                    }
-                    if !args.is_empty() {
-                        self.run_one(turn, client, args);
-                    }
-                    client.parser = parser;
-                    used += length;
-                }
-                Ok(None) => {
-                    client.parser = parser;
-                    break;
-                }
-                Err(error) => {
-                    client.reply(|frames| frames.error(format_args!("ERR {error}")));
-                    client.end();
-                }
-            }
+    /// The same, and notes what it has to send.
+    fn put_back_touched(&mut self, client: Box<Client>) {
+        let id = client.id;
+        if self.put_back(client) {
+            self.touched.insert(id);
         }
-        used
-    }
-
-    fn limits(client: &Client) -> RequestLimits {
-        if client.is_authenticated {
-            RequestLimits::default()
-        } else {
-            RequestLimits::UNAUTHENTICATED
-        }
-    }
-
-    /// Carries out one command, or begins to.
-    fn run_one(&mut self, turn: &mut Turn<'_>, client: &mut Client, args: Args<'_>) {
-        self.totals.commands += 1;
-        client.since.1 = turn.now;
-        client.end = End::Called;
-        let watch = self.measures.begin();
-        if self.run_plain(turn, client, args) {
-            return self.measures.plain(args.len() == 3, &watch, client.end);
-        }
-        let replies = client.replies;
-        client.command = None;
-        dispatch::run(self, turn, client, Words::from(args));
-        self.note_end(turn, client, args, &watch);
-        // A command that is skipped is over.
-        if replies == Replies::SkipNext && client.replies == Replies::SkipNext {
-            client.replies = Replies::On;
-        }
-        self.settle(client);
-    }
-
-    /// Carries out a GET or a SET without options, if nothing is special: these are most commands by
-    /// far. Returns whether it did.
-    #[inline]
-    fn run_plain(&mut self, turn: &mut Turn<'_>, client: &mut Client, args: Args<'_>) -> bool {
-        let operation = match (args.len(), &args[0]) {
-            (2, [b'g' | b'G', b'e' | b'E', b't' | b'T']) => Operation::Get,
-            (3, [b's' | b'S', b'e' | b'E', b't' | b'T']) if !Hash::is_hash(&args[2]) => {
-                Operation::put(&args[2], None)
-            }
-            _ => return false,
-        };
-        if !self.is_plain(client) || self.serves(client, &args[1]).is_err() {
-            return false;
-        }
-        let (now, is_look) = (turn.now, client.is_looking && operation.is_read());
-        let cluster = turn.cluster().cluster();
-        let request = Request {
-            client: client.id,
-            via: None,
-            key: &args[1],
-            operation,
-            is_look,
-        };
-        let Some(outcome) = cluster.run_at_once(now, &request) else {
-            return false;
-        };
-        client.last_command = if operation.is_read() { "get" } else { "set" };
-        match outcome {
-            Outcome::Done => client.reply(|frames| Value::Ok.write(frames)),
-            Outcome::Value(Some(found)) if Hash::is_hash(&found.value) => {
-                self.answer(client, Err(Failure::WRONG_TYPE));
-            }
-            Outcome::Value(found) => {
-                client.reply(|frames| frames.bulk_or_null(found.as_ref().map(|it| &*it.value)));
-            }
-            outcome => {
-                let failure = Failure::of(&outcome).unwrap_or(Failure::Unknown);
-                self.answer(client, Err(failure));
-            }
-        }
-        true
-    }
-
-    /// Whether nothing but the reply comes of a command of this client.
-    #[inline]
-    fn is_plain(&self, client: &Client) -> bool {
-        self.watchers == 0
-            && self.monitors == 0
-            && !self.config.notifications.is_on()
-            && self.tracking.clients == 0
-            && !self.measures.times_all()
-            && client.queue.is_none()
-            && client.is_authenticated
-            && client.subscriptions() == 0
-            && client.replies == Replies::On
     }
 
     /// Starts a command on keys. `entry` is for its name.
@@ -490,13 +380,7 @@ impl Hub {
     pub(super) fn answer(&mut self, client: &mut Client, result: Result<Value, Failure>) {
         match result {
             Ok(value) => client.reply(|frames| value.write(frames)),
-            Err(Failure::Error(text)) => {
-                self.measures.failed(&text);
-                client.end = End::Failed;
-                client.reply(|frames| frames.error(text));
-            }
-            // No reply to this command, and none to those behind it.
-            Err(Failure::Unknown) => client.end(),
+            Err(failure) => self.measures.answer_failure(client, failure),
         }
     }
 
@@ -512,9 +396,9 @@ impl Hub {
         self.release(now);
         self.end_idle(now);
         for id in std::mem::take(&mut self.waiting) {
-            if let Some(mut client) = self.clients.remove(&id) {
+            if let Some(mut client) = self.clients.remove(id) {
                 self.wake(&mut turn, &mut client);
-                self.put_back(client);
+                self.put_back_touched(client);
             }
         }
     }
@@ -619,7 +503,7 @@ impl Hub {
 
     /// The shell has run the line of a client.
     pub fn shell_replied(&mut self, world: &mut World, id: u32, reply: Result<Vec<u8>, String>) {
-        let Some(mut client) = self.clients.remove(&id) else {
+        let Some(mut client) = self.clients.remove(id) else {
             return;
         };
         client.awaits_shell = false;
@@ -630,7 +514,7 @@ impl Hub {
         self.answer(&mut client, result);
         let now = world.now();
         self.wake(&mut Turn { world, now }, &mut client);
-        self.put_back(client);
+        self.put_back_touched(client);
     }
 
     /// A value as WATCH sees it.
@@ -641,6 +525,11 @@ impl Hub {
             _ => None,
         }
     }
+}
+
+/// The number after this one. They begin anew at their end.
+fn next(id: u32) -> u32 {
+    id.checked_add(1).unwrap_or(FIRST)
 }
 
 /// Takes the outcomes that have come.

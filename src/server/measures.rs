@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant as HostInstant};
 
+use super::client::Client;
 use crate::resp::spec::Spec;
+use crate::resp::value::Failure;
 
 /// So many commands are timed, each; of those behind them one in [`SAMPLE`].
 const TIMED: u64 = 4096;
@@ -22,12 +24,19 @@ const SPIKES: usize = 160;
 /// The most kinds of errors that are counted apart.
 const ERRORS: usize = 128;
 
+/// The commands that are carried out directly, in part.
+pub(super) const DIRECT: [&str; 9] = [
+    "get", "set", "mget", "mset", "del", "unlink", "incr", "decr", "incrby",
+];
+/// How many of each of them were carried out, and how many of these have failed.
+pub(super) type Counts = [(u64, u64); DIRECT.len()];
+
 /// The measures since the start, or CONFIG RESETSTAT.
 #[derive(Default)]
 pub(super) struct Measures {
     commands: BTreeMap<usize, Measure>,
-    /// GETs and SETs without options, which are not in `commands`.
-    plain: [Measure; 2],
+    /// Direct commands, in the order of [`DIRECT`]. They are not in `commands`.
+    direct: [Measure; DIRECT.len()],
     /// How many commands there were.
     count: u64,
     /// How often each kind of error was answered.
@@ -91,12 +100,15 @@ impl Measures {
         self.slow.threshold >= 0 && self.slow.threshold < 1000 || self.spikes.threshold > 0
     }
 
-    /// A GET or a SET without options has ended.
-    #[inline]
-    pub fn plain(&mut self, is_set: bool, watch: &Watch, end: End) {
-        let measure = &mut self.plain[usize::from(is_set)];
-        measure.failed += u64::from(end == End::Failed);
-        measure.add(watch, watch.elapsed());
+    /// Direct commands were carried out in this time. It is shared among them equally.
+    pub fn direct(&mut self, counts: &Counts, took: Duration) {
+        let done: u64 = counts.iter().map(|count| count.0).sum();
+        self.count += done;
+        let each = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / done.max(1);
+        for (measure, (calls, failed)) in self.direct.iter_mut().zip(counts) {
+            measure.failed += failed;
+            measure.add_all(*calls, each);
+        }
     }
 
     /// A command has ended.
@@ -107,6 +119,19 @@ impl Measures {
             End::Called | End::Failed => measure.add(watch, took),
         }
         measure.failed += u64::from(end == End::Failed);
+    }
+
+    /// Answers a client with a failure, and counts it.
+    pub fn answer_failure(&mut self, client: &mut Client, failure: Failure) {
+        match failure {
+            Failure::Error(text) => {
+                self.failed(&text);
+                client.end = End::Failed;
+                client.reply(|frames| frames.error(text));
+            }
+            // No reply to this command, and none to those behind it.
+            Failure::Unknown => client.end(),
+        }
     }
 
     /// An error was answered.
@@ -121,10 +146,9 @@ impl Measures {
     /// The measures of a command; `None` if it was never called.
     pub fn of(&self, spec: &Spec) -> Option<Measure> {
         let mut all = self.commands.get(&spec.number).cloned().unwrap_or_default();
-        match spec.name {
-            "get" => all.merge(&self.plain[0]),
-            "set" => all.merge(&self.plain[1]),
-            _ => {}
+        let place = DIRECT.iter().position(|name| *name == spec.name);
+        if let Some(place) = place {
+            all.merge(&self.direct[place]);
         }
         (all.calls + all.rejected > 0).then_some(all)
     }
@@ -132,7 +156,7 @@ impl Measures {
     /// Forgets the counts. The slow commands and the spikes stay.
     pub fn reset(&mut self) {
         self.commands.clear();
-        self.plain = Default::default();
+        self.direct = Default::default();
         self.errors.clear();
         self.count = 0;
     }
@@ -141,14 +165,23 @@ impl Measures {
 impl Measure {
     #[inline]
     fn add(&mut self, watch: &Watch, took: Option<Duration>) {
-        self.calls += 1;
-        if let (Some((_, weight @ 1..)), Some(took)) = (watch.0, took) {
-            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-            self.nanos = self.nanos.saturating_add(nanos.saturating_mul(weight));
-            let micros = (nanos / 1000).max(1);
-            let bucket = usize::try_from(u64::BITS - micros.leading_zeros()).unwrap_or(BUCKETS);
-            self.buckets[bucket.min(BUCKETS - 1)] += weight;
+        match (watch.0, took) {
+            (Some((_, weight)), Some(took)) => {
+                let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+                self.add_all(weight, nanos);
+                self.calls = self.calls - weight + 1;
+            }
+            _ => self.calls += 1,
         }
+    }
+
+    /// Adds so many calls that took so many nanoseconds each.
+    fn add_all(&mut self, calls: u64, nanos: u64) {
+        self.calls += calls;
+        self.nanos = self.nanos.saturating_add(nanos.saturating_mul(calls));
+        let micros = (nanos / 1000).max(1);
+        let bucket = usize::try_from(u64::BITS - micros.leading_zeros()).unwrap_or(BUCKETS);
+        self.buckets[bucket.min(BUCKETS - 1)] += calls;
     }
 
     fn merge(&mut self, other: &Self) {

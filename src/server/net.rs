@@ -1,8 +1,8 @@
 //! Sockets: one thread for all clients of all nodes.
 //!
-//! Each turn of the loop waits for sockets, the next deadline or a wake-up; takes the world; reads
-//! what has come and carries it out; gives the world back; and writes the replies. All bytes are read
-//! into one buffer, and a command that is whole is carried out from there.
+//! Each turn of the loop waits for sockets, the next deadline or a wake-up; takes the world; reads what
+//! has come, carries it out and writes the replies; and gives the world back. All bytes are read into one
+//! buffer, and a command that is whole is carried out from there. A client costs one read and one write.
 //!
 //! A fault of a node is done to its sockets: a crash resets its connections and refuses new ones; a
 //! paused node, or one that is cut off from clients, keeps its connections and is silent.
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant as RealInstant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use super::by_client::ByClient;
 use super::client::Ending;
 use super::driver::{Line, Told};
 use super::hub::Hub;
@@ -36,7 +37,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// A listener of a node.
 struct Listener {
     socket: TcpListener,
-    token: Token,
     /// Whether connections may wait to be accepted.
     is_ready: bool,
 }
@@ -44,22 +44,12 @@ struct Listener {
 /// The socket of a client.
 struct Connection {
     stream: TcpStream,
-    id: u32,
     node: NodeId,
     /// Whether there may be bytes to read, and room to write.
     is_readable: bool,
     is_writable: bool,
-    /// Whether it waits to be read from.
-    is_queued: bool,
-}
-
-impl Connection {
-    /// Lets it be read from in its turn.
-    fn queue(&mut self, token: Token, ready: &mut Vec<Token>) {
-        if !std::mem::replace(&mut self.is_queued, true) {
-            ready.push(token);
-        }
-    }
+    /// Whether it is among those that may have more to read.
+    is_ready: bool,
 }
 
 /// The sockets of all nodes.
@@ -70,11 +60,13 @@ pub(super) struct Net {
     ports: BTreeMap<NodeId, u16>,
     base_port: u16,
     listeners: BTreeMap<NodeId, Listener>,
-    connections: BTreeMap<Token, Connection>,
-    tokens: BTreeMap<u32, Token>,
-    next_token: usize,
-    /// The connections that may have more to read, in the order in which it came.
-    ready: Vec<Token>,
+    connections: ByClient<Connection>,
+    /// The connections that may have more to read, in the order in which that was noticed.
+    ready: Vec<u32>,
+    /// Whether a listener may have connections to accept.
+    may_accept: bool,
+    /// See [`Hub::calm`]: the nodes are as they were then.
+    calm: Option<u64>,
     /// The nodes that are silent.
     silent: BTreeSet<NodeId>,
     /// When to accept and to open ports again, after a failure.
@@ -100,10 +92,10 @@ impl Net {
             ports: BTreeMap::new(),
             base_port,
             listeners: BTreeMap::new(),
-            connections: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            next_token: WAKE.0 + 1,
+            connections: ByClient::default(),
             ready: Vec::new(),
+            may_accept: true,
+            calm: None,
             silent: BTreeSet::new(),
             retry_at: None,
             buffer: vec![0; READ].into(),
@@ -127,6 +119,11 @@ impl Net {
     /// Opens and closes listeners, and resets connections, as the nodes' states ask. A port that cannot
     /// be opened, because another program has taken it meanwhile, is tried again later.
     fn follow(&mut self, hub: &mut Hub, world: &mut World) {
+        let calm = hub.calm(world);
+        if calm.is_some() && calm == self.calm {
+            return;
+        }
+        self.calm = calm;
         let nodes: Vec<(NodeId, Status, bool)> = Hub::nodes(world);
         let known: BTreeSet<NodeId> = nodes.iter().map(|it| it.0).collect();
         for &(node, status, is_cut) in &nodes {
@@ -139,9 +136,11 @@ impl Net {
             if status == Status::Crashed {
                 self.close_node(hub, world, node, true);
             } else if !self.listeners.contains_key(&node) && self.retry_at.is_none() {
-                match self.listen(node) {
-                    Ok(port) => hub.set_port(node, port),
-                    Err(_) => self.retry_at = Some(RealInstant::now() + RETRY_PAUSE),
+                if let Ok(port) = self.listen(node) {
+                    hub.set_port(node, port);
+                } else {
+                    self.retry_at = Some(RealInstant::now() + RETRY_PAUSE);
+                    self.calm = None;
                 }
             }
         }
@@ -178,26 +177,21 @@ impl Net {
             io::Error::new(error.kind(), text)
         };
         let mut socket = TcpListener::bind(SocketAddr::new(self.address, port)).map_err(named)?;
-        let token = self.next_token();
+        let token = token_of_listener(node);
         self.poll
             .registry()
             .register(&mut socket, token, Interest::READABLE)?;
+        self.may_accept = true;
         let port = socket.local_addr()?.port();
         self.ports.insert(node, port);
         self.listeners.insert(
             node,
             Listener {
                 socket,
-                token,
                 is_ready: true,
             },
         );
         Ok(port)
-    }
-
-    fn next_token(&mut self) -> Token {
-        self.next_token += 1;
-        Token(self.next_token)
     }
 
     /// Closes the listener and the connections of a node; `resets`: without a word.
@@ -205,14 +199,15 @@ impl Net {
         if let Some(mut listener) = self.listeners.remove(&node) {
             let _ = self.poll.registry().deregister(&mut listener.socket);
         }
-        let of_node = self.connections.iter().filter(|(_, it)| it.node == node);
-        for token in of_node.map(|(&token, _)| token).collect::<Vec<_>>() {
-            self.close(hub, world, token, resets);
+        for id in self.connections.keys() {
+            if self.connections.get(id).is_some_and(|it| it.node == node) {
+                self.close(hub, world, id, resets);
+            }
         }
     }
 
-    fn close(&mut self, hub: &mut Hub, world: &mut World, token: Token, resets: bool) {
-        let Some(mut connection) = self.connections.remove(&token) else {
+    fn close(&mut self, hub: &mut Hub, world: &mut World, id: u32, resets: bool) {
+        let Some(mut connection) = self.connections.remove(id) else {
             return;
         };
         let _ = self.poll.registry().deregister(&mut connection.stream);
@@ -221,23 +216,22 @@ impl Net {
             let _ =
                 rustix::net::sockopt::set_socket_linger(&connection.stream, Some(Duration::ZERO));
         }
-        self.tokens.remove(&connection.id);
-        hub.disconnect(world, connection.id);
+        hub.disconnect(world, id);
     }
 
     /// What came while a node was silent is read now.
     fn resume(&mut self, hub: &mut Hub, node: NodeId) {
-        let of_node = self
-            .connections
-            .iter_mut()
-            .filter(|(_, it)| it.node == node);
-        for (&token, connection) in of_node {
-            connection.is_readable = true;
-            hub.touch([connection.id]);
-            connection.queue(token, &mut self.ready);
+        for id in self.connections.keys() {
+            let connection = self.connections.get_mut(id);
+            if let Some(connection) = connection.filter(|it| it.node == node) {
+                connection.is_readable = true;
+                queue(&mut self.ready, connection, id);
+                hub.touch([id]);
+            }
         }
         if let Some(listener) = self.listeners.get_mut(&node) {
             listener.is_ready = true;
+            self.may_accept = true;
         }
     }
 
@@ -273,19 +267,26 @@ impl Net {
     /// Notes which sockets are ready.
     fn note(&mut self, hub: &mut Hub, events: &Events) {
         for event in events {
-            let token = event.token();
-            if let Some(connection) = self.connections.get_mut(&token) {
+            let client = u32::try_from(event.token().0).ok();
+            let connection = client.and_then(|id| self.connections.get_mut(id));
+            if let (Some(id), Some(connection)) = (client, connection) {
                 connection.is_readable |= event.is_readable() || event.is_read_closed();
-                if event.is_writable() {
+                if event.is_writable() && !connection.is_writable {
                     connection.is_writable = true;
-                    hub.touch([connection.id]);
+                    hub.touch([id]);
                 }
-                connection.queue(token, &mut self.ready);
-            } else if let Some(listener) = self.listeners.values_mut().find(|it| it.token == token)
-            {
-                listener.is_ready = true;
+                queue(&mut self.ready, connection, id);
+            } else if event.token() != WAKE {
+                self.note_listener(event.token());
             }
         }
+    }
+
+    fn note_listener(&mut self, token: Token) {
+        for (&node, listener) in &mut self.listeners {
+            listener.is_ready |= token_of_listener(node) == token;
+        }
+        self.may_accept = true;
     }
 
     fn turn(&mut self, hub: &mut Hub, world: &mut World) {
@@ -296,17 +297,19 @@ impl Net {
         self.follow(hub, world);
         self.accept(hub, world);
         let settled = self.listen_to_shell(hub, world);
-        for token in std::mem::take(&mut self.ready) {
-            self.read(hub, world, token);
+        let mut ready = std::mem::take(&mut self.ready);
+        for id in ready.drain(..) {
+            self.read(hub, world, id);
         }
+        // The memory is kept, and what is ready again waits for the next turn.
+        ready.append(&mut self.ready);
+        self.ready = ready;
         for (client, line) in hub.take_shell_lines() {
             // Without a shell there is no reply.
             let _ = self.lines.send(Line { client, line });
         }
         for id in hub.take_touched() {
-            if let Some(&token) = self.tokens.get(&id) {
-                self.write(hub, world, token);
-            }
+            self.write(hub, world, id);
         }
         for waiting in settled {
             // It may not wait any more.
@@ -342,9 +345,10 @@ impl Net {
     }
 
     fn accept(&mut self, hub: &mut Hub, world: &mut World) {
-        if self.retry_at.is_some() {
+        if self.retry_at.is_some() || !self.may_accept {
             return;
         }
+        self.may_accept = false;
         let nodes: Vec<NodeId> = self.listeners.keys().copied().collect();
         for node in nodes {
             if self.silent.contains(&node) {
@@ -359,6 +363,7 @@ impl Net {
                     Err(error) if is_of_one_client(&error) => {}
                     Err(_) => {
                         self.retry_at = Some(RealInstant::now() + RETRY_PAUSE);
+                        self.may_accept = true;
                         return;
                     }
                 }
@@ -383,7 +388,7 @@ impl Net {
                 return;
             }
         };
-        let token = self.next_token();
+        let token = Token(usize::try_from(id).unwrap_or(usize::MAX));
         let interest = Interest::READABLE | Interest::WRITABLE;
         if self
             .poll
@@ -393,110 +398,124 @@ impl Net {
         {
             return;
         }
-        let connection = Connection {
+        let mut connection = Connection {
             stream,
-            id,
             node,
             is_readable: true,
             is_writable: true,
-            is_queued: true,
+            is_ready: false,
         };
-        self.connections.insert(token, connection);
-        self.tokens.insert(id, token);
-        self.ready.push(token);
+        queue(&mut self.ready, &mut connection, id);
+        self.connections.insert(id, connection);
     }
 
-    /// Reads once, and carries out what has come.
-    fn read(&mut self, hub: &mut Hub, world: &mut World, token: Token) {
-        let Some(connection) = self.connections.get_mut(&token) else {
+    /// Reads once, carries out what has come, and writes the replies.
+    fn read(&mut self, hub: &mut Hub, world: &mut World, id: u32) {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        connection.is_queued = false;
+        connection.is_ready = false;
         if self.silent.contains(&connection.node) || !connection.is_readable {
             return;
         }
-        let id = connection.id;
         if !hub.wants_input(id) {
             // It is looked at again when its replies are taken.
             return;
         }
         match connection.stream.read(&mut self.buffer) {
-            Ok(0) => self.close(hub, world, token, false),
+            Ok(0) => self.close(hub, world, id, false),
             Ok(length) => {
                 if length < self.buffer.len() {
                     connection.is_readable = false;
                 } else {
-                    connection.queue(token, &mut self.ready);
+                    queue(&mut self.ready, connection, id);
                 }
-                hub.receive(world, id, &self.buffer[..length]);
+                if hub.receive(world, id, &self.buffer[..length]) {
+                    self.write(hub, world, id);
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => connection.is_readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {
-                connection.queue(token, &mut self.ready);
+                queue(&mut self.ready, connection, id);
             }
-            Err(_) => self.close(hub, world, token, false),
+            Err(_) => self.close(hub, world, id, false),
         }
     }
 
     /// Writes the replies of a client, as far as they are taken.
-    fn write(&mut self, hub: &mut Hub, world: &mut World, token: Token) {
-        let Some(connection) = self.connections.get_mut(&token) else {
+    fn write(&mut self, hub: &mut Hub, world: &mut World, id: u32) {
+        let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let is_silent = self.silent.contains(&connection.node);
-        let id = connection.id;
         let Some(client) = hub.client_mut(id) else {
             return;
         };
-        if is_silent {
+        if self.silent.contains(&connection.node) {
             return;
         }
         if client.ending == Some(Ending::Now) {
-            return self.close(hub, world, token, false);
+            return self.close(hub, world, id, false);
         }
         if !connection.is_writable {
             return;
         }
-        let mut sent = 0;
-        let mut is_broken = false;
-        while sent < client.output.len() {
-            match connection.stream.write(&client.output[sent..]) {
-                Ok(length) => sent += length,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    connection.is_writable = false;
-                    break;
-                }
-                Err(_) => {
-                    is_broken = true;
-                    break;
-                }
-            }
+        let Ok(sent) = send(connection, &client.output) else {
+            return self.close(hub, world, id, false);
+        };
+        if sent < client.output.len() {
+            client.output.drain(..sent);
+            return;
         }
-        client.output.drain(..sent);
-        let is_done = client.output.is_empty();
-        if is_done && client.output.capacity() > READ {
-            client.output = Vec::new();
+        let output = std::mem::take(&mut client.output);
+        if client.ending.is_some() {
+            return self.close(hub, world, id, false);
         }
-        let ends = client.ending.is_some() && is_done;
-        if ends || is_broken {
-            self.close(hub, world, token, false);
-        } else if is_done {
-            if connection.is_readable {
-                connection.queue(token, &mut self.ready);
-            }
-            hub.resume(world, id);
+        if connection.is_readable {
+            queue(&mut self.ready, connection, id);
         }
+        hub.reuse(output);
+        hub.resume(world, id);
     }
 
     /// At the end: sends what can be sent at once.
     fn flush_all(&mut self, hub: &mut Hub) {
-        for connection in self.connections.values_mut() {
-            if let Some(client) = hub.client_mut(connection.id) {
+        for id in self.connections.keys() {
+            let connection = self.connections.get_mut(id);
+            if let (Some(connection), Some(client)) = (connection, hub.client_mut(id)) {
                 let _ = connection.stream.write(&client.output);
             }
         }
     }
+}
+
+/// The token of a listener. Those of clients are their numbers.
+fn token_of_listener(node: NodeId) -> Token {
+    Token(usize::MAX - usize::try_from(node.0).unwrap_or(0))
+}
+
+/// Notes that a connection may have more to read.
+fn queue(ready: &mut Vec<u32>, connection: &mut Connection, id: u32) {
+    if !connection.is_ready {
+        connection.is_ready = true;
+        ready.push(id);
+    }
+}
+
+/// Sends as much as is taken at once; returns how many bytes that is.
+fn send(connection: &mut Connection, output: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < output.len() {
+        match connection.stream.write(&output[sent..]) {
+            Ok(length) => sent += length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                connection.is_writable = false;
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
 }
 
 /// Whether a failed accept is about one client, not about the listener.

@@ -35,6 +35,8 @@ pub struct Settings {
 
 /// A client whose replies take more bytes than this is not read from until it takes them.
 pub const OUTPUT_PAUSE: usize = 1 << 20;
+/// Memory of replies is kept for other replies up to so many bytes.
+pub const OUTPUT_KEPT: usize = 64 << 10;
 /// A client whose replies take more bytes than this is cut off.
 pub const OUTPUT_LIMIT: usize = 1 << 30;
 /// A client that leaves more bytes of messages than this, as of channels and MONITOR, is cut off.

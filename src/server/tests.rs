@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Hub, Settings};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Restart};
 use crate::config::Config;
 use crate::id::NodeId;
 use crate::network::Fault;
@@ -14,12 +14,12 @@ use crate::time::VirtualClock;
 
 /// Clients of a cluster.
 pub(super) struct Lab {
-    pub world: World,
-    pub hub: Hub,
+    pub(super) world: World,
+    pub(super) hub: Hub,
 }
 
 impl Lab {
-    pub fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config) -> Self {
         let cluster = Cluster::new(config).expect("the settings are right");
         let mut world = World::new(cluster, Box::new(VirtualClock::default()));
         let settings = Settings {
@@ -41,20 +41,20 @@ impl Lab {
         (lab, client)
     }
 
-    pub fn connect(&mut self, node: u32) -> u32 {
+    pub(super) fn connect(&mut self, node: u32) -> u32 {
         let address = SocketAddr::from(([127, 0, 0, 1], 5000));
         let now = self.world.now();
         let connected = self.hub.connect(NodeId(node), (address, address), now);
         connected.expect("there is room")
     }
 
-    fn cluster(&mut self) -> &mut Cluster {
+    pub(super) fn cluster(&mut self) -> &mut Cluster {
         let simulated = self.world.backend.simulated();
         simulated.expect("it is simulated").cluster()
     }
 
     /// Lets time pass, with all that is due.
-    pub fn advance(&mut self, time: Duration) {
+    pub(super) fn advance(&mut self, time: Duration) {
         let until = self.world.now().saturating_add(time);
         while let Some(next) = self.world.next_deadline().filter(|&next| next <= until) {
             self.world.clock.wait_until(next);
@@ -65,7 +65,7 @@ impl Lab {
     }
 
     /// What a client has got since the last call.
-    pub fn replies(&mut self, client: u32) -> String {
+    pub(super) fn replies(&mut self, client: u32) -> String {
         let client = self.hub.client_mut(client).expect("it is connected");
         let output = std::mem::take(&mut client.output);
         String::from_utf8_lossy(&output)
@@ -83,7 +83,7 @@ impl Lab {
         self.replies(client)
     }
 
-    pub fn is_ended(&mut self, client: u32) -> bool {
+    pub(super) fn is_ended(&mut self, client: u32) -> bool {
         let client = self.hub.client_mut(client);
         client.is_none_or(|client| client.ending.is_some())
     }
@@ -310,7 +310,7 @@ fn slots_of_a_lost_node_go_to_the_next_owner_and_back() {
     assert!(lab.say(client, "CLUSTER NODES").contains("master,fail "));
     let now = lab.world.now();
     lab.cluster()
-        .restart(now, NodeId(2), crate::replica::Restart::Resync)
+        .restart(now, NodeId(2), Restart::Resync)
         .expect("it is down");
     lab.advance(Duration::from_secs(1));
     assert_eq!(lab.say(client, "GET foo"), "-MOVED 12182 127.0.0.1:7002");
@@ -482,4 +482,26 @@ fn what_a_client_watches_is_bounded() {
         channels.last().map(String::as_str),
         Some("-ERR too many keys are watched")
     );
+}
+
+#[test]
+fn a_node_serves_as_soon_as_it_has_merged() {
+    let config = Config::new().placement(PlacementKind::Slots).replicas(2);
+    let mut lab = Lab::new(config);
+    let client = lab.connect(1);
+    let now = lab.world.now();
+    lab.cluster().crash(now, NodeId(1)).expect("it is up");
+    let (node, time) = (NodeId(1), Duration::from_millis(100));
+    let slow = Fault::Slow { node, time };
+    lab.cluster().inject(now, &slow).expect("a slow node");
+    lab.cluster()
+        .restart(now, NodeId(1), Restart::Resync)
+        .expect("it is down");
+    lab.advance(Duration::ZERO);
+    assert_eq!(
+        lab.say(client, "GET a"),
+        "-LOADING Redis is loading the dataset in memory"
+    );
+    lab.advance(Duration::from_secs(5));
+    assert!(lab.say(client, "GET a").starts_with("-MOVED"));
 }

@@ -39,6 +39,8 @@ pub struct Topology {
     /// The number of changes so far.
     pub(super) epoch: u64,
     is_started: bool,
+    /// How often the nodes were looked at.
+    pub(super) looks: u64,
 }
 
 /// A node as others see it.
@@ -132,11 +134,12 @@ impl Hub {
             let failed_at = state.lost_since.map(|since| since.saturating_add(timeout));
             !state.has_failed && failed_at.is_some_and(|at| at <= turn.now)
         };
-        let is_due = self.topology.nodes.values().any(is_due);
+        let is_due = self.topology.nodes.values().any(is_due) || self.has_loaded(turn);
         if self.topology.is_started && !self.topology.is_stale && !is_due {
             return;
         }
         self.topology.is_started = true;
+        self.topology.looks += 1;
         self.topology.is_stale = false;
         let (now, changed_at) = (turn.now, self.topology.changed_at);
         let cluster = turn.cluster().cluster();
@@ -161,6 +164,16 @@ impl Hub {
         if self.settings.is_cluster {
             self.place_slots(cluster_of(turn));
         }
+    }
+
+    /// Whether a node that merged has done so: no event tells that.
+    fn has_loaded(&self, turn: &mut Turn<'_>) -> bool {
+        let nodes = &self.topology.nodes;
+        let was_loading = |state: &NodeState| state.status == Status::Syncing;
+        self.topology.is_loading
+            && nodes.iter().any(|(&node, state)| {
+                was_loading(state) && cluster_of(turn).status(node) != Some(Status::Syncing)
+            })
     }
 
     fn place_slots(&mut self, cluster: &Cluster) {

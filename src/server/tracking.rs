@@ -98,7 +98,7 @@ impl Hub {
             clients.insert(client.id);
             if clients.len() > self.clients.len() + 1 {
                 // Clients that are gone are not looked for when they go.
-                clients.retain(|id| *id == client.id || self.clients.contains_key(id));
+                clients.retain(|id| *id == client.id || self.clients.get(*id).is_some());
             }
         }
         self.bound_tracking(client);
@@ -255,7 +255,7 @@ impl Hub {
     ) -> Option<T> {
         match sender {
             Some(client) if client.id == id => Some(use_it(client)),
-            _ => self.clients.get_mut(&id).map(|client| use_it(client)),
+            _ => self.clients.get_mut(id).map(|client| use_it(client)),
         }
     }
 
@@ -264,7 +264,7 @@ impl Hub {
         if let Some(client) = sender.as_mut().filter(|it| it.id == id) {
             return client.push_later(write);
         }
-        if let Some(client) = self.clients.get_mut(&id) {
+        if let Some(client) = self.clients.get_mut(id) {
             client.push(write);
             self.touch([id]);
         }

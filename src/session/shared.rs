@@ -17,8 +17,10 @@ pub struct SharedWorld {
 struct Place {
     /// `None` while a thread has it.
     world: Option<World>,
-    /// How many threads wait for it.
+    /// How many threads want it.
     waiting: usize,
+    /// How many threads wait for a change. Without one, none is woken: that takes a system call.
+    asleep: usize,
     /// How often it was taken.
     turns: u64,
 }
@@ -30,6 +32,7 @@ impl SharedWorld {
             place: Mutex::new(Place {
                 world: Some(world),
                 waiting: 0,
+                asleep: 0,
                 turns: 0,
             }),
             changed: Condvar::new(),
@@ -48,7 +51,7 @@ impl SharedWorld {
             if let Some(world) = place.world.take() {
                 place.waiting -= 1;
                 place.turns += 1;
-                self.changed.notify_all();
+                self.wake_all(&place);
                 return world;
             }
             place = self.wait(place);
@@ -57,8 +60,15 @@ impl SharedWorld {
 
     /// Gives it back.
     pub fn give_back(&self, world: World) {
-        self.lock().world = Some(world);
-        self.changed.notify_all();
+        let mut place = self.lock();
+        place.world = Some(world);
+        self.wake_all(&place);
+    }
+
+    fn wake_all(&self, place: &Place) {
+        if place.asleep > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Lets another thread use it, if one waits.
@@ -69,7 +79,7 @@ impl SharedWorld {
         }
         let turn = place.turns;
         place.world = Some(world);
-        self.changed.notify_all();
+        self.wake_all(&place);
         while place.turns == turn {
             place = self.wait(place);
         }
@@ -80,9 +90,12 @@ impl SharedWorld {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, place: MutexGuard<'a, Place>) -> MutexGuard<'a, Place> {
+    fn wait<'a>(&self, mut place: MutexGuard<'a, Place>) -> MutexGuard<'a, Place> {
+        place.asleep += 1;
         let woken = self.changed.wait(place);
-        woken.unwrap_or_else(PoisonError::into_inner)
+        let mut place = woken.unwrap_or_else(PoisonError::into_inner);
+        place.asleep -= 1;
+        place
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Arena {
 pub(crate) struct Found {
     /// The entry's slot, as long as it lives.
     pub slot: Slot,
+    /// Its record, until the store changes.
+    pub(super) record: Record,
     /// Where the value starts in the arena, until the store changes.
     start: usize,
     /// The length of the value in bytes.
@@ -93,6 +95,7 @@ impl Arena {
         let header = record::header_if(self.block(record), key)?;
         Some(Found {
             slot: header.slot,
+            record,
             start: record.start() + header.len + header.key,
             len: header.value,
         })

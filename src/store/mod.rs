@@ -56,6 +56,7 @@ pub(crate) use arena::Found;
 use arena::{Arena, Moved};
 use index::Index;
 pub(crate) use prefetch::{AHEAD, look_ahead};
+use record::Record;
 use slab::Slab;
 use wheel::Wheel;
 
@@ -193,7 +194,32 @@ impl Store {
         value: &[u8],
         deadline: Option<Instant>,
     ) -> Result<(), Full> {
-        let (old, before) = (self.slab.record(slot), self.arena.bytes());
+        let record = self.slab.record(slot);
+        self.replace_record(slot, record, key, value, deadline)
+    }
+
+    /// [`Store::replace`] for an entry that [`Store::find`] has found, while the store has not changed:
+    /// the slab is not read.
+    pub(crate) fn replace_found(
+        &mut self,
+        found: Found,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<(), Full> {
+        self.replace_record(found.slot, found.record, key, value, deadline)
+    }
+
+    #[inline]
+    fn replace_record(
+        &mut self,
+        slot: Slot,
+        old: Record,
+        key: &[u8],
+        value: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<(), Full> {
+        let before = self.arena.bytes();
         let old_len = self.arena.value_len(old);
         let new = self.arena.replace(old, key, value)?;
         self.payload = self.payload - old_len + value.len();

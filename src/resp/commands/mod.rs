@@ -30,7 +30,11 @@ pub struct Words {
 
 impl From<Args<'_>> for Words {
     fn from(args: Args<'_>) -> Self {
-        let mut words = Self::default();
+        let bytes = args.iter().map(<[u8]>::len).sum();
+        let mut words = Self {
+            bytes: Vec::with_capacity(bytes),
+            ranges: Vec::with_capacity(args.len()),
+        };
         for arg in args.iter() {
             words.push(arg);
         }

@@ -95,7 +95,11 @@ pub fn pubsub(hub: &mut Hub, _: &mut Turn<'_>, client: &mut Client, words: &Word
     };
     // The present client is not among the others while its command runs.
     let is_local = |hub: &Hub, id: &u32| {
-        *id == client.id || hub.clients.get(id).is_some_and(|it| it.node == client.node)
+        *id == client.id
+            || hub
+                .clients
+                .get(*id)
+                .is_some_and(|it| it.node == client.node)
     };
     Ok(match sub.as_str() {
         "channels" | "shardchannels" => {
@@ -176,7 +180,7 @@ impl Hub {
             sender.push_later(write);
             return 1;
         }
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id) else {
             return 0;
         };
         client.push(write);

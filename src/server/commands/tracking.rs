@@ -82,7 +82,7 @@ fn redirect_to(hub: &Hub, client: &Client, id: &[u8]) -> Result<Option<u32>> {
         return Ok(None);
     }
     let id = u32::try_from(id).ok();
-    let id = id.filter(|id| *id == client.id || hub.clients.contains_key(id));
+    let id = id.filter(|id| *id == client.id || hub.clients.get(*id).is_some());
     id.map(Some).ok_or(Failure::text(
         "ERR The client ID you want redirect to does not exist",
     ))
