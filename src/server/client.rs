@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use super::measures::End;
 use super::settings::PUBSUB_LIMIT;
 use crate::cluster::Ticket;
 use crate::id::NodeId;
@@ -106,6 +105,17 @@ pub enum Ending {
     AfterReplies,
     /// It is closed at once.
     Now,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was carried out, or waits for nodes.
+    Called,
+    /// It was carried out, and has failed.
+    Failed,
+    /// It was not begun.
+    Rejected,
 }
 
 /// A command that waits.

@@ -11,9 +11,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::client::{Client, Replies};
+use super::client::{Client, End, Replies};
 use super::hub::Hub;
-use super::measures::{Counts, DIRECT, End, Measures};
+use super::measures::{Counts, DIRECT, Measures};
 use super::settings::OUTPUT_PAUSE;
 use crate::cluster::{AHEAD, Cluster, Place, Request};
 use crate::operation::{CountError, Operation, Outcome, Refusal, number};

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::measures::DIRECT;
 use super::tests::Lab;
 use crate::cluster::Restart;
 use crate::config::{Capacity, Config};
@@ -11,6 +12,7 @@ use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::network::Fault;
 use crate::placement::PlacementKind;
+use crate::resp::spec::find;
 use crate::rng::Rng;
 
 const SEEDS: u64 = 60;
@@ -183,9 +185,17 @@ fn play(lab: &mut Lab, clients: &[u32], act: &Act) -> String {
 /// Everything that can be seen of a cluster and its clients.
 fn sight(lab: &mut Lab) -> String {
     let now = lab.world.now();
-    let commands = lab.hub.totals.commands;
+    let hub = &lab.hub;
+    let (commands, errors) = (hub.totals.commands, &hub.measures.errors);
+    let mut text = format!("{commands} commands, errors {errors:?}\n");
+    for name in DIRECT {
+        let spec = find(name.as_bytes()).expect("a command");
+        let measure = hub.measures.of(spec).unwrap_or_default();
+        let counts = (measure.calls, measure.rejected, measure.failed);
+        let _ = writeln!(text, "{name} {counts:?}");
+    }
     let cluster = lab.cluster();
-    let mut text = format!("{commands} commands\n{:?}\n", cluster.node_stats(now));
+    let _ = writeln!(text, "{:?}", cluster.node_stats(now));
     for number in 0..KEYS {
         for tag in ["", "{a}", "{b}"] {
             let key = format!("{tag}{number}");

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::client::{Client, Ending};
+use super::client::{Client, End, Ending};
 use super::commands;
 use super::hub::{Hub, Turn};
-use super::measures::End;
 use super::settings::QUEUE_LIMIT;
 use crate::resp::Protocol;
 use crate::resp::commands::Words;

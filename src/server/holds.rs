@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::client::{Client, Ending, Sleep};
+use super::client::{Client, End, Ending, Sleep};
 use super::dispatch;
 use super::hub::{Hub, Turn};
-use super::measures::{End, Slow, Watch, kept_args};
+use super::measures::{Slow, Watch, kept_args};
 use crate::resp::Args;
 use crate::resp::commands::Words;
 use crate::resp::value::Value;

@@ -1,10 +1,9 @@
 //! What clients send: the requests in their bytes, carried out in order.
 
-use super::client::{Client, Replies};
+use super::client::{Client, End, Replies};
 use super::direct::Run;
 use super::dispatch;
 use super::hub::{Hub, Turn};
-use super::measures::End;
 use super::settings::{OUTPUT_KEPT, OUTPUT_PAUSE};
 use crate::resp::commands::Words;
 use crate::resp::{Args, ProtocolError, RequestLimits, RequestParser};

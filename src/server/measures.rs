@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant as HostInstant};
 
-use super::client::Client;
+use super::client::{Client, End};
 use crate::resp::spec::Spec;
 use crate::resp::value::Failure;
 
@@ -67,17 +67,6 @@ impl Watch {
     pub fn elapsed(&self) -> Option<Duration> {
         self.0.map(|(start, _)| start.elapsed())
     }
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// It was carried out, or waits for nodes.
-    Called,
-    /// It was carried out, and has failed.
-    Failed,
-    /// It was not begun.
-    Rejected,
 }
 
 impl Measures {

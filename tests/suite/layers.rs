@@ -266,7 +266,7 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
     (
         "server",
         &[
-            "commands", "config", "dispatch", "holds", "hub", "topology", "tracking",
+            "commands", "config", "direct", "dispatch", "holds", "hub", "topology", "tracking",
         ],
         "the hub carries out commands, which are functions on the hub",
     ),
