@@ -141,6 +141,10 @@ fn a_pause_counts_those_that_it_holds_and_lets_errors_through() {
     assert_eq!(lab.say(three, "MULTI\nGET a\nEXEC"), "+OK +QUEUED *1 $-1");
     assert_eq!(lab.say(three, "MULTI\nSET a 1\nEXEC"), "+OK +QUEUED");
     assert!(lab.say(two, "INFO clients").contains("blocked_clients:1"));
+    let declared = b"*3\r\n$4\r\nEVAL\r\n$31\r\n#!lua flags=no-writes\nreturn 12\r\n$1\r\n0\r\n";
+    let four = lab.connect(0);
+    lab.hub.receive(&mut lab.world, four, declared);
+    assert_eq!(lab.replies(four), ":12");
     lab.say(two, "CLIENT UNPAUSE");
     lab.advance(Duration::ZERO);
     assert_eq!(lab.replies(three), "*1 +OK");

@@ -37,7 +37,7 @@ impl Hub {
         };
         now < until
             && !name.eq_ignore_ascii_case(b"client")
-            && (holds_reads || may_write(client, name))
+            && (holds_reads || may_write(client, name, args.get(1)))
     }
 
     /// Holds a node for a time. The client gets its reply at the end of it.
@@ -184,10 +184,23 @@ impl Hub {
 }
 
 /// Whether a command may change something: of a transaction only EXEC, if one of its commands may.
-fn may_write(client: &Client, name: &[u8]) -> bool {
-    let Some(queue) = &client.queue else {
-        return dispatch::may_write(name);
+fn may_write(client: &Client, name: &[u8], first: Option<&[u8]>) -> bool {
+    let may = |name: &[u8], first: Option<&[u8]>| {
+        let is_script = name.eq_ignore_ascii_case(b"eval");
+        dispatch::may_write(name) && !(is_script && first.is_some_and(declares_no_writes))
     };
-    let mut queued = queue.commands.iter().filter_map(|words| words.get(0));
-    name.eq_ignore_ascii_case(b"exec") && queued.any(dispatch::may_write)
+    let Some(queue) = &client.queue else {
+        return may(name, first);
+    };
+    let mut queued = queue.commands.iter();
+    name.eq_ignore_ascii_case(b"exec")
+        && queued.any(|words| may(words.get(0).unwrap_or_default(), words.get(1)))
+}
+
+/// Whether an argument is a script that says of itself that it changes nothing.
+fn declares_no_writes(script: &[u8]) -> bool {
+    let line = script.split(|byte| *byte == b'\n').next();
+    line.is_some_and(|line| {
+        line.starts_with(b"#!lua") && line.windows(9).any(|it| it == b"no-writes")
+    })
 }
