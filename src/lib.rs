@@ -210,6 +210,10 @@ pub mod rng;
 #[cfg(feature = "shell")]
 #[doc(hidden)]
 #[allow(unreachable_pub, reason = "private modules of the program")]
+pub mod engine;
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "private modules of the program")]
 pub mod language;
 #[cfg(feature = "shell")]
 #[doc(hidden)]

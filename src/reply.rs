@@ -2,6 +2,7 @@
 
 mod worked;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use worked::{OfNode, Window, Worked};
@@ -54,6 +55,8 @@ pub enum Reply<'a> {
     Keys(Vec<Vec<u8>>),
     /// So many keys are stored.
     Size(u64),
+    /// About so many keys are stored: those that have expired and were not removed are among them.
+    RoughSize(u64),
     /// The time since the start.
     Time { elapsed: Duration, clock: ClockKind },
     /// Whether expiries are printed as they happen.
@@ -173,6 +176,23 @@ pub struct NodeRow {
     pub used: Option<f64>,
     /// What it holds and has counted.
     pub stats: Stats,
+    /// What only a real server has.
+    pub remote: Option<Remote>,
+}
+
+/// A real server in NODES.
+#[derive(Debug)]
+pub struct Remote {
+    /// Where clients reach it.
+    pub address: SocketAddr,
+    /// What it is doing: `up`, `suspected`, `failed`, `loading` or `silent`.
+    pub state: &'static str,
+    /// Whose replica it is; `None`: it is a primary.
+    pub primary: Option<NodeId>,
+    /// Bytes of the replication stream that it has not got yet, of a replica.
+    pub lag: Option<u64>,
+    /// How many slots are on their way to or from it.
+    pub open_slots: usize,
 }
 
 /// How much nodes may hold.
@@ -450,4 +470,6 @@ pub struct Whereabouts<'a> {
     pub location: Location,
     /// Its owners, primary first.
     pub owners: Vec<NodeId>,
+    /// Where they are reached, of real servers.
+    pub addresses: Vec<SocketAddr>,
 }

@@ -99,6 +99,16 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Whether the server has kept it open, as far as is known. Bytes that have come unasked make it
+    /// useless as well.
+    pub fn is_open(&mut self) -> bool {
+        let mut byte = [0];
+        let is_set = self.stream.set_nonblocking(true).is_ok();
+        let peeked = self.stream.peek(&mut byte);
+        let is_silent = peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        is_set && is_silent && self.input.is_empty() && self.stream.set_nonblocking(false).is_ok()
+    }
+
     /// Sends a request, and waits for its answer.
     ///
     /// # Errors

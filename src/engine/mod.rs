@@ -3,6 +3,28 @@
 //! | file | what it has |
 //! | --- | --- |
 //! | `url`, `connection` | addresses; a blocking connection with a limit for each wait |
+//! | `topology`, `client` | which server has which slots; a connection to each |
+//! | `pipeline` | requests with certain outcomes |
+//! | `operations`, `probe` | operations as commands of Redis; what the servers understand |
+//! | `backend` | [`Engine`]: the servers as the backend of sessions |
+//! | `data`, `seeing`, `record` | its commands on keys; what it shows; HISTORY and CHECK |
+//! | `deadlines` | expiries, told when they happen |
+//! | `workers` | the clients of a workload |
 
-pub mod connection;
-pub mod url;
+mod backend;
+mod client;
+mod connection;
+mod data;
+mod deadlines;
+mod operations;
+mod pipeline;
+mod probe;
+mod record;
+mod seeing;
+mod topology;
+mod url;
+mod workers;
+
+pub use backend::{Engine, Permissions};
+pub use client::Settings;
+pub use url::{Credentials, Url, decoded, resolve};

@@ -29,13 +29,9 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// The default user with this password.
-    #[must_use]
-    pub fn password(password: String) -> Self {
-        Self {
-            user: None,
-            password: Some(password),
-        }
+    /// Logs in with this password.
+    pub fn set_password(&mut self, password: String) {
+        self.password = Some(password);
     }
 
     /// Whether there is no password.
@@ -78,17 +74,17 @@ impl std::str::FromStr for Url {
 fn login_of(text: &str) -> Result<Credentials, String> {
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     let (user, password) = (decoded(user)?, decoded(password)?);
-    if password.is_empty() {
-        return Err("there is no password before the @: write redis://USER:PASSWORD@HOST:PORT".into());
-    }
     Ok(Credentials {
         user: Some(user).filter(|user| !user.is_empty()),
-        password: Some(password),
+        password: Some(password).filter(|password| !password.is_empty()),
     })
 }
 
 /// Text with its %XX as bytes.
-fn decoded(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// If a % is not followed by two hexadecimal digits.
+pub fn decoded(text: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -164,7 +160,6 @@ mod tests {
             "rediss://:secret@a",
             "redis://",
             "redis://:secret@",
-            "redis://secret@a",
             "redis://:secret@a:0",
             "redis://:secret@a:70000",
             "redis://:secret@a:x",

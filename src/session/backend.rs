@@ -1,5 +1,7 @@
 //! The backend interface of a session.
 
+use std::time::Duration;
+
 use crate::cluster::{MoveCost, Place, Request, Status, TooManyRequests};
 use crate::event::EventLog;
 use crate::id::NodeId;
@@ -81,6 +83,16 @@ pub trait DistributedCache: Send {
     /// The next answer to a request that [`Sent::InFlight`] was returned for, with its client. Each is
     /// returned once.
     fn receive(&mut self) -> Option<(u32, Answer)>;
+
+    /// Whether answers come from outside of the world, whatever its time, and some are on their way.
+    fn awaits_answers(&self) -> bool {
+        false
+    }
+
+    /// Waits for such an answer, at most so long.
+    fn wait_for_answer(&mut self, most: Duration) {
+        let _ = most;
+    }
 
     /// Gives up the request of a workload that a client has in flight, if it has one.
     fn give_up(&mut self, now: Instant, client: u32);

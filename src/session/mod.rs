@@ -27,7 +27,8 @@ mod simulated;
 mod work;
 
 pub use backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
-pub use requests::Waiting;
+pub use filling::Filling;
+pub use requests::{Waiting, is_on_keys};
 pub use shared::{SharedWorld, WorldHandle};
 pub use simulated::SimulatedCluster;
 pub use work::{FIRST_CLIENT, Feed, MAX_CLIENTS as MAX_WORK_CLIENTS, Pace, Plan};
@@ -245,12 +246,18 @@ impl Session {
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let next = world.next_deadline();
+        let until = until.or_else(|| world.backend.awaits_answers().then_some(Instant::MAX));
         let next = match (next, until) {
             (Some(next), Some(until)) => next.min(until),
             (next, until) => next.or(until).ok_or_else(interrupted)?,
         };
         if next > world.now() {
             observer.before_wait();
+        }
+        if world.wait_for_answer(next) {
+            let now = world.now();
+            self.tick(world, now, observer);
+            return Ok(());
         }
         if world.wait_until(next) == Waited::Interrupted {
             return Err(interrupted());

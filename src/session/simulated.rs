@@ -204,6 +204,7 @@ impl SimulatedCluster {
             owners,
             location: placement.locate(hash),
             hash,
+            addresses: Vec::new(),
             key,
         })
     }
@@ -300,6 +301,7 @@ impl SimulatedCluster {
             state: self.cluster.status(node).unwrap_or_default(),
             used: used(self.cluster.capacity_of(node), &stats),
             stats,
+            remote: None,
         })
         .collect()
     }

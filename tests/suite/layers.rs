@@ -196,7 +196,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["cache", "cluster", "event", "operation", "time"],
     ),
     ("resp", &["language", "operation", "rng", "time"]),
-    ("engine", &["resp"]),
+    ("engine", &["id", "placement", "resp"]),
     (
         "server",
         &[

@@ -1,0 +1,306 @@
+//! Real servers as the backend of sessions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::{Client, Settings};
+use super::deadlines::{AGAIN, Deadlines};
+use super::operations::{Dialect, Times};
+use super::record::Record;
+use super::workers::Workers;
+use crate::cluster::{MoveCost, Request, TooManyRequests};
+use crate::event::{Event, EventKind, EventLog};
+use crate::id::NodeId;
+use crate::language::catalog::{self, Capability, Verb};
+use crate::language::{Change, Command, Error, ErrorKind};
+use crate::reply::{Reply, TracedMessage};
+use crate::session::{
+    Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart, Waiting, is_on_keys,
+};
+use crate::time::{Clock, Instant};
+
+/// How many events are kept.
+const EVENTS: usize = 10_000;
+/// How long a question for a key that is due may take.
+const POKE: Duration = Duration::from_millis(100);
+
+/// What a session may do to servers that it did not launch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// Whether it may write keys.
+    pub writes: bool,
+    /// Whether it may remove all keys.
+    pub clears: bool,
+}
+
+/// Real servers, as a session uses them.
+pub struct Engine {
+    pub(super) client: Client,
+    pub(super) times: Times,
+    pub(super) dialect: Dialect,
+    pub(super) record: Record,
+    pub(super) deadlines: Deadlines,
+    pub(super) log: EventLog,
+    pub(super) workers: Workers,
+    permissions: Permissions,
+}
+
+impl Engine {
+    /// Connects to servers. `now` is the present on the clock of the session.
+    ///
+    /// # Errors
+    /// Why no server answers.
+    pub fn connect(
+        settings: Settings,
+        permissions: Permissions,
+        now: Instant,
+    ) -> Result<Self, String> {
+        let mut client = Client::connect(Arc::new(settings))?;
+        let (times, record) = (Times::new(now), Record::new(false));
+        let dialect = super::probe::dialect(&mut client);
+        Ok(Self {
+            workers: Workers::new(times, dialect, record.clone()),
+            client,
+            times,
+            dialect,
+            record,
+            deadlines: Deadlines::default(),
+            log: EventLog::new(EVENTS),
+            permissions,
+        })
+    }
+
+    /// How many servers must have a write before it is acknowledged.
+    pub fn set_write_quorum(&mut self, write_quorum: usize) {
+        self.client.write_quorum = write_quorum.max(1);
+    }
+
+    /// Whether to stop waiting.
+    pub(super) fn is_stopped(&self) -> bool {
+        (self.client.settings().stop)()
+    }
+
+    fn check_permission(&self, command: &Command<'_>) -> Result<(), Error> {
+        let is_clear = matches!(command, Command::Clear);
+        let writes = is_on_keys(command)
+            && !matches!(
+                command,
+                Command::Get { .. }
+                    | Command::MGet { .. }
+                    | Command::Ttl { .. }
+                    | Command::Exists { .. }
+            );
+        let refused = |message: &str| Err(Error::new(ErrorKind::Refused, message));
+        match () {
+            () if is_clear && !self.permissions.clears => refused(
+                "CLEAR would remove every key of servers that were not launched here: --allow-clear lets it",
+            ),
+            () if writes && !is_clear && !self.permissions.writes => {
+                refused("the servers are only read: --write lets commands change keys")
+            }
+            () => Ok(()),
+        }
+    }
+
+    fn execute<'a>(
+        &mut self,
+        now: Instant,
+        clock: &dyn Clock,
+        command: Command<'a>,
+    ) -> Result<Reply<'a>, Error> {
+        Ok(match command {
+            Command::Keys { pattern, node } => self.keys(pattern.as_deref(), node)?,
+            Command::Size => self.size()?,
+            Command::Time => Reply::Time {
+                elapsed: now.saturating_duration_since(Instant::START),
+                clock: clock.kind(),
+            },
+            Command::Clock { kind } => match kind.filter(|&kind| kind != clock.kind()) {
+                None if kind.is_some() => Reply::Done,
+                None => Reply::Clock(clock.kind()),
+                Some(_) => return Err(unsupported(Verb::Clock, "servers have the real time")),
+            },
+            Command::Nodes => self.nodes(),
+            Command::Where { key } => self.whereabouts(key),
+            Command::Ring => self.ring(),
+            Command::Placement => Reply::Placement("slots"),
+            Command::Stats { node } => self.stats(node)?,
+            Command::Events { count, node } => self.list_events(count, node),
+            Command::Hot { count } => self.hot(count)?,
+            Command::Replicas => Reply::Replicas(self.replicas()),
+            Command::Quorum { quorums } => self.quorum(quorums)?,
+            Command::History { request } => self.record.answer(now, request)?,
+            Command::Check { promise } => self.record.check(promise)?,
+            Command::Echo { text } => Reply::Text(text),
+            Command::Help { topic } => Reply::Help(topic),
+            Command::Eviction { policy: None } => self.eviction()?,
+            Command::Capacity { bound: None, node } => self.capacity(node)?,
+            _ => return Err(unsupported_here()),
+        })
+    }
+
+    /// Asks for the keys that are due, and tells of those that are gone.
+    fn ask_for_due(&mut self, now: Instant, limit: usize) -> bool {
+        let due = self.deadlines.take_due(now, limit.min(1000));
+        if due.is_empty() {
+            return false;
+        }
+        let asks = due.iter().map(|(key, _)| {
+            super::pipeline::Ask::new(key, vec![b"PTTL".to_vec(), key.to_vec()], false)
+        });
+        let limit = self.client.limit().at_most(POKE);
+        let asked = self.client.run_within(&asks.collect::<Vec<_>>(), limit);
+        for ((key, deadline), asked) in due.into_iter().zip(asked) {
+            match asked {
+                Ok((node, answer)) if answer.integer() == Some(-2) => self.log.record(|| {
+                    Event::of_key(deadline, node, EventKind::Expired, &key, Some(deadline))
+                }),
+                // The server's clock is a little behind.
+                Ok((_, answer)) if answer.integer().is_some_and(|left| (0..=5).contains(&left)) => {
+                    let at = now.saturating_add(Duration::from_millis(1));
+                    self.deadlines.again(&key, at, deadline);
+                }
+                // Another client has written it.
+                Ok(_) => {}
+                Err(_) => self.deadlines.again(&key, now.saturating_add(AGAIN), deadline),
+            }
+        }
+        self.deadlines.next_at().is_some_and(|at| at <= now)
+    }
+}
+
+impl DistributedCache for Engine {
+    fn name(&self) -> &'static str {
+        "servers that were not launched here"
+    }
+
+    fn supports(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Nothing
+            | Capability::Data
+            | Capability::Statistics
+            | Capability::Placement
+            | Capability::Replication
+            | Capability::Eviction
+            | Capability::History
+            | Capability::Tracing
+            | Capability::Work
+            | Capability::Clients => true,
+            Capability::Membership
+            | Capability::NodeFaults
+            | Capability::LinkFaults
+            | Capability::MessageFaults
+            | Capability::ClockSkew
+            | Capability::Delivery => false,
+        }
+    }
+
+    fn begin<'a>(
+        &mut self,
+        now: Instant,
+        clock: &mut dyn Clock,
+        origin: Origin,
+        command: Command<'a>,
+    ) -> Result<Progress<'a>, Error> {
+        self.log.trim();
+        self.check_permission(&command)?;
+        let reply = if is_on_keys(&command) {
+            self.on_keys(now, origin, command)
+        } else {
+            self.execute(now, clock, command)
+        };
+        reply.map(Progress::Done)
+    }
+
+    fn resume<'a>(&mut self, _: Instant, _: Box<Waiting<'a>>) -> Result<Progress<'a>, Error> {
+        Ok(Progress::Done(Reply::Done))
+    }
+
+    fn abandon(&mut self, _: Instant, _: Waiting<'_>) {}
+
+    fn send(&mut self, _: Instant, request: &Request<'_>) -> Result<Sent, TooManyRequests> {
+        self.workers.send(request, &self.client)
+    }
+
+    fn receive(&mut self) -> Option<(u32, Answer)> {
+        self.workers.receive()
+    }
+
+    fn give_up(&mut self, _: Instant, client: u32) {
+        self.workers.give_up(client);
+    }
+
+    fn awaits_answers(&self) -> bool {
+        self.workers.in_flight() > 0
+    }
+
+    fn wait_for_answer(&mut self, most: Duration) {
+        self.workers.wait(most);
+    }
+
+    fn change(&mut self, _: Instant, _: Change) -> Result<Option<NodeId>, Error> {
+        Err(unsupported_here())
+    }
+
+    fn move_some(&mut self, _: Instant) -> Option<MoveCost> {
+        Some(MoveCost::default())
+    }
+
+    fn move_progress(&self) -> (f64, u64) {
+        (1.0, 0)
+    }
+
+    fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
+        self.ask_for_due(now, limit)
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        self.deadlines.next_at()
+    }
+
+    fn events(&self) -> &EventLog {
+        &self.log
+    }
+
+    fn overview(&self) -> Overview {
+        Overview {
+            nodes: self.states(),
+            keys: 0,
+            is_moving: false,
+            faults: 0,
+            placement: "slots",
+            replicas: self.replicas(),
+            has_deadlines: !self.deadlines.is_empty(),
+        }
+    }
+
+    fn next_message(&mut self) -> Option<Instant> {
+        None
+    }
+
+    fn deliver_message(&mut self, _: Instant) -> Option<TracedMessage> {
+        None
+    }
+
+    fn start_trace(&mut self, now: Instant) -> TraceStart {
+        self.client.trace = Some(Vec::new());
+        TraceStart {
+            at: now,
+            before: Vec::new(),
+        }
+    }
+
+    fn end_trace(&mut self, start: TraceStart) -> Reply<'static> {
+        self.path(start)
+    }
+}
+
+pub(super) fn unsupported(verb: Verb, why: &str) -> Error {
+    let name = catalog::name(verb);
+    Error::new(ErrorKind::Unsupported, format!("{name} is not available: {why}")).of(name)
+}
+
+fn unsupported_here() -> Error {
+    let message = "it is not available on real servers";
+    Error::new(ErrorKind::Unsupported, message)
+}
