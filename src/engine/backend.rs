@@ -1,10 +1,12 @@
 //! Real servers as the backend of sessions.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{Client, Settings};
 use super::deadlines::{AGAIN, Deadlines};
+use super::notices::{Notice, Notices};
 use super::operations::{Dialect, Times};
 use super::record::Record;
 use super::workers::Workers;
@@ -21,6 +23,10 @@ use crate::time::{Clock, Instant};
 
 /// How many events are kept.
 const EVENTS: usize = 10_000;
+/// How often notices are looked for.
+const LOOK: Duration = Duration::from_millis(50);
+/// How many keys whose expiry was told are remembered.
+const TOLD: usize = 1000;
 /// How long a question for a key that is due may take.
 const POKE: Duration = Duration::from_millis(100);
 
@@ -42,7 +48,12 @@ pub struct Engine {
     pub(super) deadlines: Deadlines,
     pub(super) log: EventLog,
     pub(super) workers: Workers,
+    notices: Option<Notices>,
+    /// The keys whose expiry was told last: their notices come later.
+    told: VecDeque<Box<[u8]>>,
     permissions: Permissions,
+    /// What the servers are.
+    source: String,
 }
 
 impl Engine {
@@ -55,10 +66,13 @@ impl Engine {
         permissions: Permissions,
         now: Instant,
     ) -> Result<Self, String> {
-        let mut client = Client::connect(Arc::new(settings))?;
         let (times, record) = (Times::new(now), Record::new(false));
+        let mut client = Client::connect(Arc::new(settings))?;
         let dialect = super::probe::dialect(&mut client);
+        let source = super::probe::source(&mut client);
         Ok(Self {
+            notices: Notices::subscribe(&mut client),
+            told: VecDeque::new(),
             workers: Workers::new(times, dialect, record.clone()),
             client,
             times,
@@ -67,6 +81,7 @@ impl Engine {
             deadlines: Deadlines::default(),
             log: EventLog::new(EVENTS),
             permissions,
+            source,
         })
     }
 
@@ -152,9 +167,9 @@ impl Engine {
         let asked = self.client.run_within(&asks.collect::<Vec<_>>(), limit);
         for ((key, deadline), asked) in due.into_iter().zip(asked) {
             match asked {
-                Ok((node, answer)) if answer.integer() == Some(-2) => self.log.record(|| {
-                    Event::of_key(deadline, node, EventKind::Expired, &key, Some(deadline))
-                }),
+                Ok((node, answer)) if answer.integer() == Some(-2) => {
+                    self.tell_expiry(node, key, deadline);
+                }
                 // The server's clock is a little behind.
                 Ok((_, answer)) if answer.integer().is_some_and(|left| (0..=5).contains(&left)) => {
                     let at = now.saturating_add(Duration::from_millis(1));
@@ -162,10 +177,44 @@ impl Engine {
                 }
                 // Another client has written it.
                 Ok(_) => {}
-                Err(_) => self.deadlines.again(&key, now.saturating_add(AGAIN), deadline),
+                Err(_) => self
+                    .deadlines
+                    .again(&key, now.saturating_add(AGAIN), deadline),
             }
         }
         self.deadlines.next_at().is_some_and(|at| at <= now)
+    }
+}
+
+impl Engine {
+    fn tell_expiry(&mut self, node: NodeId, key: Box<[u8]>, deadline: Instant) {
+        let kind = EventKind::Expired;
+        self.log
+            .record(|| Event::of_key(deadline, node, kind, &key, Some(deadline)));
+        if self.notices.is_some() {
+            self.told.push_back(key);
+            if self.told.len() > TOLD {
+                self.told.pop_front();
+            }
+        }
+    }
+
+    /// Tells of the keys that servers have removed by themselves.
+    fn take_notices(&mut self, now: Instant) {
+        let Some(notices) = &mut self.notices else {
+            return;
+        };
+        notices.follow(&self.client);
+        while let Some(Notice { node, kind, key }) = notices.next() {
+            let is_expiry = kind == EventKind::Expired;
+            let place = self.told.iter().position(|told| **told == *key);
+            if let Some(place) = place.filter(|_| is_expiry) {
+                self.told.remove(place);
+            } else if !(is_expiry && self.deadlines.has(&key)) {
+                self.log
+                    .record(|| Event::of_key(now, node, kind, &key, None));
+            }
+        }
     }
 }
 
@@ -251,11 +300,16 @@ impl DistributedCache for Engine {
     }
 
     fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
+        self.take_notices(now);
         self.ask_for_due(now, limit)
     }
 
     fn next_deadline(&mut self) -> Option<Instant> {
-        self.deadlines.next_at()
+        let look = self
+            .notices
+            .is_some()
+            .then(|| self.times.now().saturating_add(LOOK));
+        self.deadlines.next_at().into_iter().chain(look).min()
     }
 
     fn events(&self) -> &EventLog {
@@ -265,7 +319,8 @@ impl DistributedCache for Engine {
     fn overview(&self) -> Overview {
         Overview {
             nodes: self.states(),
-            keys: 0,
+            source: Some(self.source.clone()),
+            keys: None,
             is_moving: false,
             faults: 0,
             placement: "slots",
@@ -297,7 +352,11 @@ impl DistributedCache for Engine {
 
 pub(super) fn unsupported(verb: Verb, why: &str) -> Error {
     let name = catalog::name(verb);
-    Error::new(ErrorKind::Unsupported, format!("{name} is not available: {why}")).of(name)
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{name} is not available: {why}"),
+    )
+    .of(name)
 }
 
 fn unsupported_here() -> Error {

@@ -166,7 +166,9 @@ impl Client {
         let limit = self.settings.limit();
         let told = |lost: Lost| lost.to_string();
         let mut connection = Connection::open(seed, &self.settings.login, &limit).map_err(told)?;
-        let answer = connection.call(&["CLUSTER", "NODES"], &limit).map_err(told)?;
+        let answer = connection
+            .call(&["CLUSTER", "NODES"], &limit)
+            .map_err(told)?;
         match answer {
             Answer::Error(error) if error.contains("cluster support disabled") => {
                 let pong = connection.call(&["PING"], &limit).map_err(told)?;
@@ -202,11 +204,6 @@ impl Client {
         &self.settings
     }
 
-    /// Uses other settings from now on, as after a server has joined.
-    pub fn set_settings(&mut self, settings: Arc<Settings>) {
-        self.settings = settings;
-    }
-
     /// A limit for a request that starts now.
     #[must_use]
     pub fn limit(&self) -> Limit {
@@ -222,7 +219,8 @@ impl Client {
         let reached = |address| real.get(&address).copied().unwrap_or(address);
         self.topology.update(text, asked, &reached)?;
         let topology = &self.topology;
-        self.connections.retain(|node, _| topology.get(*node).is_some());
+        self.connections
+            .retain(|node, _| topology.get(*node).is_some());
         self.suspects.retain(|node| topology.get(*node).is_some());
         self.is_stale = false;
         Ok(())
@@ -241,7 +239,11 @@ impl Client {
         nodes.sort_by_key(|node| self.suspects.contains(node));
         let mut why = "no server is known".to_owned();
         for node in nodes {
-            let wait = if self.suspects.contains(&node) { SUSPECT } else { TRUSTED };
+            let wait = if self.suspects.contains(&node) {
+                SUSPECT
+            } else {
+                TRUSTED
+            };
             match self.read_topology(node, &limit.at_most(wait)) {
                 Ok(()) => return Ok(()),
                 Err(reason) => why = reason,
@@ -296,9 +298,9 @@ impl Client {
             .iter()
             .map(|&node| (node, self.send_to(node, words, &limit)))
             .collect();
-        let received = sent.into_iter().map(|(node, sent)| {
-            (node, sent.and_then(|()| self.receive_from(node, &limit)))
-        });
+        let received = sent
+            .into_iter()
+            .map(|(node, sent)| (node, sent.and_then(|()| self.receive_from(node, &limit))));
         received.collect()
     }
 
@@ -330,10 +332,17 @@ impl Client {
     }
 
     /// A connection to a server on which no answer is awaited.
-    pub(super) fn connection(&mut self, node: NodeId, limit: &Limit) -> Result<&mut Connection, Failed> {
+    pub(super) fn connection(
+        &mut self,
+        node: NodeId,
+        limit: &Limit,
+    ) -> Result<&mut Connection, Failed> {
         let address = self.topology.get(node).map(|it| it.address);
         let address = address.ok_or_else(|| Failed::refused(Some(node), "it is gone"))?;
-        let is_open = self.connections.get_mut(&node).is_some_and(|it| it.is_open());
+        let is_open = self
+            .connections
+            .get_mut(&node)
+            .is_some_and(|it| it.is_open());
         if !is_open {
             self.connections.remove(&node);
             match Connection::open(address, &self.settings.login, limit) {

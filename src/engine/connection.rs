@@ -10,8 +10,10 @@ use crate::resp::{Answer, write_request};
 
 /// How often a wait asks whether to stop.
 const SLICE: Duration = Duration::from_millis(50);
-/// Bytes that are read at once.
-const READ: usize = 64 << 10;
+/// Bytes that are read at once, at least.
+const READ: usize = 16 << 10;
+/// The shortest wait.
+const INSTANT: Duration = Duration::from_millis(1);
 
 /// Whether to stop waiting: Ctrl-C.
 pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -67,8 +69,10 @@ pub enum Lost {
 /// A connection to one server.
 pub struct Connection {
     stream: TcpStream,
+    /// Room for what is read; `used..filled` is not parsed yet.
     input: Vec<u8>,
     used: usize,
+    filled: usize,
     output: Vec<u8>,
 }
 
@@ -87,6 +91,7 @@ impl Connection {
             stream,
             input: Vec::new(),
             used: 0,
+            filled: 0,
             output: Vec::new(),
         };
         if let Some(words) = login.words() {
@@ -106,7 +111,10 @@ impl Connection {
         let is_set = self.stream.set_nonblocking(true).is_ok();
         let peeked = self.stream.peek(&mut byte);
         let is_silent = peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-        is_set && is_silent && self.input.is_empty() && self.stream.set_nonblocking(false).is_ok()
+        is_set
+            && is_silent
+            && self.used == self.filled
+            && self.stream.set_nonblocking(false).is_ok()
     }
 
     /// Sends a request, and waits for its answer.
@@ -149,7 +157,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for the next answer.
+    /// Waits for the next answer. One that is there by now is taken, even if the time is over.
     ///
     /// # Errors
     /// [`Lost::Unknown`].
@@ -158,8 +166,11 @@ impl Connection {
             if let Some(answer) = self.parsed()? {
                 return Ok(answer);
             }
-            let left = limit.left().ok_or_else(|| Lost::Unknown(too_late()))?;
-            self.read(left.min(SLICE))?;
+            let left = limit.left();
+            let has_read = self.read(left.unwrap_or(INSTANT).min(SLICE))?;
+            if left.is_none() && !has_read {
+                return Err(Lost::Unknown(too_late()));
+            }
         }
     }
 
@@ -171,39 +182,37 @@ impl Connection {
         if let Some(answer) = self.parsed()? {
             return Ok(Some(answer));
         }
-        self.read(time.max(Duration::from_millis(1)))?;
+        self.read(time.max(INSTANT))?;
         self.parsed()
     }
 
     fn parsed(&mut self) -> Result<Option<Answer>, Lost> {
-        let parsed = Answer::parse(&self.input[self.used..]);
+        let parsed = Answer::parse(&self.input[self.used..self.filled]);
         let parsed = parsed.map_err(|error| Lost::Unknown(error.to_string()))?;
         Ok(parsed.map(|(answer, length)| {
             self.used += length;
-            if self.used == self.input.len() {
-                self.input.clear();
-                self.used = 0;
-            }
             answer
         }))
     }
 
-    /// Reads once.
-    fn read(&mut self, time: Duration) -> Result<(), Lost> {
+    /// Reads once. Returns whether there was something.
+    fn read(&mut self, time: Duration) -> Result<bool, Lost> {
         let unknown = |error: &io::Error| Lost::Unknown(reason(error));
         let timeout = self.stream.set_read_timeout(Some(time));
         timeout.map_err(|error| unknown(&error))?;
-        self.input.drain(..self.used);
+        self.input.copy_within(self.used..self.filled, 0);
+        self.filled -= self.used;
         self.used = 0;
-        let start = self.input.len();
-        self.input.resize(start + READ, 0);
-        let read = self.stream.read(&mut self.input[start..]);
-        self.input
-            .truncate(start + read.as_ref().map_or(0, |length| *length));
-        match read {
+        if self.input.len() - self.filled < READ {
+            self.input.resize(self.filled + 2 * READ, 0);
+        }
+        match self.stream.read(&mut self.input[self.filled..]) {
             Ok(0) => Err(Lost::Unknown("the connection was closed".into())),
-            Ok(_) => Ok(()),
-            Err(error) if is_pause(&error) => Ok(()),
+            Ok(length) => {
+                self.filled += length;
+                Ok(true)
+            }
+            Err(error) if is_pause(&error) => Ok(false),
             Err(error) => Err(unknown(&error)),
         }
     }

@@ -31,17 +31,22 @@ impl Engine {
             .iter()
             .map(|(key, operation)| (*key, self.aligned(*operation)))
             .collect();
-        let asks = aligned.iter().map(|(key, it)| ask(key, it, &self.times, self.dialect));
+        let asks = aligned
+            .iter()
+            .map(|(key, it)| ask(key, it, &self.times, self.dialect));
         let asks: Vec<Ask> = asks.collect();
         let now = self.times.now();
-        let calls = aligned.iter().map(|(key, it)| self.record.invoke(now, client, key, it));
+        let calls = aligned
+            .iter()
+            .map(|(key, it)| self.record.invoke(now, client, key, it));
         let calls: Vec<_> = calls.collect();
         let asked = self.client.run(&asks);
         let now = self.times.now();
         let mut done = Vec::with_capacity(asked.len());
         for (((key, operation), call), asked) in aligned.iter().zip(calls).zip(asked) {
             let result = understood(operation, asked);
-            self.record.complete(now, call, operation, &as_outcome(&result));
+            self.record
+                .complete(now, call, operation, &as_outcome(&result));
             self.deadlines.note(key, operation, &result);
             done.push(result);
         }
@@ -61,7 +66,8 @@ impl Engine {
 
     fn one<'k>(&mut self, origin: Origin, key: &'k [u8], operation: Operation<&'k [u8]>) -> Done {
         let mut done = self.carry_out(origin.client, &[(key, operation)]);
-        done.pop().unwrap_or_else(|| Err(Failed::refused(None, "it was not asked")))
+        done.pop()
+            .unwrap_or_else(|| Err(Failed::refused(None, "it was not asked")))
     }
 
     /// Carries out a command on keys.
@@ -77,7 +83,8 @@ impl Engine {
         let after = |ttl: Option<std::time::Duration>| ttl.map(|ttl| now.after(ttl)).transpose();
         match command {
             Command::Get { key } => {
-                let (node, outcome) = checked(Verb::Get, &key, self.one(origin, &key, Operation::Get))?;
+                let (node, outcome) =
+                    checked(Verb::Get, &key, self.one(origin, &key, Operation::Get))?;
                 let value = value_of(outcome).map(|it| it.value);
                 Ok(Reply::Value(FoundReply { key, value, node }))
             }
@@ -91,7 +98,12 @@ impl Engine {
                 let stored = applied(checked(Verb::Add, &key, self.one(origin, &key, operation))?);
                 Ok(Reply::Conditional { key, stored })
             }
-            Command::Cas { key, expected, new, ttl } => {
+            Command::Cas {
+                key,
+                expected,
+                new,
+                ttl,
+            } => {
                 let operation = Operation::cas(&expected, &new, after(ttl)?);
                 let stored = applied(checked(Verb::Cas, &key, self.one(origin, &key, operation))?);
                 Ok(Reply::Conditional { key, stored })
@@ -106,13 +118,23 @@ impl Engine {
                 Ok(Reply::Value(FoundReply { key, value, node }))
             }
             Command::Expire { key, ttl } => {
-                let operation = Operation::SetDeadline { deadline: after(Some(ttl))? };
-                let changed = applied(checked(Verb::Expire, &key, self.one(origin, &key, operation))?);
+                let operation = Operation::SetDeadline {
+                    deadline: after(Some(ttl))?,
+                };
+                let changed = applied(checked(
+                    Verb::Expire,
+                    &key,
+                    self.one(origin, &key, operation),
+                )?);
                 Ok(Reply::Changed { key, changed })
             }
             Command::Persist { key } => {
                 let operation = Operation::SetDeadline { deadline: None };
-                let changed = applied(checked(Verb::Persist, &key, self.one(origin, &key, operation))?);
+                let changed = applied(checked(
+                    Verb::Persist,
+                    &key,
+                    self.one(origin, &key, operation),
+                )?);
                 Ok(Reply::Changed { key, changed })
             }
             command => self.on_several_keys(now, origin, command),
@@ -136,7 +158,9 @@ impl Engine {
             }
             Command::MSet { pairs, ttl } => {
                 let deadline = ttl.map(|ttl| now.after(ttl)).transpose()?;
-                let operations = pairs.iter().map(|(key, value)| (&**key, Operation::put(value, deadline)));
+                let operations = pairs
+                    .iter()
+                    .map(|(key, value)| (&**key, Operation::put(value, deadline)));
                 let done = self.carry_out(origin.client, &operations.collect::<Vec<_>>());
                 let keys = pairs.into_iter().map(|(key, _)| key).collect();
                 Ok(Reply::Stored(each(Verb::MSet, keys, done, |_| ())))
@@ -146,7 +170,12 @@ impl Engine {
                 let done = self.carry_out(origin.client, &operations.collect::<Vec<_>>());
                 removed(each(Verb::Del, keys, done, applied))
             }
-            Command::Fill { count, size, ttl, prefix } => {
+            Command::Fill {
+                count,
+                size,
+                ttl,
+                prefix,
+            } => {
                 if let Some((_, longest)) = ttl {
                     now.after(longest)?;
                 }
@@ -202,9 +231,10 @@ impl Engine {
                 (request.key, request.operation)
             });
             let done = self.carry_out(origin.client, &operations.collect::<Vec<_>>());
-            let outcomes = done.into_iter().enumerate().map(|(index, done)| {
-                checked(Verb::Fill, filling.key(index), done).map(|_| ())
-            });
+            let outcomes = done
+                .into_iter()
+                .enumerate()
+                .map(|(index, done)| checked(Verb::Fill, filling.key(index), done).map(|_| ()));
             for outcome in outcomes.collect::<Vec<_>>() {
                 filling.note(outcome);
             }
@@ -238,7 +268,9 @@ fn look(command: &str, key: &[u8]) -> Ask {
 pub(super) fn understood(operation: &Operation<&[u8]>, asked: Asked) -> Done {
     let (node, answer) = asked?;
     let outcome = outcome(operation, answer);
-    outcome.map(|it| (node, it)).map_err(|why| Failed::refused(Some(node), why))
+    outcome
+        .map(|it| (node, it))
+        .map_err(|why| Failed::refused(Some(node), why))
 }
 
 /// The outcome that histories and workloads have for it.
@@ -269,9 +301,7 @@ fn checked(verb: Verb, key: &[u8], done: Done) -> Result<(NodeId, Outcome), Erro
 
 fn answered(verb: Verb, key: &[u8], asked: Asked) -> Result<Answer, Error> {
     match asked {
-        Ok((node, Answer::Error(why))) => {
-            Err(error(verb, key, &Failed::refused(Some(node), why)))
-        }
+        Ok((node, Answer::Error(why))) => Err(error(verb, key, &Failed::refused(Some(node), why))),
         Ok((_, answer)) => Ok(answer),
         Err(failed) => Err(error(verb, key, &failed)),
     }
@@ -294,7 +324,11 @@ pub(super) fn error(verb: Verb, key: &[u8], failed: &Failed) -> Error {
         (None, _) => (ErrorKind::Refused, String::new()),
     };
     let name = catalog::name(verb);
-    let of_key = if key.is_empty() { String::new() } else { format!(" {}", Shown(key)) };
+    let of_key = if key.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", Shown(key))
+    };
     Error::new(kind, format!("{name}{of_key}: {failed}{end}"))
 }
 

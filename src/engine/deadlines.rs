@@ -116,10 +116,26 @@ mod tests {
     #[test]
     fn the_latest_deadline_counts() {
         let mut deadlines = Deadlines::default();
-        deadlines.note(b"a", &Operation::put(b"1", Some(at(5))), &done(Outcome::Done));
-        deadlines.note(b"a", &Operation::put(b"2", Some(at(9))), &done(Outcome::Done));
-        deadlines.note(b"b", &Operation::add(b"1", Some(at(7))), &done(Outcome::Applied(true)));
-        deadlines.note(b"c", &Operation::add(b"1", Some(at(1))), &done(Outcome::Applied(false)));
+        deadlines.note(
+            b"a",
+            &Operation::put(b"1", Some(at(5))),
+            &done(Outcome::Done),
+        );
+        deadlines.note(
+            b"a",
+            &Operation::put(b"2", Some(at(9))),
+            &done(Outcome::Done),
+        );
+        deadlines.note(
+            b"b",
+            &Operation::add(b"1", Some(at(7))),
+            &done(Outcome::Applied(true)),
+        );
+        deadlines.note(
+            b"c",
+            &Operation::add(b"1", Some(at(1))),
+            &done(Outcome::Applied(false)),
+        );
         assert_eq!(deadlines.next_at(), Some(at(7)));
         assert!(deadlines.take_due(at(6), 9).is_empty());
         assert_eq!(deadlines.take_due(at(7), 9), [(b"b"[..].into(), at(7))]);
@@ -132,7 +148,11 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.again(b"a", at(8), at(5));
         assert_eq!(deadlines.take_due(at(8), 9), [(b"a"[..].into(), at(5))]);
-        deadlines.note(b"a", &Operation::put(b"1", Some(at(20))), &done(Outcome::Done));
+        deadlines.note(
+            b"a",
+            &Operation::put(b"1", Some(at(20))),
+            &done(Outcome::Done),
+        );
         deadlines.again(b"a", at(9), at(5));
         assert_eq!(deadlines.next_at(), Some(at(20)));
     }

@@ -8,7 +8,7 @@
 //! | `operations`, `probe` | operations as commands of Redis; what the servers understand |
 //! | `backend` | [`Engine`]: the servers as the backend of sessions |
 //! | `data`, `seeing`, `record` | its commands on keys; what it shows; HISTORY and CHECK |
-//! | `deadlines` | expiries, told when they happen |
+//! | `deadlines`, `notices` | expiries of the session's keys, told when they happen; those of other clients |
 //! | `workers` | the clients of a workload |
 
 mod backend;
@@ -16,6 +16,7 @@ mod client;
 mod connection;
 mod data;
 mod deadlines;
+mod notices;
 mod operations;
 mod pipeline;
 mod probe;

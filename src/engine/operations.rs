@@ -97,7 +97,11 @@ pub fn ask(key: &[u8], operation: &Operation<&[u8]>, times: &Times, dialect: Dia
         }
         Operation::SetDeadline {
             deadline: Some(deadline),
-        } => words(&[b"PEXPIREAT", key, times.pxat(*deadline).to_string().as_bytes()]),
+        } => words(&[
+            b"PEXPIREAT",
+            key,
+            times.pxat(*deadline).to_string().as_bytes(),
+        ]),
         Operation::SetDeadline { deadline: None } => words(&[b"PERSIST", key]),
         Operation::Incr { delta } => words(&[b"INCRBY", key, delta.to_string().as_bytes()]),
         // Only the simulated cluster sends it.
@@ -180,13 +184,28 @@ mod tests {
         let deadline = Some(Instant::from_millis(2000));
         assert_eq!(text(&Operation::Get, true), "GET k");
         assert_eq!(text(&Operation::put(b"v", None), true), "SET k v");
-        assert_eq!(text(&Operation::put(b"v", deadline), true), "SET k v PXAT 1001999");
-        assert_eq!(text(&Operation::add(b"v", deadline), true), "SET k v NX PXAT 1001999");
-        assert_eq!(text(&Operation::cas(b"a", b"b", None), true), "SET k b IFEQ a");
+        assert_eq!(
+            text(&Operation::put(b"v", deadline), true),
+            "SET k v PXAT 1001999"
+        );
+        assert_eq!(
+            text(&Operation::add(b"v", deadline), true),
+            "SET k v NX PXAT 1001999"
+        );
+        assert_eq!(
+            text(&Operation::cas(b"a", b"b", None), true),
+            "SET k b IFEQ a"
+        );
         assert!(text(&Operation::cas(b"a", b"b", deadline), false).ends_with(" 1 k a b 1001999"));
         assert_eq!(text(&Operation::Incr { delta: -2 }, true), "INCRBY k -2");
-        assert_eq!(text(&Operation::SetDeadline { deadline }, true), "PEXPIREAT k 1001999");
-        assert_eq!(text(&Operation::SetDeadline { deadline: None }, true), "PERSIST k");
+        assert_eq!(
+            text(&Operation::SetDeadline { deadline }, true),
+            "PEXPIREAT k 1001999"
+        );
+        assert_eq!(
+            text(&Operation::SetDeadline { deadline: None }, true),
+            "PERSIST k"
+        );
     }
 
     #[test]
@@ -196,7 +215,10 @@ mod tests {
             epoch: 5 * MILLI + 3,
         };
         let nanos = |at: u64| times.aligned(Instant::from_nanos(at)).as_nanos();
-        assert_eq!((nanos(0), nanos(999_997), nanos(999_998)), (999_997, 999_997, 1_999_997));
+        assert_eq!(
+            (nanos(0), nanos(999_997), nanos(999_998)),
+            (999_997, 999_997, 1_999_997)
+        );
         assert_eq!(times.pxat(Instant::from_nanos(999_997)), 5);
     }
 
@@ -214,7 +236,13 @@ mod tests {
         let oom = error("OOM command not allowed when used memory > 'maxmemory'.");
         let expected = Outcome::Refused(PutError::Full.into());
         assert_eq!(outcome(&Operation::put(b"v", None), oom), Ok(expected));
-        assert_eq!(outcome(&Operation::Delete, Answer::Integer(1)), Ok(Outcome::Applied(true)));
-        assert_eq!(outcome(&Operation::add(b"v", None), Answer::Nil), Ok(Outcome::Applied(false)));
+        assert_eq!(
+            outcome(&Operation::Delete, Answer::Integer(1)),
+            Ok(Outcome::Applied(true))
+        );
+        assert_eq!(
+            outcome(&Operation::add(b"v", None), Answer::Nil),
+            Ok(Outcome::Applied(false))
+        );
     }
 }

@@ -158,7 +158,10 @@ impl Client {
                 group.push((index, detour.is_some()));
             } else {
                 self.is_stale = true;
-                run.refuse(index, Failed::refused(None, format!("no server has slot {slot}")));
+                run.refuse(
+                    index,
+                    Failed::refused(None, format!("no server has slot {slot}")),
+                );
             }
         }
         groups
@@ -198,7 +201,8 @@ impl Client {
             self.note(node, &run.asks[index], begun, &received);
             match received {
                 Ok(Answer::Error(error)) if self.is_for_now(&error, node, index, run) => {
-                    run.refusals.insert(index, Failed::refused(Some(node), error));
+                    run.refusals
+                        .insert(index, Failed::refused(Some(node), error));
                 }
                 Ok(answer) => run.results[index] = Some(Ok((node, answer))),
                 Err(failed) => return run.fail(&group[place..], &failed),
@@ -284,13 +288,7 @@ impl Client {
         Some(self.settings().real.get(&named).copied().unwrap_or(named))
     }
 
-    fn note(
-        &mut self,
-        node: NodeId,
-        ask: &Ask,
-        begun: Instant,
-        received: &Result<Answer, Failed>,
-    ) {
+    fn note(&mut self, node: NodeId, ask: &Ask, begun: Instant, received: &Result<Answer, Failed>) {
         if let Some(trace) = &mut self.trace {
             trace.push(Hop {
                 node,

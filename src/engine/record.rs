@@ -13,13 +13,12 @@ use crate::time::Instant;
 
 /// How many calls a history keeps.
 const CALLS: usize = 100_000;
+const PERSIST: Operation<&[u8]> = Operation::SetDeadline { deadline: None };
 
 /// The history of all clients, which several threads record.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Record {
     history: Arc<Mutex<Option<History>>>,
-    /// Whether the servers were empty at the start.
-    is_fresh: bool,
 }
 
 impl Record {
@@ -27,10 +26,7 @@ impl Record {
     /// anything.
     #[must_use]
     pub fn new(is_fresh: bool) -> Self {
-        let record = Self {
-            history: Arc::default(),
-            is_fresh,
-        };
+        let record = Self::default();
         record.begin(Instant::START, is_fresh);
         record
     }
@@ -76,6 +72,8 @@ impl Record {
         let told = match outcome {
             Outcome::Done => Told::Done,
             Outcome::Applied(_) if *operation == Operation::Delete => Told::Done,
+            // PERSIST of a key without a deadline and of an absent key have one answer.
+            Outcome::Applied(false) if *operation == PERSIST => Told::Refused,
             Outcome::Applied(applied) => Told::Applied(*applied),
             Outcome::Value(found) => Told::Value(found.as_ref().map(|it| &*it.value)),
             Outcome::Number(sum) => {
@@ -137,16 +135,13 @@ impl Record {
             state: Vec::new(),
         })))
     }
-
-    /// Whether the servers were empty at the start.
-    #[must_use]
-    pub fn is_fresh(&self) -> bool {
-        self.is_fresh
-    }
 }
 
 fn off() -> Error {
-    Error::new(ErrorKind::Refused, "the history is off; HISTORY on starts it")
+    Error::new(
+        ErrorKind::Refused,
+        "the history is off; HISTORY on starts it",
+    )
 }
 
 /// The calls that break a promise, for each key that does.

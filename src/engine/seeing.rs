@@ -48,15 +48,18 @@ impl Engine {
     /// How many servers have each key, at least.
     pub(super) fn replicas(&self) -> usize {
         let topology = &self.client.topology;
-        let counts = topology.primaries().map(|(node, _)| topology.replicas(node).count());
+        let counts = topology
+            .primaries()
+            .map(|(node, _)| topology.replicas(node).count());
         counts.min().unwrap_or(0) + 1
     }
 
     pub(super) fn check_node(&self, node: Option<NodeId>) -> Result<(), Error> {
         match node {
-            Some(node) if self.client.topology.get(node).is_none() => {
-                Err(Error::new(ErrorKind::Invalid, format!("there is no node {node}")))
-            }
+            Some(node) if self.client.topology.get(node).is_none() => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("there is no node {node}"),
+            )),
             _ => Ok(()),
         }
     }
@@ -85,20 +88,21 @@ impl Engine {
             .map_err(|failed| refused(Verb::Keys, &failed))?;
         }
         if keys.len() > KEYS {
-            let message = format!("there are more than {KEYS} such keys: KEYS with a pattern lists fewer");
+            let message =
+                format!("there are more than {KEYS} such keys: KEYS with a pattern lists fewer");
             return Err(Error::new(ErrorKind::Refused, message));
         }
         Ok(Reply::Keys(keys.into_iter().collect()))
     }
 
     /// Passes on the keys of a server until `wanted` says no.
-    fn scan(
-        &mut self,
-        node: NodeId,
-        wanted: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Result<(), Failed> {
+    fn scan(&mut self, node: NodeId, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Failed> {
         let mut cursor = "0".to_owned();
-        let is_replica = self.client.topology.get(node).is_some_and(|it| it.role != Role::Primary);
+        let is_replica = self
+            .client
+            .topology
+            .get(node)
+            .is_some_and(|it| it.role != Role::Primary);
         if is_replica {
             self.client.ask(node, &["READONLY"])?;
         }
@@ -128,9 +132,8 @@ impl Engine {
         for (node, answer) in self.client.ask_all(&nodes, &["DBSIZE"]) {
             let answer = answer.map_err(|failed| refused(Verb::Size, &failed))?;
             let count = answer.integer().and_then(|it| u64::try_from(it).ok());
-            keys += count.ok_or_else(|| {
-                refused(Verb::Size, &Failed::refused(Some(node), said(&answer)))
-            })?;
+            keys += count
+                .ok_or_else(|| refused(Verb::Size, &Failed::refused(Some(node), said(&answer))))?;
         }
         Ok(Reply::RoughSize(keys))
     }
@@ -172,7 +175,9 @@ impl Engine {
         let primary = topology.primary(slot);
         let replicas = primary.into_iter().flat_map(|it| topology.replicas(it));
         let owners: Vec<NodeId> = primary.into_iter().chain(replicas).collect();
-        let addresses = owners.iter().filter_map(|&it| Some(topology.get(it)?.address));
+        let addresses = owners
+            .iter()
+            .filter_map(|&it| Some(topology.get(it)?.address));
         Reply::Where(Whereabouts {
             placement: "slots",
             hash: u64::from(slot),
@@ -186,7 +191,9 @@ impl Engine {
     pub(super) fn ring(&self) -> Reply<'static> {
         let topology = &self.client.topology;
         let band = (0..BAND).filter_map(|part| topology.primary(part * (SLOTS / BAND)));
-        let shares = topology.servers().filter(|(_, it)| it.role == Role::Primary);
+        let shares = topology
+            .servers()
+            .filter(|(_, it)| it.role == Role::Primary);
         let shares = shares.map(|(node, server)| {
             let slots: usize = server.slots.iter().map(ExactSizeIterator::len).sum();
             (Member { node, weight: 1 }, slots as f64 / f64::from(SLOTS))
@@ -194,7 +201,11 @@ impl Engine {
         let band: Vec<NodeId> = band.collect();
         Reply::Ring(Ring {
             placement: "slots",
-            band: if topology.lost_slots() == 0 { band } else { Vec::new() },
+            band: if topology.lost_slots() == 0 {
+                band
+            } else {
+                Vec::new()
+            },
             shares: shares.collect(),
         })
     }
@@ -284,10 +295,15 @@ impl Engine {
             });
         };
         if read != 1 {
-            return Err(unsupported(Verb::Quorum, "a read asks one server: its quorum is 1"));
+            return Err(unsupported(
+                Verb::Quorum,
+                "a read asks one server: its quorum is 1",
+            ));
         }
         if write == 0 || write > replicas {
-            let message = format!("each key is on {replicas} servers: a write quorum lies between 1 and {replicas}");
+            let message = format!(
+                "each key is on {replicas} servers: a write quorum lies between 1 and {replicas}"
+            );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         self.client.write_quorum = write;
@@ -309,8 +325,14 @@ impl Engine {
     pub(super) fn eviction(&mut self) -> Result<Reply<'static>, Error> {
         let policy = self.config(Verb::Eviction, None, "maxmemory-policy")?;
         let names = [
-            "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru",
-            "volatile-lfu", "volatile-random", "volatile-ttl",
+            "noeviction",
+            "allkeys-lru",
+            "allkeys-lfu",
+            "allkeys-random",
+            "volatile-lru",
+            "volatile-lfu",
+            "volatile-random",
+            "volatile-ttl",
         ];
         let name = names.into_iter().find(|name| *name == policy);
         Ok(Reply::Eviction(name.unwrap_or("another policy")))
@@ -318,7 +340,10 @@ impl Engine {
 
     pub(super) fn capacity(&mut self, node: Option<NodeId>) -> Result<Reply<'static>, Error> {
         self.check_node(node)?;
-        let bytes: u64 = self.config(Verb::Capacity, node, "maxmemory")?.parse().unwrap_or(0);
+        let bytes: u64 = self
+            .config(Verb::Capacity, node, "maxmemory")?
+            .parse()
+            .unwrap_or(0);
         Ok(Reply::Capacity(Bounds {
             node,
             capacity: Capacity {
@@ -344,7 +369,10 @@ impl Engine {
     }
 
     fn steps(&self, hop: &Hop, sequence: u64) -> Vec<TracedMessage> {
-        let (sent, answered) = (self.times.at(hop.times.0), hop.times.1.map(|it| self.times.at(it)));
+        let (sent, answered) = (
+            self.times.at(hop.times.0),
+            hop.times.1.map(|it| self.times.at(it)),
+        );
         let (client, server) = (Endpoint::Client(0), Endpoint::Node(hop.node));
         let words: Vec<String> = hop.words.iter().map(|it| Shown(it).to_string()).collect();
         let request = TracedMessage {
@@ -389,8 +417,12 @@ fn said(answer: &Answer) -> String {
 
 /// The lines of INFO.
 fn info(text: &str) -> Info {
-    let pairs = text.lines().filter_map(|line| line.trim_end().split_once(':'));
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let pairs = text
+        .lines()
+        .filter_map(|line| line.trim_end().split_once(':'));
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn count(info: &Info, name: &str) -> u64 {
@@ -400,7 +432,9 @@ fn count(info: &Info, name: &str) -> u64 {
 /// What a server has counted, for all clients together.
 fn stats(info: &Info) -> Stats {
     let keyspace = info.get("db0").map_or("", String::as_str);
-    let keys = keyspace.split(',').find_map(|part| part.strip_prefix("keys="));
+    let keys = keyspace
+        .split(',')
+        .find_map(|part| part.strip_prefix("keys="));
     let mut stats = Stats::default();
     stats.keys = keys.and_then(|it| it.parse().ok()).unwrap_or(0);
     stats.bytes = count(info, "used_memory");
@@ -437,7 +471,11 @@ fn row(
     NodeRow {
         node,
         weight: (primary.is_none() && !server.slots.is_empty()).then_some(1),
-        state: if state == "up" { Status::Up } else { Status::Crashed },
+        state: if state == "up" {
+            Status::Up
+        } else {
+            Status::Crashed
+        },
         used,
         stats: info.map(stats).unwrap_or_default(),
         remote: Some(Remote {
@@ -456,8 +494,13 @@ mod tests {
 
     #[test]
     fn info_is_read() {
-        let info = info("# Stats\r\nkeyspace_hits:7\r\nexpired_keys:2\r\n# Keyspace\r\ndb0:keys=3,expires=1,avg_ttl=5\r\n");
+        let info = info(
+            "# Stats\r\nkeyspace_hits:7\r\nexpired_keys:2\r\n# Keyspace\r\ndb0:keys=3,expires=1,avg_ttl=5\r\n",
+        );
         let stats = stats(&info);
-        assert_eq!((stats.keys, stats.hits, stats.misses, stats.expired), (3, 7, 0, 2));
+        assert_eq!(
+            (stats.keys, stats.hits, stats.misses, stats.expired),
+            (3, 7, 0, 2)
+        );
     }
 }

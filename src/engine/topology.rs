@@ -150,7 +150,8 @@ impl Topology {
 
     /// The primaries that have slots.
     pub fn primaries(&self) -> impl Iterator<Item = (NodeId, &Server)> {
-        self.servers().filter(|(_, it)| it.role == Role::Primary && !it.slots.is_empty())
+        self.servers()
+            .filter(|(_, it)| it.role == Role::Primary && !it.slots.is_empty())
     }
 
     /// A server.
@@ -174,7 +175,9 @@ impl Topology {
 
     /// The replicas of a primary, by number.
     pub fn replicas(&self, primary: NodeId) -> impl Iterator<Item = NodeId> {
-        let replicas = self.servers().filter(move |(_, it)| it.role == Role::Replica(primary));
+        let replicas = self
+            .servers()
+            .filter(move |(_, it)| it.role == Role::Replica(primary));
         replicas.map(|(node, _)| node)
     }
 
@@ -284,13 +287,22 @@ aaaaaaa :0@0 master,noaddr - 0 0 1 disconnected
         let topology = topology(NODES);
         let ports: Vec<u16> = topology.servers().map(|it| it.1.address.port()).collect();
         assert_eq!(ports, [30001, 30002, 30003, 30004]);
-        assert_eq!(topology.get(NodeId(3)).map(|it| it.role), Some(Role::Replica(NodeId(0))));
-        assert_eq!(topology.get(NodeId(2)).map(|it| it.health), Some(Health::Suspected));
+        assert_eq!(
+            topology.get(NodeId(3)).map(|it| it.role),
+            Some(Role::Replica(NodeId(0)))
+        );
+        assert_eq!(
+            topology.get(NodeId(2)).map(|it| it.health),
+            Some(Health::Suspected)
+        );
         assert_eq!(topology.primary(0), Some(NodeId(0)));
         assert_eq!(topology.primary(5460), Some(NodeId(0)));
         assert_eq!(topology.primary(16383), Some(NodeId(2)));
         assert_eq!(topology.lost_slots(), 0);
-        assert_eq!(topology.get(NodeId(0)).map(|it| it.open_slots.len()), Some(1));
+        assert_eq!(
+            topology.get(NodeId(0)).map(|it| it.open_slots.len()),
+            Some(1)
+        );
     }
 
     #[test]
@@ -308,11 +320,19 @@ aaaaaaa :0@0 master,noaddr - 0 0 1 disconnected
 
     #[test]
     fn what_is_not_cluster_nodes_is_an_error() {
-        for text in ["", "x", "a b c d", "a 1.2.3.4:x@1 master - 0 0 1 connected",
-                     "a 1.2.3.4:5@1 master - 0 0 1 connected 99999",
-                     "a 1.2.3.4:5@1 master - 0 0 1 connected 0-16384"] {
+        for text in [
+            "",
+            "x",
+            "a b c d",
+            "a 1.2.3.4:x@1 master - 0 0 1 connected",
+            "a 1.2.3.4:5@1 master - 0 0 1 connected 99999",
+            "a 1.2.3.4:5@1 master - 0 0 1 connected 0-16384",
+        ] {
             let mut topology = Topology::default();
-            assert!(topology.update(text, address(1), &|it| it).is_err(), "{text}");
+            assert!(
+                topology.update(text, address(1), &|it| it).is_err(),
+                "{text}"
+            );
         }
     }
 }

@@ -56,7 +56,9 @@ impl std::str::FromStr for Url {
         if text.starts_with("rediss://") {
             return Err("rediss:// is not supported: TLS needs a proxy such as stunnel".into());
         }
-        let rest = text.strip_prefix("redis://").ok_or("write redis://HOST:PORT")?;
+        let rest = text
+            .strip_prefix("redis://")
+            .ok_or("write redis://HOST:PORT")?;
         // A password may hold an @ itself.
         let (login, hosts) = match rest.rsplit_once('@') {
             Some((login, hosts)) => (login_of(login)?, hosts),
@@ -142,7 +144,10 @@ mod tests {
     fn addresses_are_read() {
         let url: Url = "redis://a:7000,[::1]:7001,b".parse().expect("an address");
         let expected = [("a", 7000), ("::1", 7001), ("b", 6379)];
-        assert_eq!(url.hosts, expected.map(|(host, port)| (host.to_owned(), port)));
+        assert_eq!(
+            url.hosts,
+            expected.map(|(host, port)| (host.to_owned(), port))
+        );
         assert_eq!(url.login.words(), None);
         let login = |text: &str| {
             let url: Url = text.parse().expect("an address");

@@ -55,7 +55,11 @@ impl Workers {
     ///
     /// # Errors
     /// If there is no thread left for it.
-    pub fn send(&mut self, request: &Request<'_>, origin: &Client) -> Result<Sent, TooManyRequests> {
+    pub fn send(
+        &mut self,
+        request: &Request<'_>,
+        origin: &Client,
+    ) -> Result<Sent, TooManyRequests> {
         let job = Job {
             key: request.key.to_vec(),
             operation: request.operation.map(<[u8]>::to_vec),

@@ -84,7 +84,7 @@ fn node_cells(style: Style, row: &NodeRow, all: u64) -> Vec<String> {
     cells.extend(counts(&row.stats).map(|(_, count)| count.to_string()));
     cells.push(percent(row.stats.hit_ratio()));
     cells.push(percent(row.used));
-    cells.push(percent(share(row.stats.keys, all)));
+    cells.push(percent(share_of(row, all)));
     if style.interactive {
         cells.push(bar(style, row.stats.keys, all));
     }
@@ -186,8 +186,19 @@ pub fn hot_grid(style: Style, rows: &[HotRow]) -> Grid {
     grid
 }
 
+/// The keys of all nodes. Those of replicas are the keys of their primaries.
 fn total_keys(rows: &[NodeRow]) -> u64 {
-    rows.iter().map(|row| row.stats.keys).sum()
+    let own = rows.iter().filter(|row| !is_replica(row));
+    own.map(|row| row.stats.keys).sum()
+}
+
+fn is_replica(row: &NodeRow) -> bool {
+    let remote = row.remote.as_ref();
+    remote.is_some_and(|remote| remote.primary.is_some())
+}
+
+fn share_of(row: &NodeRow, all: u64) -> Option<f64> {
+    share(row.stats.keys, all).filter(|_| !is_replica(row))
 }
 
 fn share(count: u64, all: u64) -> Option<f64> {
@@ -338,7 +349,7 @@ pub fn nodes_object(rows: &[NodeRow]) -> NodesObject {
         remote: row.remote.as_ref().map(remote_object),
         counts: (&row.stats).into(),
         used: row.used.map(rounded),
-        share: share(row.stats.keys, all).map_or(0.0, rounded),
+        share: share_of(row, all).map_or(0.0, rounded),
     });
     NodesObject {
         skew: key_skew(rows).map(rounded),

@@ -190,10 +190,12 @@ pub struct TraceStart {
 
 /// The state of a cache, for a prompt.
 pub struct Overview {
+    /// What it is, if it is not the simulated cluster, such as "redis 7.0.15".
+    pub source: Option<String>,
     /// The nodes and their states, by ascending number.
     pub nodes: Vec<(NodeId, Status)>,
-    /// About how many keys there are.
-    pub keys: u64,
+    /// About how many keys there are, if that is known without asking.
+    pub keys: Option<u64>,
     /// Whether keys move.
     pub is_moving: bool,
     /// How many faults of the network are active.

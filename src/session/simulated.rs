@@ -442,7 +442,8 @@ impl DistributedCache for SimulatedCluster {
         let nodes = ids.map(|id| (id, self.cluster.status(id).unwrap_or_default()));
         Overview {
             nodes: nodes.collect(),
-            keys: self.cluster.rough_size(),
+            source: None,
+            keys: Some(self.cluster.rough_size()),
             is_moving: self.cluster.is_moving(),
             faults: self.cluster.fault_count(),
             placement: self.cluster.placement().name(),
