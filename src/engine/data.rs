@@ -193,8 +193,8 @@ impl Engine {
             Some(-2) => Left::Absent,
             // A server has the key through the last millisecond.
             Some(millis) if millis >= 0 => {
-                let millis = u64::try_from(millis).unwrap_or(0);
-                Left::For(std::time::Duration::from_millis(millis.saturating_add(1)))
+                let millis = u64::try_from(millis).unwrap_or(0).max(1);
+                Left::For(std::time::Duration::from_millis(millis))
             }
             _ => Left::Forever,
         };
