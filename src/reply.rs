@@ -15,7 +15,7 @@ use crate::history::Call;
 use crate::hot::HotKey;
 use crate::id::NodeId;
 use crate::language::word::{Bytes, Shown};
-use crate::language::{Change, Error, Topic};
+use crate::language::{Behind, Change, Error, Topic};
 use crate::nemesis::Nemesis;
 use crate::network::Endpoint;
 use crate::placement::{Location, Member};
@@ -137,8 +137,8 @@ pub enum Reply<'a> {
     Check(Box<Judgement>),
     /// Text as it stands.
     Text(Bytes<'a>),
-    /// Help on a topic.
-    Help(Topic),
+    /// Help on a topic, for what stands behind the prompt.
+    Help(Topic, Behind),
 }
 
 /// What a get found.

@@ -13,8 +13,8 @@ use super::workers::Workers;
 use crate::cluster::{MoveCost, Request, TooManyRequests};
 use crate::event::{Event, EventKind, EventLog};
 use crate::id::NodeId;
-use crate::language::catalog::{self, Capability, Verb};
-use crate::language::{Change, Command, Error, ErrorKind};
+use crate::language::catalog::{self, Verb};
+use crate::language::{Behind, Change, Command, Error, ErrorKind};
 use crate::reply::{Reply, TracedMessage};
 use crate::session::{
     Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart, Waiting, is_on_keys,
@@ -147,10 +147,10 @@ impl Engine {
             Command::History { request } => self.record.answer(now, request)?,
             Command::Check { promise } => self.record.check(promise)?,
             Command::Echo { text } => Reply::Text(text),
-            Command::Help { topic } => Reply::Help(topic),
+            Command::Help { topic } => Reply::Help(topic, self.behind()),
             Command::Eviction { policy: None } => self.eviction()?,
             Command::Capacity { bound: None, node } => self.capacity(node)?,
-            _ => return Err(unsupported_here()),
+            other => return Err(simulated_only(&other)),
         })
     }
 
@@ -219,29 +219,8 @@ impl Engine {
 }
 
 impl DistributedCache for Engine {
-    fn name(&self) -> &'static str {
-        "servers that were not launched here"
-    }
-
-    fn supports(&self, capability: Capability) -> bool {
-        match capability {
-            Capability::Nothing
-            | Capability::Data
-            | Capability::Statistics
-            | Capability::Placement
-            | Capability::Replication
-            | Capability::Eviction
-            | Capability::History
-            | Capability::Tracing
-            | Capability::Work
-            | Capability::Clients => true,
-            Capability::Membership
-            | Capability::NodeFaults
-            | Capability::LinkFaults
-            | Capability::MessageFaults
-            | Capability::ClockSkew
-            | Capability::Delivery => false,
-        }
+    fn behind(&self) -> Behind {
+        Behind::Connected
     }
 
     fn begin<'a>(
@@ -288,7 +267,7 @@ impl DistributedCache for Engine {
     }
 
     fn change(&mut self, _: Instant, _: Change) -> Result<Option<NodeId>, Error> {
-        Err(unsupported_here())
+        Err(simulated_only(&Command::Placement))
     }
 
     fn move_some(&mut self, _: Instant) -> Option<MoveCost> {
@@ -351,15 +330,36 @@ impl DistributedCache for Engine {
 }
 
 pub(super) fn unsupported(verb: Verb, why: &str) -> Error {
-    let name = catalog::name(verb);
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("{name} is not available: {why}"),
-    )
-    .of(name)
+    Error::unsupported(catalog::name(verb), why)
 }
 
-fn unsupported_here() -> Error {
-    let message = "it is not available on real servers";
-    Error::new(ErrorKind::Unsupported, message)
+/// The refusal of a command that only the simulated cluster has.
+fn simulated_only(command: &Command<'_>) -> Error {
+    let (verb, why) = match command {
+        Command::Eviction { .. } => (
+            Verb::Eviction,
+            "the policy is set by CONFIG SET maxmemory-policy on each server",
+        ),
+        Command::Capacity { .. } => (
+            Verb::Capacity,
+            "the capacity is set by CONFIG SET maxmemory on each server",
+        ),
+        Command::ResetStats => (
+            Verb::Stats,
+            "the counts are reset by CONFIG RESETSTAT on each server",
+        ),
+        Command::Plan { .. } => (
+            Verb::Plan,
+            "moves are not computed for real servers; the simulated cluster does that",
+        ),
+        Command::Inspect { .. } => (
+            Verb::Inspect,
+            "copies on real servers are not compared; the simulated cluster shows them",
+        ),
+        _ => (
+            Verb::Placement,
+            "real servers have slots, and their number of replicas; the simulated cluster can change both",
+        ),
+    };
+    unsupported(verb, why)
 }

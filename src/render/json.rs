@@ -123,6 +123,6 @@ fn reply(reply: &Reply<'_>, line: &mut OpenLine<'_>) {
             "promise": promise.to_string(),
         })),
         Reply::Text(text) => line.put(Named("text", Some(text))),
-        Reply::Help(topic) => line.put(Field("commands", help::objects(*topic))),
+        Reply::Help(topic, behind) => line.put(Field("commands", help::objects(*topic, *behind))),
     }
 }

@@ -80,6 +80,6 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
             show_text(text, out);
             out.push(b'\n');
         }
-        Reply::Help(topic) => help::topic(style, *topic, out),
+        Reply::Help(topic, behind) => help::topic(style, *topic, *behind, out),
     }
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 use crate::cluster::{MoveCost, Place, Request, Status, TooManyRequests};
 use crate::event::EventLog;
 use crate::id::NodeId;
-use crate::language::catalog::Capability;
-use crate::language::{Change, Command, Error};
+use crate::language::{Behind, Change, Command, Error};
 use crate::operation::Outcome;
 use crate::reply::{Reply, TracedMessage};
 use crate::time::{Clock, Instant};
@@ -17,11 +16,8 @@ use super::{SimulatedCluster, Waiting};
 ///
 /// Nothing here blocks. Commands come from one client at a time and may be in flight for many.
 pub trait DistributedCache: Send {
-    /// Its name in the middle of a sentence, such as "the simulated cluster".
-    fn name(&self) -> &'static str;
-
-    /// Whether it can do what a command needs. Asked before a command is begun.
-    fn supports(&self, capability: Capability) -> bool;
+    /// What it is: [`Behind::refusal`] says what it cannot do. Asked before a command is begun.
+    fn behind(&self) -> Behind;
 
     /// Starts a command at `now`.
     ///
