@@ -20,9 +20,9 @@ impl Behind {
     pub fn refusal(self, needs: Capability) -> Option<&'static str> {
         match (self, needs) {
             (Self::Simulated, _) => None,
-            (_, Capability::Delivery) => Some(
-                "messages between real servers are not seen; the simulated cluster shows them",
-            ),
+            (_, Capability::Delivery) => {
+                Some("messages between real servers are not seen; the simulated cluster shows them")
+            }
             (_, Capability::ClockSkew) => Some(
                 "real servers have the clock of the system; the simulated cluster can set one wrong",
             ),

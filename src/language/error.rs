@@ -129,7 +129,10 @@ mod tests {
     #[test]
     fn a_refused_capability_names_the_command_and_the_reason() {
         let error = Error::unsupported("STEP", "messages are not seen");
-        assert_eq!(error.message, "STEP is not available: messages are not seen");
+        assert_eq!(
+            error.message,
+            "STEP is not available: messages are not seen"
+        );
         assert_eq!(error.kind.to_string(), "unsupported");
         assert_eq!(error.command, Some("STEP"));
     }

@@ -241,11 +241,7 @@ fn nodes(session: &LocalSession) -> Vec<String> {
     nodes.map(|(node, _)| node.to_string()).collect()
 }
 
-fn line_editor(
-    style: Style,
-    keys: Arc<Mutex<Keys>>,
-    behind: Behind,
-) -> anyhow::Result<LineEditor> {
+fn line_editor(style: Style, keys: Arc<Mutex<Keys>>, behind: Behind) -> anyhow::Result<LineEditor> {
     let config = Config::builder()
         .max_history_size(MAX_LINES)?
         .history_ignore_dups(true)?

@@ -3,6 +3,7 @@
 //! that lacks its program fails.
 
 mod browser;
+mod engine;
 mod peer;
 mod servers;
 

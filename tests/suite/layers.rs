@@ -196,7 +196,28 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["cache", "cluster", "event", "operation", "time"],
     ),
     ("resp", &["language", "operation", "rng", "time"]),
-    ("engine", &["id", "placement", "resp"]),
+    (
+        "engine",
+        &[
+            "checker",
+            "cluster",
+            "config",
+            "event",
+            "history",
+            "hot",
+            "id",
+            "language",
+            "network",
+            "operation",
+            "placement",
+            "reply",
+            "resp",
+            "rng",
+            "session",
+            "stats",
+            "time",
+        ],
+    ),
     (
         "server",
         &[
@@ -224,6 +245,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "checker",
             "cluster",
             "config",
+            "engine",
             "event",
             "eviction",
             "hash",
@@ -263,6 +285,11 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         "session",
         &["backend", "checks", "requests", "simulated"],
         "the trait of backends returns commands that wait, which the simulated cluster carries out",
+    ),
+    (
+        "engine",
+        &["backend", "data", "deadlines", "seeing"],
+        "the commands are functions on the backend",
     ),
     (
         "server",
@@ -418,6 +445,7 @@ const TERMINAL: &[(&str, &[&str])] = &[
         "clap",
         &[
             "shell/arguments",
+            "shell/arguments/engine",
             "shell/arguments/serve",
             "shell/arguments/simulate",
             "shell/arguments/values",
