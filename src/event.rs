@@ -88,6 +88,7 @@ impl fmt::Display for Event {
         write!(f, " {}", self.kind)?;
         match &self.kind {
             EventKind::Nemesis(action) => write!(f, " {action}"),
+            EventKind::CutOff(client) => write!(f, " client {client}"),
             kind if kind.has_key() => write!(f, " {}", self.key.escape_ascii()),
             _ => Ok(()),
         }
@@ -135,6 +136,8 @@ pub enum EventKind {
     Partitioned(Box<str>),
     /// All faults of the network were lifted.
     Healed,
+    /// The node cut off the client with this number, which did not take what was sent to it.
+    CutOff(u32),
     /// The fault injector acted: the command for what it did.
     Nemesis(Box<str>),
 }
@@ -162,6 +165,7 @@ impl fmt::Display for EventKind {
             Self::Skewed(_) => "skewed",
             Self::Partitioned(_) => "partitioned",
             Self::Healed => "healed",
+            Self::CutOff(_) => "cut off",
             Self::Nemesis(_) => "nemesis",
         })
     }

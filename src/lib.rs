@@ -40,6 +40,7 @@
 //! | one cache node | [`Node`], with its [`EvictionPolicy`] |
 //! | many of them as one cache | [`Cluster`], built by a [`Config`] |
 //! | the same for many threads, on the real clock | [`SharedCache`] |
+//! | a cluster that serves Redis clients, in a test | `ServedCluster`, of the feature `shell` |
 //! | your own rule of which entry leaves a full node | [`EvictionPolicy`], with an example |
 //! | your own rule of which nodes own a key | [`Placement`], with an example |
 //! | the backend interface of the shell | `DistributedCache` in `src/session/backend.rs`, of the program |
@@ -250,6 +251,8 @@ pub use placement::Placement;
 #[doc(hidden)]
 pub use session::DistributedCache;
 pub use shared::SharedCache;
+#[cfg(feature = "shell")]
+pub use shell::ServedCluster;
 #[cfg(feature = "shell")]
 #[doc(hidden)]
 pub use shell::main;

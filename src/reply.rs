@@ -448,6 +448,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The operations of each key's excerpt, by the order of `verdict.keys`.
     pub excerpts: Vec<Vec<Call>>,
+    /// For each key whose write took effect without a reply and was sent again: its operations.
+    pub sent_again: Vec<Vec<Call>>,
     /// What the settings promise.
     pub promised: Promise,
     /// That a promise was broken.

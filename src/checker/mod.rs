@@ -69,6 +69,7 @@ mod reads;
 mod ring;
 mod search;
 mod seen;
+mod sent_again;
 mod sequence;
 mod state;
 mod value;
@@ -78,6 +79,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 pub use fold::fold;
+pub use sent_again::sent_again;
 
 use crate::history::{Call, History, OldValues, OpId, Start};
 use crate::time::Instant;
@@ -414,9 +416,7 @@ impl<'a> Checker<'a> {
         let history = self.history;
         let &(number, first) = calls.first()?;
         let (start, key) = (history.start(number), &history.calls()[first].key);
-        let all = calls.iter().map(|&(_, at)| &history.calls()[at]);
-        let old = history.old_values();
-        self.key.read(start, all, key, old, &mut self.texts);
+        self.read(calls);
         let range = self.judge.range(&self.key.past, &self.key.ops);
         if range.at_least == Promise::Linearizable {
             return None;
@@ -429,6 +429,18 @@ impl<'a> Checker<'a> {
             at_most: range.at_most,
             violation: self.violation(&range),
         })
+    }
+
+    /// Reads the calls on one key.
+    fn read(&mut self, calls: &[KeyedCall]) {
+        let history = self.history;
+        let Some(&(number, first)) = calls.first() else {
+            return;
+        };
+        let all = calls.iter().map(|&(_, at)| &history.calls()[at]);
+        let (start, key) = (history.start(number), &history.calls()[first].key);
+        let old = history.old_values();
+        self.key.read(start, all, key, old, &mut self.texts);
     }
 
     fn violation(&mut self, range: &Range) -> Option<Violation> {

@@ -298,6 +298,11 @@ impl Cluster {
         self.log_cluster(at, EventKind::Nemesis(action.into()));
     }
 
+    /// Notes in the log that a node has cut a client off, which did not take what was sent to it.
+    pub fn log_cut_off(&mut self, at: Instant, node: NodeId, client: u32) {
+        self.log_node(at, node, EventKind::CutOff(client));
+    }
+
     fn log_cluster(&mut self, at: Instant, kind: EventKind) {
         self.log.record(|| Event::of_cluster(at, kind));
     }

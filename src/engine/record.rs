@@ -4,11 +4,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::checker::{self, Kept, Promise, Verdict};
-use crate::history::{Call, History, OpId, Outcome as Told};
+use crate::checker::{self, Promise};
+use crate::history::{History, OpId, Outcome as Told};
 use crate::language::{Error, ErrorKind, HistoryRequest};
 use crate::operation::{Operation, Outcome};
-use crate::reply::{Judgement, Reply};
+use crate::reply::Reply;
+use crate::session::{broken, judge};
 use crate::time::Instant;
 
 /// How many calls a history keeps.
@@ -126,14 +127,11 @@ impl Record {
     pub fn check(&self, asked: Option<Promise>) -> Result<Reply<'static>, Error> {
         let history = self.lock();
         let history = history.as_ref().ok_or_else(off)?;
-        let verdict = checker::check(history, checker::DEFAULT_STEPS);
-        Ok(Reply::Check(Box::new(Judgement {
-            excerpts: excerpts(history, &verdict),
-            broken: asked.and_then(|promise| broken(promise, &verdict)),
-            promised: asked.unwrap_or(Promise::Nothing),
-            verdict,
-            state: Vec::new(),
-        })))
+        let promised = asked.unwrap_or(Promise::Nothing);
+        let mut judgement = judge(history, promised, Vec::new());
+        judgement.broken =
+            asked.and_then(|asked| broken(&judgement.verdict, "asked for", |_| asked));
+        Ok(Reply::Check(Box::new(judgement)))
     }
 }
 
@@ -142,26 +140,4 @@ fn off() -> Error {
         ErrorKind::Refused,
         "the history is off; HISTORY on starts it",
     )
-}
-
-/// The calls that break a promise, for each key that does.
-fn excerpts(history: &History, verdict: &Verdict) -> Vec<Vec<Call>> {
-    let keys = verdict.keys.iter();
-    let ids = keys.map(|key| key.violation.iter().flat_map(|it| &it.excerpt));
-    ids.map(|ids| ids.filter_map(|&id| history.get(id).cloned()).collect())
-        .collect()
-}
-
-fn broken(promise: Promise, verdict: &Verdict) -> Option<Error> {
-    Some(match verdict.kept(promise) {
-        Kept::Yes => return None,
-        Kept::No => Error::new(
-            ErrorKind::Broken,
-            format!("the promise asked for, {promise}, was broken"),
-        ),
-        Kept::Unknown => Error::new(
-            ErrorKind::Undecided,
-            format!("undecided: whether the promise asked for, {promise}, was kept is not known"),
-        ),
-    })
 }

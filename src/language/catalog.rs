@@ -98,7 +98,7 @@ pub(super) static ROWS: &[Row] = rows! {
     Clear ["CLEAR"], Data, Data, Words(|_| Ok(Command::Clear.into())), "",
         "Remove every key.",
         [("PUT apple red", ""), ("CLEAR", ""), ("SIZE", "0")];
-    Sleep ["SLEEP"], Time, Nothing, Words(script::sleep), "time",
+    Sleep ["SLEEP", "ADVANCE"], Time, Nothing, Words(script::sleep), "time",
         "Let time pass. Expiries are printed when they happen.",
         [("PUT apple red 2s", ""), ("SLEEP 3s", "Server 2 expired key: apple")];
     Time ["TIME"], Time, Nothing, Words(|_| Ok(Command::Time.into())), "",

@@ -8,7 +8,7 @@ use super::object::{Failure, of};
 use super::style::{Paint, Style};
 use super::text::{line, sentence, shown, since_start};
 use crate::checker::{KeyVerdict, Promise, Verdict, Violation};
-use crate::history::{Call, Start};
+use crate::history::{Call, Outcome, Start};
 use crate::language::word::Shown;
 use crate::reply::Judgement;
 use crate::time::Instant;
@@ -28,6 +28,12 @@ pub fn judgement(style: Style, judgement: &Judgement, out: &mut Vec<u8>) {
             history::grid(excerpt, 0).columns(style, "  ", out);
         }
     }
+    for operations in &judgement.sent_again {
+        let key = operations.first().map_or(&[][..], |it| &it.key);
+        let text = format!("{}: {}", Shown(key), repetition(operations));
+        sentence(style, &text, 2, out);
+        history::grid(operations, 0).columns(style, "  ", out);
+    }
     if judgement.state.is_empty() {
         return line("state: the copies agree", out);
     }
@@ -38,6 +44,18 @@ pub fn judgement(style: Style, judgement: &Judgement, out: &mut Vec<u8>) {
     if omitted > 0 {
         line(&format!("state: and {omitted} more"), out);
     }
+}
+
+/// What became of a write that was sent again.
+fn repetition(operations: &[Call]) -> String {
+    let Some(last) = operations.last() else {
+        return String::new();
+    };
+    let end = match last.outcome {
+        Some(Outcome::Applied(false)) => "was refused because of that",
+        _ => "took effect twice",
+    };
+    format!("a write took effect without a reply, was sent again, and {end}")
 }
 
 /// The first findings about the copies, and how many more there are.
@@ -122,6 +140,14 @@ pub fn check_object(judgement: &Judgement) -> Check<'_> {
         let violation = key.violation.as_ref()?;
         Some(of(&key.key, violation_object(key, violation, excerpt)))
     });
+    let sent_again = judgement.sent_again.iter().filter_map(|operations| {
+        let key = &operations.first()?.key;
+        let objects = history::objects(operations);
+        Some(of(
+            key,
+            json!({ "what": repetition(operations), "operations": objects }),
+        ))
+    });
     let (state, omitted) = state(judgement);
     let fields = json!({
         // Whether the history is linearizable: kept, broken or unknown.
@@ -134,6 +160,7 @@ pub fn check_object(judgement: &Judgement) -> Check<'_> {
         "forgotten": verdict.forgotten,
         "decided": verdict.is_decided(),
         "violations": violations.collect::<Vec<_>>(),
+        "sent_again": sent_again.collect::<Vec<_>>(),
         "state": state,
         "state_omitted": omitted,
         "ok": judgement.broken.is_none(),

@@ -26,6 +26,10 @@ pub fn sentence(event: &Event, out: &mut Vec<u8>) {
             _ => format!("is behind by {time}"),
         };
         out.extend_from_slice(format!("Node {node} clock {clock}").as_bytes());
+    } else if let EventKind::CutOff(client) = kind {
+        let text =
+            format!("Node {node} cut off client {client}, which did not take what was sent to it");
+        out.extend_from_slice(text.as_bytes());
     } else if kind.has_key() {
         let noun = noun(kind);
         out.extend_from_slice(format!("{noun} {node} {kind} key: ").as_bytes());
@@ -110,6 +114,7 @@ pub fn grid(events: &[Event]) -> Grid {
         let subject = match &event.kind {
             EventKind::Nemesis(command) | EventKind::Partitioned(command) => command.to_string(),
             EventKind::Skewed(nanos) => ahead(*nanos),
+            EventKind::CutOff(client) => client.to_string(),
             kind if kind.has_key() => shown(&event.key),
             _ => "-".into(),
         };
@@ -129,6 +134,9 @@ pub struct Fields<'a> {
     /// By how much the clock is ahead.
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead_ms: Option<f64>,
+    /// The client that was cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<u32>,
     at_ms: u64,
     /// The deadline of an expiry that did not happen at its deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,6 +157,10 @@ pub fn object(event: &Event) -> Fields<'_> {
         subject,
         ahead_ms: match event.kind {
             EventKind::Skewed(nanos) => Some(nanos as f64 / 1e6),
+            _ => None,
+        },
+        client: match event.kind {
+            EventKind::CutOff(client) => Some(client),
             _ => None,
         },
         at_ms: event.at.as_millis(),

@@ -193,6 +193,7 @@ fn notes(verb: Verb) -> &'static [&'static str] {
             "It judges what was recorded. With --replicas above 1 recording starts with the program, otherwise at the first fault, HISTORY or CHECK: so the first CHECK may find no operations.",
             "The promises, strongest first: linearizable; linearizable but for losses; no stale read; no expired read; no invented value; nothing. For a key that falls short it shows the fewest operations that prove it.",
             "It fails (exit status 1) if the promise that you name is broken, or else the weakest promise since the history began (QUORUM shows it). If it cannot decide, it says so (exit status 3). The state of the copies never makes it fail.",
+            "It also names a write that got no reply, took effect and was sent again, as some client libraries do in silence: an INCR counts twice then. That breaks no promise of the cluster.",
         ],
         Verb::Clear => &[
             "At a terminal it asks before it removes more than 100 keys. Ctrl-L clears \

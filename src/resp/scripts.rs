@@ -5,9 +5,9 @@
 //! whatever its variables are called.
 
 use super::call::{Change, Context};
-use super::commands::Words;
+use super::commands::{Hash, Words};
 use super::value::{Failure, Value};
-use crate::operation::{Operation, Outcome, number};
+use crate::operation::{Found, Operation, Outcome, number};
 use crate::time::Instant;
 
 /// A script that the server can carry out.
@@ -203,6 +203,7 @@ pub async fn run(cx: Context, script: Script, words: Words) -> Result<Value, Fai
         Script::Window => window(&cx, &params).await,
         Script::ReadWindow => {
             let found = cx.read(params.key()).await?;
+            string(found.as_ref())?;
             let deadline = found.as_ref().map(|found| found.deadline);
             let left = deadline.map_or(-2, |it| it.map_or(-1, |at| left(&cx, at)));
             let value = found.map(|found| found.value);
@@ -236,9 +237,17 @@ fn after(cx: &Context, millis: i64) -> Result<Instant, Failure> {
     cx.instant(at).ok_or(Failure::NOT_AN_INTEGER)
 }
 
+/// What GET finds: a hash is an error.
+fn string(found: Option<&Found>) -> Result<Option<&Found>, Failure> {
+    match found {
+        Some(found) if Hash::is_hash(&found.value) => Err(Failure::WRONG_TYPE),
+        found => Ok(found),
+    }
+}
+
 async fn release(cx: &Context, key: &[u8], value: &[u8]) -> Result<i64, Failure> {
     let removed = cx.update(key, |found| {
-        let is_equal = found.is_some_and(|found| *found.value == *value);
+        let is_equal = string(found)?.is_some_and(|found| *found.value == *value);
         let change = if is_equal {
             Change::Remove
         } else {
@@ -256,7 +265,7 @@ async fn release(cx: &Context, key: &[u8], value: &[u8]) -> Result<i64, Failure>
 async fn extend(cx: &Context, params: &Params<'_>, ttl: i64, adds: bool) -> Result<i64, Failure> {
     let (key, value) = (params.key(), params.arg(1));
     let done = cx.update(key, |found| {
-        let Some(found) = found.filter(|found| *found.value == *value) else {
+        let Some(found) = string(found)?.filter(|found| *found.value == *value) else {
             return Ok((Change::Nothing, false));
         };
         let left = found.deadline.map(|at| left(cx, at));
@@ -287,7 +296,7 @@ async fn swap(cx: &Context, params: &Params<'_>, has_ttl: bool) -> Result<Value,
     };
     let (key, value) = (params.key(), params.arg(1));
     let done = cx.update(key, |found| {
-        let is_equal = found.is_some_and(|found| *found.value == *value);
+        let is_equal = string(found)?.is_some_and(|found| *found.value == *value);
         let change = if is_equal {
             Change::Store(params.arg(2).to_vec(), deadline)
         } else {
@@ -303,7 +312,13 @@ async fn swap(cx: &Context, params: &Params<'_>, has_ttl: bool) -> Result<Value,
 }
 
 async fn incr(cx: &Context, key: &[u8]) -> Result<i64, Failure> {
-    let outcome = cx.one(key, Operation::Incr { delta: 1 }).await?;
+    let outcome = match cx.one(key, Operation::Incr { delta: 1 }).await {
+        Err(error) if error == Failure::NOT_AN_INTEGER => {
+            string(cx.look(key).await?.as_ref())?;
+            return Err(error);
+        }
+        outcome => outcome?,
+    };
     cx.changed('$', "incrby", key);
     match outcome {
         Outcome::Number(sum) => Ok(sum),
@@ -361,7 +376,7 @@ async fn set_all(cx: &Context, params: &Params<'_>, script: Script) -> Result<Va
         let found = cx.look(key).await?;
         let fits = match script {
             Script::AcquireAll => found.is_none(),
-            _ => found.is_some_and(|found| *found.value == *params.arg(1)),
+            _ => string(found.as_ref())?.is_some_and(|found| *found.value == *params.arg(1)),
         };
         if !fits {
             return Ok(Value::Integer(0));

@@ -57,6 +57,8 @@ pub struct Client {
     pub(super) is_looking: bool,
     /// How it ends.
     pub ending: Option<Ending>,
+    /// Whether it ends because it did not take what was sent to it.
+    pub(super) is_cut_off: bool,
 }
 
 /// The names that a client has given.
@@ -147,6 +149,7 @@ impl Client {
             is_monitor: false,
             is_looking: false,
             ending: None,
+            is_cut_off: false,
         }
     }
 
@@ -184,6 +187,7 @@ impl Client {
         if self.output.len() > most {
             self.output = Vec::new();
             self.ending = Some(Ending::Now);
+            self.is_cut_off = true;
         }
     }
 

@@ -14,10 +14,12 @@ pub(super) struct Line {
     pub line: Vec<u8>,
 }
 
-/// The reply to a line: JSON, or an error.
-pub(super) struct Replied {
-    pub client: u32,
-    pub reply: Result<Vec<u8>, String>,
+/// What the thread that serves the clients is told.
+pub(super) enum Told {
+    /// The reply to a line of a client: JSON, or an error.
+    Reply(u32, Result<Vec<u8>, String>),
+    /// To say when the sockets have followed all changes of the cluster so far.
+    Settle(Sender<()>),
 }
 
 /// Runs lines of the shell.
@@ -33,12 +35,12 @@ pub trait Shell: Send {
 pub(super) fn drive(
     mut shell: Box<dyn Shell>,
     lines: &Receiver<Line>,
-    replies: &Sender<Replied>,
+    replies: &Sender<Told>,
     waker: &Arc<Waker>,
 ) {
     for Line { client, line } in lines {
         let reply = shell.run(&line);
-        if replies.send(Replied { client, reply }).is_err() {
+        if replies.send(Told::Reply(client, reply)).is_err() {
             return;
         }
         // If the server is gone, so is the client.

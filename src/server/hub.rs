@@ -130,6 +130,11 @@ impl Hub {
         let now = world.now();
         if let Some(mut client) = self.clients.remove(&id) {
             self.forget(&mut client);
+            if client.is_cut_off {
+                let mut turn = Turn { world, now };
+                let cluster = turn.cluster().cluster();
+                cluster.log_cut_off(now, client.node, id);
+            }
             if let Some(running) = client.running.take() {
                 let mut turn = Turn { world, now };
                 for (_, ticket) in running.waits {

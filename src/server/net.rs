@@ -18,7 +18,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 use super::client::Ending;
-use super::driver::{Line, Replied};
+use super::driver::{Line, Told};
 use super::hub::Hub;
 use crate::cluster::Status;
 use crate::id::NodeId;
@@ -70,7 +70,7 @@ pub(super) struct Net {
     retry_at: Option<RealInstant>,
     buffer: Box<[u8]>,
     lines: Sender<Line>,
-    replies: Receiver<Replied>,
+    replies: Receiver<Told>,
     on_events: Box<dyn Fn() + Send>,
 }
 
@@ -80,7 +80,7 @@ impl Net {
         address: IpAddr,
         base_port: u16,
         lines: Sender<Line>,
-        replies: Receiver<Replied>,
+        replies: Receiver<Told>,
         on_events: Box<dyn Fn() + Send>,
     ) -> Self {
         Self {
@@ -285,9 +285,7 @@ impl Net {
         }
         self.follow(hub, world);
         self.accept(hub, world);
-        while let Ok(replied) = self.replies.try_recv() {
-            hub.shell_replied(world, replied.client, replied.reply);
-        }
+        let settled = self.listen_to_shell(hub, world);
         for token in std::mem::take(&mut self.ready) {
             self.read(hub, world, token);
         }
@@ -300,6 +298,22 @@ impl Net {
                 self.write(hub, world, token);
             }
         }
+        for waiting in settled {
+            // It may not wait any more.
+            let _ = waiting.send(());
+        }
+    }
+
+    /// Takes the replies of the shell. Returns those that wait for the end of this turn.
+    fn listen_to_shell(&mut self, hub: &mut Hub, world: &mut World) -> Vec<Sender<()>> {
+        let mut settled = Vec::new();
+        while let Ok(told) = self.replies.try_recv() {
+            match told {
+                Told::Reply(client, reply) => hub.shell_replied(world, client, reply),
+                Told::Settle(waiting) => settled.push(waiting),
+            }
+        }
+        settled
     }
 
     /// How long to wait for sockets: not at all if there is more to read, otherwise until something is

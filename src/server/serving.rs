@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use mio::{Poll, Waker};
 
-use super::driver::{self, Shell};
+use super::driver::{self, Shell, Told};
 use super::hub::Hub;
 use super::net::{Net, WAKE};
 use super::settings::Settings;
@@ -29,6 +29,7 @@ pub struct Server {
     ports: Vec<(NodeId, u16)>,
     is_over: Arc<AtomicBool>,
     waker: Arc<Waker>,
+    shell: mpsc::Sender<Told>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -66,7 +67,7 @@ impl Server {
             move || drop(waker.wake())
         });
         let shell = shell(Arc::clone(&shared));
-        let of_driver = Arc::clone(&waker);
+        let (of_driver, of_server) = (Arc::clone(&waker), outgoing.clone());
         thread::spawn(move || driver::drive(shell, &incoming, &outgoing, &of_driver));
         let is_over = Arc::new(AtomicBool::new(false));
         let thread = thread::spawn({
@@ -82,6 +83,7 @@ impl Server {
             ports,
             is_over,
             waker,
+            shell: of_server,
             thread: Some(thread),
         };
         Ok((server, shared))
@@ -91,6 +93,16 @@ impl Server {
     #[must_use]
     pub fn ports(&self) -> &[(NodeId, u16)] {
         &self.ports
+    }
+
+    /// Waits until the sockets have followed all changes of the cluster so far: a node that has crashed
+    /// has reset its connections, and messages are written.
+    pub fn settle(&self) {
+        let (told, settled) = mpsc::channel();
+        // If the server has ended, there is nothing to wait for.
+        if self.shell.send(Told::Settle(told)).is_ok() && self.waker.wake().is_ok() {
+            let _ = settled.recv();
+        }
     }
 
     /// Ends it, and waits for it.

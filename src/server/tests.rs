@@ -128,6 +128,10 @@ fn strings_are_stored_on_conditions() {
         ("GETDEL a", "$5 xy\0\0z"),
         ("INCRBYFLOAT f 10.5", "$4 10.5"),
         ("INCRBYFLOAT f 0.1", "$4 10.6"),
+        (
+            "INCRBYFLOAT f inf",
+            "-ERR increment would produce NaN or Infinity",
+        ),
         ("INCR f", "-ERR value is not an integer or out of range"),
         ("MSET x 1 y 2", "+OK"),
         ("MGET x y z", "*3 $1 1 $1 2 $-1"),
@@ -155,6 +159,8 @@ fn hashes_are_a_type_of_their_own() {
         ("HGETALL h", "*4 $1 f $1 3 $1 g $1 2"),
         ("HINCRBY h f 4", ":7"),
         ("HINCRBYFLOAT h g 0.5", "$3 2.5"),
+        ("HINCRBYFLOAT h g inf", "-ERR value is NaN or Infinity"),
+        ("HINCRBYFLOAT h g nan", "-ERR value is not a valid float"),
         (
             "GET h",
             "-WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -354,6 +360,11 @@ fn scripts_of_locks_are_known() {
             r#"EVAL "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end" 1 lock me"#,
             ":1",
         ),
+        ("HSET lock f v", ":1"),
+        (
+            r#"EVAL "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end" 1 lock me"#,
+            "-WRONGTYPE Operation against a key holding the wrong kind of value",
+        ),
         (
             "EVALSHA abc 0",
             "-NOSCRIPT No matching script. Please use EVAL.",
@@ -439,8 +450,15 @@ fn a_listener_that_takes_nothing_is_cut_off() {
             .client_mut(slow)
             .expect("its socket is not closed yet");
         assert_eq!(client.output.capacity(), 0);
+        lab.hub.disconnect(&mut lab.world, slow);
     }
     assert!(!lab.is_ended(one));
+    let events = lab.cluster().events().iter().map(ToString::to_string);
+    let events: Vec<String> = events.collect();
+    assert_eq!(
+        events,
+        [listener, monitor].map(|slow| format!("0s node 0 cut off client {slow}"))
+    );
 }
 
 #[test]

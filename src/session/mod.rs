@@ -13,6 +13,7 @@
 //! | `requests` | commands on keys: submit, wait, reply |
 //! | `filling`, `moving` | the keys of FILL; changes of members and placement, and plans of them |
 //! | `work` | the requests of REPLAY and LOAD |
+//! | `judging` | what CHECK says of a history |
 //! | `faults`, `checks`, `errors` | the other commands of the simulated cluster |
 
 mod backend;
@@ -20,6 +21,7 @@ mod checks;
 mod errors;
 mod faults;
 mod filling;
+mod judging;
 mod moving;
 mod requests;
 mod shared;
@@ -28,6 +30,7 @@ mod work;
 
 pub use backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
 pub use filling::Filling;
+pub use judging::{broken, judge};
 pub use requests::{Waiting, is_on_keys};
 pub use shared::{SharedWorld, WorldHandle};
 pub use simulated::SimulatedCluster;

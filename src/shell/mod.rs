@@ -27,6 +27,7 @@ mod rehearsal;
 mod remote;
 mod runner;
 mod serve;
+mod served;
 mod simulate;
 mod terminal;
 mod timer;
@@ -48,6 +49,7 @@ use output::Output;
 use printer::Manners;
 use runner::Runner;
 pub use serve::Serve;
+pub use served::ServedCluster;
 pub use simulate::{Series, simulate};
 use wakeup::Wakeup;
 

@@ -88,7 +88,8 @@ pub fn start(
         world: Arc::clone(&shared).into(),
         session: Session::default(),
     };
-    choose_history(options, serve, &mut session);
+    let is_recorded = serve.history.unwrap_or(options.clock == ClockKind::Virtual);
+    record_history(&mut session, is_recorded);
     announce(options, serve, &server)?;
     Ok((server, session))
 }
@@ -111,15 +112,16 @@ fn settings(options: &Options, serve: &Serve) -> anyhow::Result<Settings> {
         password,
         node_timeout: serve.node_timeout,
         has_debug: serve.has_debug,
-        epoch: match options.clock {
-            ClockKind::Virtual => VIRTUAL_EPOCH,
-            ClockKind::Real => millis_since_1970(),
-        },
+        epoch: epoch(options.clock),
         max_clients: serve.max_clients,
     })
 }
 
-fn millis_since_1970() -> i64 {
+/// Milliseconds from 1970 to the start of the time of a cluster.
+pub(super) fn epoch(clock: ClockKind) -> i64 {
+    if clock == ClockKind::Virtual {
+        return VIRTUAL_EPOCH;
+    }
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -139,9 +141,8 @@ fn read_password(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(line.to_vec())
 }
 
-/// Turns the history on or off, as was asked. By default it is kept on the virtual clock.
-fn choose_history(options: &Options, serve: &Serve, session: &mut LocalSession) {
-    let is_on = serve.history.unwrap_or(options.clock == ClockKind::Virtual);
+/// Turns the history on or off.
+pub(super) fn record_history(session: &mut LocalSession, is_on: bool) {
     let line = if is_on {
         &b"HISTORY on"[..]
     } else {
@@ -201,13 +202,13 @@ fn write_ready_file(path: &Path, address: IpAddr, ports: &[(NodeId, u16)]) -> io
 }
 
 /// Runs the lines of SHARDLAB, as a prompt in JSON.
-struct Lines {
+pub(super) struct Lines {
     session: LocalSession,
     runner: Runner,
 }
 
 impl Lines {
-    fn new(shared: Arc<SharedWorld>, wakeup: Arc<Wakeup>) -> Self {
+    pub(super) fn new(shared: Arc<SharedWorld>, wakeup: Arc<Wakeup>) -> Self {
         let silent = Output::new(Box::new(io::sink()), Box::new(io::sink()));
         let mut runner = Runner::new(silent, Manners::json(), wakeup);
         runner.silence_notices();

@@ -2,7 +2,8 @@
 //!
 //! gzip (`flate2`, in Rust), zstd and xz (the C libraries, built along) are found by their first bytes,
 //! not by a name. The C libraries are worth it: zstd decodes three times as fast as the decoder in
-//! Rust, and liblzma decodes piece by piece with a bound on its memory, and encodes as well.
+//! Rust, and liblzma decodes piece by piece with a bound on its memory, and encodes as well. A decoder runs in a thread of
+//! its own.
 
 use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::ops::Range;
@@ -13,6 +14,7 @@ use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
+use super::ahead::Ahead;
 use super::error::{Place, TraceError};
 
 /// The longest line or record, in bytes.
@@ -286,17 +288,22 @@ fn decompressed(mut source: Counted) -> io::Result<(Source, Option<&'static str>
     let whole = Cursor::new(first.clone()).chain(source);
     let pieces = BufReader::with_capacity(PIECE, whole);
     Ok(match first.as_slice() {
-        [0x1f, 0x8b, ..] => (Box::new(MultiGzDecoder::new(pieces)), Some("gzip")),
+        [0x1f, 0x8b, ..] => (ahead(MultiGzDecoder::new(pieces))?, Some("gzip")),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             let decoder = zstd::stream::read::Decoder::with_buffer(pieces)?;
-            (Box::new(decoder), Some("zstd"))
+            (ahead(decoder)?, Some("zstd"))
         }
         b"\xfd7zXZ\0" => {
             let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
-            (Box::new(XzDecoder::new_stream(pieces, stream)), Some("xz"))
+            (ahead(XzDecoder::new_stream(pieces, stream))?, Some("xz"))
         }
         _ => (Box::new(pieces.into_inner()), None),
     })
+}
+
+/// Decodes in a thread of its own.
+fn ahead(decoder: impl Read + Send + 'static) -> io::Result<Source> {
+    Ok(Box::new(Ahead::new(decoder)?))
 }
 
 /// The message for an error of reading.

@@ -24,6 +24,7 @@
 //! Nothing here opens a file, starts a thread or prints. A reader's memory is bounded by its buffers
 //! and the longest line ([`MAX_LINE`]), whatever the length of the trace.
 
+mod ahead;
 mod columns;
 mod compress;
 mod detect;

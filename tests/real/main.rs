@@ -1,11 +1,17 @@
-//! Tests with other programs: servers whose traces are read, a browser that shows a report, and the
-//! simulator whose counts are the reference. `scripts/test` gets the programs and runs these tests; one
-//! that lacks its program fails.
+//! Tests with other programs: servers whose traces are read, a browser that shows a report, the
+//! simulator whose counts are the reference, and Redis clients, to which we are the server.
+//! `scripts/test` gets the programs and runs these tests; one that lacks its program fails.
 
 mod browser;
+mod differential;
 mod engine;
+mod libraries;
+mod limits;
 mod peer;
+mod readme;
 mod servers;
+mod serving;
+mod tools;
 
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};

@@ -114,6 +114,23 @@ fn a_sample_estimates_and_says_how_sure_it_is() {
 }
 
 #[test]
+fn a_sample_warns_of_sieve() {
+    let trace = Trace::zipf("20000", "100000");
+    for (policies, rate, warns) in [
+        ("lru,sieve", "0.1", true),
+        ("lru", "0.1", false),
+        ("lru,sieve", "none", false),
+    ] {
+        let path = trace.path("zipf.csv");
+        let arguments = ["compare", &path, "--policies", policies, "--sample", rate];
+        let output = run(&arguments, b"");
+        let report = text(&output.stdout);
+        let is_warned = report.contains("sieve can be further off");
+        assert_eq!(is_warned, warns, "{policies} at {rate}: {report}");
+    }
+}
+
+#[test]
 fn every_form_and_picture_shows_the_errors() {
     let trace = Trace::zipf("20000", "100000");
     let (html, svg) = (trace.path("a.html"), trace.path("a.svg"));

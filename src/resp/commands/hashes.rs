@@ -149,6 +149,9 @@ pub async fn incr_by(cx: &Context, words: &Words) -> Result {
 
 pub async fn incr_by_float(cx: &Context, words: &Words) -> Result {
     let delta = Decimal::parse(&words[3])?;
+    if delta.is_infinite() {
+        return Err(Failure::text("ERR value is NaN or Infinity"));
+    }
     let sum = cx.update(&words[1], |found| {
         let old = hash(found)?
             .get(&words[2])

@@ -52,7 +52,7 @@ fn info(protocol: Protocol, words: &Words) -> Value {
         for spec in named {
             match spec {
                 Some(spec) => describe::info(frames, spec),
-                None => frames.null_array(),
+                None => frames.null(),
             }
         }
     })

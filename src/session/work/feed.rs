@@ -117,11 +117,17 @@ impl Feed {
 
     /// The next request, not taken. Reads at most `limit` requests ahead.
     #[inline]
-    pub(super) fn peek(&mut self, limit: u64) -> Option<Job> {
+    pub(super) fn peek(&mut self, limit: u64) -> Option<&Job> {
         if self.next == self.jobs.len() {
             self.fill(limit);
         }
-        self.jobs.get(self.next).copied()
+        self.present()
+    }
+
+    /// The request that [`Feed::peek`] has returned.
+    #[inline]
+    pub(super) fn present(&self) -> Option<&Job> {
+        self.jobs.get(self.next)
     }
 
     /// Takes the request that [`Feed::peek`] has returned.
@@ -241,7 +247,7 @@ mod tests {
 
     fn taken(feed: &mut Feed, limit: u64) -> Vec<(String, Act)> {
         let mut all = Vec::new();
-        while let Some(job) = feed.peek(limit - all.len() as u64) {
+        while let Some(&job) = feed.peek(limit - all.len() as u64) {
             let key = String::from_utf8_lossy(feed.key(&job)).into_owned();
             all.push((key, job.act));
             feed.take();

@@ -24,7 +24,6 @@ mod values;
 use std::time::Duration;
 
 pub use feed::Feed;
-use feed::Job;
 use steps::InFlight;
 use tally::{Counting, Tally};
 use values::Values;
@@ -151,7 +150,7 @@ impl Work<'_> {
     fn run(&mut self) -> Result<(), End> {
         loop {
             self.receive();
-            let Some((job, due)) = self.next_job()? else {
+            let Some(due) = self.next_due()? else {
                 if self.is_idle() {
                     return self.wait_for_end();
                 }
@@ -164,7 +163,7 @@ impl Work<'_> {
                 self.wait(Some(due))?;
             } else {
                 self.due = due;
-                self.start(&job);
+                self.start();
                 self.pause()?;
             }
         }
@@ -187,24 +186,25 @@ impl Work<'_> {
         self.free.len() == self.in_flight.len()
     }
 
-    /// The next request and when it is due; `None` if there is none, or none before the end.
+    /// When the next request is due; `None` if there is none, or none before the end.
     #[inline]
-    fn next_job(&mut self) -> Result<Option<(Job, Instant)>, End> {
+    fn next_due(&mut self) -> Result<Option<Instant>, End> {
         let left = self.plan.count.saturating_sub(self.tally.requests);
         if left == 0 {
             return Ok(None);
         }
-        let Some(job) = self.feed.peek(left) else {
+        let Some(time) = self.feed.peek(left).map(|job| job.time) else {
             return Ok(None);
         };
-        let due = self.due_of(&job)?.max(self.due);
+        let due = self.due_at(time)?.max(self.due);
         let is_late = self.end().is_some_and(|end| due.max(self.now) >= end);
-        Ok((!is_late).then_some((job, due)))
+        Ok((!is_late).then_some(due))
     }
 
+    /// When a request that has this time in the trace is due.
     #[inline]
-    fn due_of(&mut self, job: &Job) -> Result<Instant, End> {
-        let after = match (self.plan.pace, job.time) {
+    fn due_at(&mut self, time: Option<Duration>) -> Result<Instant, End> {
+        let after = match (self.plan.pace, time) {
             (Pace::Free, _) | (Pace::Recorded, None) => return Ok(self.due),
             (Pace::Rate(rate), _) => of_rate(self.tally.requests, rate),
             (Pace::Recorded, Some(time)) => {

@@ -31,22 +31,22 @@ enum Step {
 type Next = (Step, Option<Bytes>);
 
 impl Work<'_> {
-    /// Takes a job, and sends its first request.
+    /// Takes the next job, and sends its first request.
     #[inline]
-    pub(super) fn start(&mut self, job: &Job) {
-        let Some(&client) = self.free.last() else {
+    pub(super) fn start(&mut self) {
+        let (Some(&client), Some(&job)) = (self.free.last(), self.feed.present()) else {
             return;
         };
         let place = self.next_place();
         let mut key = std::mem::take(&mut self.key);
         key.clear();
-        key.extend_from_slice(self.feed.key(job));
+        key.extend_from_slice(self.feed.key(&job));
         self.feed.take();
         self.tally.requests += 1;
-        if let Some(step) = self.first_step(client, job, &key, place) {
+        if let Some(step) = self.first_step(client, &job, &key, place) {
             self.free.pop();
             self.in_flight[client as usize] = Some(InFlight {
-                job: *job,
+                job,
                 key: key.clone(),
                 step,
             });

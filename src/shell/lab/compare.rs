@@ -105,7 +105,7 @@ impl Comparison {
         }
         let facts = facts(&trace, &source, options);
         let mut notes = Vec::new();
-        sampled::note(&trace, options.sample, &mut notes);
+        sampled::note(&trace, options.sample, &options.policies, &mut notes);
         let rules = effective(options.rules, &trace);
         give_times(&mut trace, rules, options, &mut notes);
         let work = Work {
