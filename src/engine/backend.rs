@@ -23,6 +23,8 @@ use crate::time::{Clock, Instant};
 
 /// How many events are kept.
 const EVENTS: usize = 10_000;
+/// How many clients send the requests of a trace. Each has a connection to each server.
+const CLIENTS: u32 = 32;
 /// How often notices are looked for.
 const LOOK: Duration = Duration::from_millis(50);
 /// How many keys whose expiry was told are remembered.
@@ -105,16 +107,22 @@ impl Engine {
                     | Command::Ttl { .. }
                     | Command::Exists { .. }
             );
-        let refused = |message: &str| Err(Error::new(ErrorKind::Refused, message));
         match () {
-            () if is_clear && !self.permissions.clears => refused(
+            () if is_clear && !self.permissions.clears => Err(Error::new(
+                ErrorKind::Refused,
                 "CLEAR would remove every key of servers that were not launched here: --allow-clear lets it",
-            ),
-            () if writes && !is_clear && !self.permissions.writes => {
-                refused("the servers are only read: --write lets commands change keys")
-            }
+            )),
+            () if writes && !is_clear => self.check_write(),
             () => Ok(()),
         }
+    }
+
+    fn check_write(&self) -> Result<(), Error> {
+        if self.permissions.writes {
+            return Ok(());
+        }
+        let message = "the servers are only read: --write lets commands change keys";
+        Err(Error::new(ErrorKind::Refused, message))
     }
 
     fn execute<'a>(
@@ -245,6 +253,14 @@ impl DistributedCache for Engine {
     }
 
     fn abandon(&mut self, _: Instant, _: Waiting<'_>) {}
+
+    fn check_work(&self) -> Result<(), Error> {
+        self.check_write()
+    }
+
+    fn max_clients(&self) -> u32 {
+        CLIENTS
+    }
 
     fn send(&mut self, _: Instant, request: &Request<'_>) -> Result<Sent, TooManyRequests> {
         self.workers.send(request, &self.client)

@@ -70,6 +70,19 @@ pub trait DistributedCache: Send {
         None
     }
 
+    /// Whether a workload may run. Asked before its first request.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn check_work(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// How many clients send the requests of a trace at most.
+    fn max_clients(&self) -> u32 {
+        super::MAX_WORK_CLIENTS
+    }
+
     /// Sends a request of a workload, as a client that has no request in flight.
     ///
     /// # Errors
