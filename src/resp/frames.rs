@@ -147,6 +147,29 @@ impl<'a> Frames<'a> {
         }
     }
 
+    /// A number with a fraction: a bulk string in RESP2.
+    pub fn double(&mut self, digits: &str) {
+        if self.is_resp3() {
+            self.line(b',', format_args!("{digits}"));
+        } else {
+            self.bulk(digits.as_bytes());
+        }
+    }
+
+    /// A whole number of any size: a bulk string in RESP2.
+    pub fn big_number(&mut self, digits: &str) {
+        if self.is_resp3() {
+            self.line(b'(', format_args!("{digits}"));
+        } else {
+            self.bulk(digits.as_bytes());
+        }
+    }
+
+    /// Pairs about the reply that follows them. RESP2 has nothing like it.
+    pub fn attribute(&mut self, pairs: usize) {
+        self.length(b'|', pairs);
+    }
+
     /// An array of so many elements.
     #[inline]
     pub fn array(&mut self, length: usize) {

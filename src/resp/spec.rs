@@ -35,6 +35,8 @@ pub struct Spec {
     pub group: &'static str,
     /// The subcommands.
     pub subcommands: Vec<Spec>,
+    /// A number of its own, from 0 on, among all commands and subcommands.
+    pub number: usize,
 }
 
 /// Which arguments are keys.
@@ -158,6 +160,7 @@ pub fn find(name: &[u8]) -> Option<&'static Spec> {
 fn parse(text: &'static str) -> Vec<Spec> {
     let mut specs: Vec<Spec> = Vec::new();
     let mut group = "";
+    let mut count = 0;
     let mut lines = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -168,7 +171,9 @@ fn parse(text: &'static str) -> Vec<Spec> {
         }
         let facts = lines.next().unwrap_or_default();
         let summary = lines.next().unwrap_or_default().trim();
-        let spec = spec(group, line, facts, summary);
+        let mut spec = spec(group, line, facts, summary);
+        spec.number = count;
+        count += 1;
         match spec
             .name
             .split_once('|')
@@ -210,6 +215,7 @@ fn spec(
         summary,
         group,
         subcommands: Vec::new(),
+        number: 0,
     }
 }
 

@@ -28,6 +28,10 @@ pub enum Value {
     Boolean(bool),
     /// Values in order.
     Array(Vec<Value>),
+    /// Pairs in order: an array of pairs, or of all their values in RESP2.
+    Pairs(Vec<(Value, Value)>),
+    /// Different values.
+    Set(Vec<Value>),
     /// Pairs of a key and a value.
     Map(Vec<(Value, Value)>),
     /// An error inside of an array.
@@ -68,6 +72,23 @@ impl Value {
             Self::Later => {}
             Self::Array(values) => {
                 frames.array(values.len());
+                for value in values {
+                    value.write(frames);
+                }
+            }
+            Self::Pairs(pairs) => {
+                let is_nested = frames.protocol() == Protocol::Resp3;
+                frames.array(pairs.len() * if is_nested { 1 } else { 2 });
+                for (one, other) in pairs {
+                    if is_nested {
+                        frames.array(2);
+                    }
+                    one.write(frames);
+                    other.write(frames);
+                }
+            }
+            Self::Set(values) => {
+                frames.set(values.len());
                 for value in values {
                     value.write(frames);
                 }
@@ -146,9 +167,12 @@ impl Failure {
             Refusal::Count(CountError::Overflow) => {
                 Self::text("ERR increment or decrement would overflow")
             }
-            Refusal::Put(PutError::Full | PutError::NodeFull | PutError::NoCapacity) => {
-                Self::text("OOM command not allowed when used memory > 'maxmemory'.")
-            }
+            Refusal::Put(
+                PutError::Full
+                | PutError::NodeFull
+                | PutError::NoCapacity
+                | PutError::NeverFits { .. },
+            ) => Self::text("OOM command not allowed when used memory > 'maxmemory'."),
             Refusal::Put(error) => Self::new(format!("ERR {error}")),
             Refusal::Quorum(short) if short.answered.is_empty() => {
                 Self::text("CLUSTERDOWN The cluster is down")

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use super::measures::End;
 use super::settings::PUBSUB_LIMIT;
 use crate::cluster::Ticket;
 use crate::id::NodeId;
 use crate::operation::{Found, Outcome};
-use crate::resp::call::Call;
+use crate::resp::call::{Call, KeyEvent};
 use crate::resp::commands::Words;
+use crate::resp::spec::Spec;
 use crate::resp::{Frames, Protocol, RequestParser};
 use crate::time::Instant;
 
@@ -30,6 +32,10 @@ pub struct Client {
     pub since: (Instant, Instant),
     /// The name of its last command.
     pub last_command: &'static str,
+    /// The command that it runs or has run last; `None` if there is none of its name.
+    pub(super) command: Option<&'static Spec>,
+    /// How that command has ended so far.
+    pub(super) end: End,
     pub(super) parser: RequestParser,
     /// Bytes that were not parsed yet.
     pub(super) input: Vec<u8>,
@@ -37,6 +43,10 @@ pub struct Client {
     pub output: Vec<u8>,
     /// The command that waits for outcomes.
     pub(super) running: Option<Running>,
+    /// The DEBUG SLEEP that holds its reply.
+    pub(super) asleep: Option<Sleep>,
+    /// Whether its next command is held back by CLIENT PAUSE or DEBUG SLEEP.
+    pub(super) is_held: bool,
     /// Whether a line that it has sent runs in the shell.
     pub(super) awaits_shell: bool,
     /// The transaction that is being queued.
@@ -51,6 +61,10 @@ pub struct Client {
     pub(super) channels: [BTreeSet<Vec<u8>>; 3],
     /// What is replied.
     pub(super) replies: Replies,
+    /// Messages that came of its own command, and follow the reply.
+    pub(super) pushes: Vec<u8>,
+    /// Whether it is told of changes of what it has read, and how.
+    pub(super) tracking: Option<Mode>,
     /// Whether it gets all commands.
     pub(super) is_monitor: bool,
     /// Whether its commands count as no access.
@@ -100,6 +114,78 @@ pub(super) struct Running {
     pub outcomes: Vec<Option<Outcome>>,
     /// Those that are not, with their requests.
     pub waits: Vec<(usize, Ticket)>,
+    /// The keys that it writes and that were not there, if that is to be told.
+    pub new_keys: BTreeSet<Vec<u8>>,
+}
+
+impl Running {
+    /// The changes of keys since the last call; the first of a new key says so.
+    pub fn take_changes(&mut self) -> Vec<KeyEvent> {
+        let mut changes = Vec::new();
+        for change in self.call.take_changes() {
+            if self.new_keys.remove(&change.key) {
+                changes.push(KeyEvent {
+                    class: 'n',
+                    name: "new",
+                    key: change.key.clone(),
+                });
+            }
+            changes.push(change);
+        }
+        changes
+    }
+}
+
+/// A DEBUG SLEEP that is not over.
+pub(super) struct Sleep {
+    /// When it began, and when it ends.
+    pub since: Instant,
+    pub until: Instant,
+    /// The command, for the slow log.
+    pub args: Vec<Vec<u8>>,
+}
+
+/// How a client tracks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mode {
+    /// Whether it is told of all changes of keys with its prefixes.
+    pub broadcasts: bool,
+    /// Its prefixes.
+    pub prefixes: BTreeSet<Vec<u8>>,
+    /// Which of its reads count.
+    pub choice: Choice,
+    /// What CLIENT CACHING said of the next command.
+    pub caching: Option<bool>,
+    /// Whether its own changes are kept from it.
+    pub no_loop: bool,
+    /// The client that is told instead.
+    pub redirect: Option<u32>,
+    /// Whether that client is gone.
+    pub is_broken: bool,
+}
+
+/// Which reads of a client count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// All.
+    #[default]
+    All,
+    /// Those behind CLIENT CACHING yes.
+    In,
+    /// All but those behind CLIENT CACHING no.
+    Out,
+}
+
+impl Mode {
+    /// Whether the keys of its command are remembered.
+    pub fn remembers(&self) -> bool {
+        !self.broadcasts
+            && match self.choice {
+                Choice::All => true,
+                Choice::In => self.caching == Some(true),
+                Choice::Out => self.caching != Some(false),
+            }
+    }
 }
 
 /// Commands between MULTI and EXEC.
@@ -135,10 +221,14 @@ impl Client {
             is_authenticated: false,
             since: (now, now),
             last_command: "NULL",
+            command: None,
+            end: End::Called,
             parser: RequestParser::default(),
             input: Vec::new(),
             output: Vec::new(),
             running: None,
+            asleep: None,
+            is_held: false,
             awaits_shell: false,
             queue: None,
             exec: None,
@@ -146,6 +236,8 @@ impl Client {
             is_watch_broken: false,
             channels: Default::default(),
             replies: Replies::On,
+            pushes: Vec::new(),
+            tracking: None,
             is_monitor: false,
             is_looking: false,
             ending: None,
@@ -160,7 +252,12 @@ impl Client {
 
     /// Whether it waits for the outcome of a command.
     pub(super) fn is_busy(&self) -> bool {
-        self.running.is_some() || self.exec.is_some() || self.awaits_shell
+        self.running.is_some() || self.exec.is_some() || self.is_waiting()
+    }
+
+    /// Whether it waits for something else than nodes.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.awaits_shell || self.asleep.is_some()
     }
 
     /// Writes a reply, unless replies are off.
@@ -178,6 +275,28 @@ impl Client {
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Frames<'_>)) {
         if self.ending != Some(Ending::Now) {
             write(&mut Frames::new(&mut self.output, self.protocol));
+            self.bound_output(PUBSUB_LIMIT);
+        }
+    }
+
+    /// Sends a message that came of its own command: it follows the reply.
+    pub(super) fn push_later(&mut self, write: impl FnOnce(&mut Frames<'_>)) {
+        write(&mut Frames::new(&mut self.pushes, self.protocol));
+    }
+
+    /// Writes a reply that is a message: it comes also if replies are off.
+    pub(super) fn confirm(&mut self, write: impl FnOnce(&mut Frames<'_>)) {
+        if self.exec.is_some() {
+            self.reply(write);
+        } else {
+            self.push(write);
+        }
+    }
+
+    /// Its command is over: sends the messages that came of it.
+    pub(super) fn send_pushes(&mut self) {
+        if !self.pushes.is_empty() && self.ending != Some(Ending::Now) {
+            self.output.append(&mut self.pushes);
             self.bound_output(PUBSUB_LIMIT);
         }
     }
@@ -207,5 +326,6 @@ impl Client {
         self.replies = Replies::On;
         self.is_monitor = false;
         self.is_looking = false;
+        self.tracking = None;
     }
 }

@@ -1,15 +1,36 @@
 //! The parameters of CONFIG.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::hub::{Hub, Turn};
+use super::parameters::{self, Kind, Parameter, memory, number};
 use crate::config::Capacity;
 use crate::eviction::Eviction;
 use crate::resp::value::Failure;
 
 /// What CONFIG SET changes, besides the cluster.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Which changes of keys are sent to channels.
     pub notifications: Notifications,
+    /// The most fields, and the longest field or value in bytes, of a hash that is shown as a list.
+    pub small_hash: (usize, usize),
+    /// After how many seconds without a command a client is cut off; 0: never.
+    pub idle_limit: u64,
+    /// Values without effect, by the names of their parameters.
+    kept: BTreeMap<&'static str, String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            notifications: Notifications::default(),
+            small_hash: (128, 64),
+            idle_limit: 0,
+            kept: BTreeMap::new(),
+        }
+    }
 }
 
 /// The classes of `notify-keyspace-events`.
@@ -87,35 +108,39 @@ fn policy(name: &str) -> Option<Eviction> {
 }
 
 impl Hub {
-    /// All parameters, by name.
-    pub(super) fn parameters(&self, turn: &mut Turn<'_>, port: u16) -> Vec<(&'static str, String)> {
+    /// The value of a parameter.
+    pub(super) fn parameter(
+        &self,
+        turn: &mut Turn<'_>,
+        parameter: &Parameter,
+        port: u16,
+    ) -> String {
         let settings = &self.settings;
         let cluster = turn.cluster().cluster();
-        let memory = cluster.config().capacity.bytes.unwrap_or(0);
-        let policy = policy_name(cluster.eviction());
-        let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_string();
-        vec![
-            ("appendonly", "no".into()),
-            ("bind", settings.host.clone()),
-            ("cluster-enabled", yes_no(settings.is_cluster)),
-            (
-                "cluster-node-timeout",
-                settings.node_timeout.as_millis().to_string(),
-            ),
-            ("databases", "1".into()),
-            ("maxclients", settings.max_clients.to_string()),
-            ("maxmemory", memory.to_string()),
-            ("maxmemory-policy", policy),
-            (
-                "notify-keyspace-events",
-                self.config.notifications.to_string(),
-            ),
-            ("port", port.to_string()),
-            ("proto-max-bulk-len", (512_u64 << 20).to_string()),
-            ("save", String::new()),
-            ("tcp-keepalive", "300".into()),
-            ("timeout", "0".into()),
-        ]
+        match parameter.name {
+            "bind" => settings.host.clone(),
+            "cluster-enabled" => if settings.is_cluster { "yes" } else { "no" }.into(),
+            "cluster-node-timeout" => settings.node_timeout.as_millis().to_string(),
+            "hash-max-listpack-entries" => self.config.small_hash.0.to_string(),
+            "hash-max-listpack-value" => self.config.small_hash.1.to_string(),
+            "latency-monitor-threshold" => self.measures.spikes.threshold.to_string(),
+            "maxclients" => settings.max_clients.to_string(),
+            "maxmemory" => cluster.config().capacity.bytes.unwrap_or(0).to_string(),
+            "maxmemory-policy" => policy_name(cluster.eviction()),
+            "notify-keyspace-events" => self.config.notifications.to_string(),
+            "port" => port.to_string(),
+            "requirepass" => {
+                String::from_utf8_lossy(settings.password.as_deref().unwrap_or_default()).into()
+            }
+            "slowlog-log-slower-than" => self.measures.slow.threshold.to_string(),
+            "slowlog-max-len" => self.measures.slow.most.to_string(),
+            "timeout" => self.config.idle_limit.to_string(),
+            "tracking-table-max-keys" => self.tracking.most.to_string(),
+            name => {
+                let kept = self.config.kept.get(name).map(String::as_str);
+                kept.unwrap_or(parameter.default).into()
+            }
+        }
     }
 
     /// Changes a parameter.
@@ -128,60 +153,98 @@ impl Hub {
         name: &str,
         value: &str,
     ) -> Result<(), Failure> {
-        let failed = |why: &str| {
+        let parameter = parameters::find(name).ok_or_else(|| {
+            Failure::new(format!(
+                "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
+            ))
+        })?;
+        self.set_known(turn, parameter, value).map_err(|why| {
             Failure::new(format!(
                 "ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"
             ))
+        })
+    }
+
+    fn set_known(
+        &mut self,
+        turn: &mut Turn<'_>,
+        parameter: &'static Parameter,
+        value: &str,
+    ) -> Result<(), String> {
+        match &parameter.kind {
+            Kind::Live => self.set_live(turn, parameter.name, value),
+            Kind::Kept(values) | Kind::Hidden(values) => {
+                self.config.kept.insert(parameter.name, values.read(value)?);
+                Ok(())
+            }
+            Kind::Fixed if self.parameter(turn, parameter, 0) == value => Ok(()),
+            Kind::Fixed => Err("shardlab has no other value of it".into()),
+            Kind::Immutable => Err("can't set immutable config".into()),
+        }
+    }
+
+    fn set_live(&mut self, turn: &mut Turn<'_>, name: &str, value: &str) -> Result<(), String> {
+        let count = |value: &str| {
+            number(value, 0, i64::MAX).map(|it| usize::try_from(it).unwrap_or(usize::MAX))
         };
-        let now = turn.now;
         match name {
-            "notify-keyspace-events" => {
-                let parsed = Notifications::parse(value);
-                self.config.notifications = parsed.ok_or_else(|| {
-                    failed("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
-                })?;
+            "cluster-node-timeout" => {
+                let millis = number(value, 0, i64::MAX)?;
+                self.settings.node_timeout = Duration::from_millis(millis.unsigned_abs());
             }
-            "maxmemory" => {
-                let bytes =
-                    memory(value).ok_or_else(|| failed("argument must be a memory value"))?;
-                let cluster = turn.cluster().cluster();
-                let capacity = Capacity {
-                    bytes: (bytes > 0).then_some(bytes),
-                    ..cluster.config().capacity
-                };
-                cluster.set_capacity(now, capacity);
+            "hash-max-listpack-entries" => self.config.small_hash.0 = count(value)?,
+            "hash-max-listpack-value" => self.config.small_hash.1 = count(value)?,
+            "latency-monitor-threshold" => {
+                self.measures.spikes.threshold = number(value, 0, i64::MAX)?.unsigned_abs();
             }
+            "maxclients" => self.settings.max_clients = count(value)?.max(1),
+            "maxmemory" => set_memory(turn, value)?,
             "maxmemory-policy" => {
-                let policy = policy(value)
-                    .ok_or_else(|| failed("argument(s) must be one of the policies of EVICTION"))?;
+                let policy =
+                    policy(value).ok_or("argument(s) must be one of the policies of EVICTION")?;
+                let now = turn.now;
                 turn.cluster().cluster().set_eviction(now, policy);
             }
-            name if self.parameters(turn, 0).iter().any(|(it, _)| *it == name) => {
-                return Err(failed("can't set immutable config"));
+            "notify-keyspace-events" => {
+                let parsed = Notifications::parse(value);
+                self.config.notifications =
+                    parsed.ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
             }
-            name => {
-                return Err(Failure::new(format!(
-                    "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
-                )));
+            "requirepass" => {
+                self.settings.password = (!value.is_empty()).then(|| value.as_bytes().into());
             }
+            "slowlog-log-slower-than" => {
+                self.measures.slow.threshold = number(value, -1, i64::MAX)?;
+            }
+            "slowlog-max-len" => self.measures.slow.set_most(count(value)?),
+            "timeout" => {
+                self.config.idle_limit = number(value, 0, i64::from(i32::MAX))?.unsigned_abs();
+            }
+            "tracking-table-max-keys" => self.tracking.most = count(value)?,
+            _ => return self.set_port_parameter(value),
         }
         Ok(())
     }
+
+    /// The ports of the nodes stay what they are.
+    fn set_port_parameter(&self, value: &str) -> Result<(), String> {
+        let port = number(value, 0, 65_535)?;
+        let mut ports = self.topology.nodes.values().map(|it| i64::from(it.port));
+        if ports.any(|it| it == port) {
+            return Ok(());
+        }
+        Err("Unable to listen on this port: the port of a node is fixed".into())
+    }
 }
 
-/// A number of bytes, with the units of Redis: k, kb, m, mb, g, gb.
-fn memory(text: &str) -> Option<u64> {
-    let text = text.to_ascii_lowercase();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: u64 = match &text[digits.len()..] {
-        "" | "b" => 1,
-        "k" => 1000,
-        "kb" => 1 << 10,
-        "m" => 1_000_000,
-        "mb" => 1 << 20,
-        "g" => 1_000_000_000,
-        "gb" => 1 << 30,
-        _ => return None,
+fn set_memory(turn: &mut Turn<'_>, value: &str) -> Result<(), String> {
+    let bytes = memory(value)?;
+    let now = turn.now;
+    let cluster = turn.cluster().cluster();
+    let capacity = Capacity {
+        bytes: (bytes > 0).then_some(bytes),
+        ..cluster.config().capacity
     };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
+    cluster.set_capacity(now, capacity);
+    Ok(())
 }

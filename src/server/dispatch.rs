@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use super::client::{Client, Ending};
 use super::commands;
 use super::hub::{Hub, Turn};
+use super::measures::End;
 use super::settings::QUEUE_LIMIT;
 use crate::resp::Protocol;
 use crate::resp::commands::Words;
@@ -51,16 +52,20 @@ pub(super) fn find(name: &[u8]) -> Option<&'static Entry> {
     TABLE.get(&*lower)
 }
 
-/// Whether a command can change something.
+/// Whether a command can change something, or tell other clients something.
 pub(super) fn may_write(name: &[u8]) -> bool {
-    let names: [&[u8]; 4] = [b"exec", b"publish", b"spublish", b"eval"];
-    find(name)
-        .is_some_and(|entry| entry.spec.has("write") || names.contains(&entry.spec.name.as_bytes()))
+    let others = ["publish", "spublish", "eval", "evalsha"];
+    find(name).is_some_and(|entry| entry.spec.has("write") || others.contains(&entry.spec.name))
+}
+
+/// Whether there is a command of this name that takes so many arguments.
+pub(super) fn takes(name: &[u8], args: usize) -> bool {
+    find(name).is_some_and(|entry| entry.spec.takes(args))
 }
 
 /// Carries out a command, or begins to.
 pub(super) fn run(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: Words) {
-    let checked = check(hub, client, &words);
+    let checked = check(hub, turn, client, &words);
     let entry = match checked {
         Ok(entry) => entry,
         Err(Refused::Close) => {
@@ -71,23 +76,42 @@ pub(super) fn run(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words
             if let Some(queue) = &mut client.queue {
                 queue.is_broken = true;
             }
-            return Hub::answer(client, Err(failure));
+            hub.refuse(client, failure);
+            client.end = End::Rejected;
+            return;
         }
     };
-    client.last_command = entry.spec.name;
     hub.show_monitors(turn, client, entry, &words);
     if client.queue.is_some() && !is_immediate(entry.spec.name) {
-        return queue(client, words);
+        client.command = None;
+        return queue(hub, client, words);
     }
+    let spec = client.command;
+    begin(hub, turn, client, entry, words);
+    if entry.spec.name == "exec" && client.command.map(|it| it.number) != spec.map(|it| it.number) {
+        // The commands of a transaction are measured by themselves.
+        (client.command, client.end) = (spec, End::Called);
+    }
+}
+
+/// Carries out a command, whose keys a client that tracks is told of later.
+fn begin(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, entry: &Entry, words: Words) {
+    let spec = client.command.unwrap_or(entry.spec);
+    hub.track(client, spec, &words);
     carry_out(hub, turn, client, entry, words);
+    Hub::end_caching(client, spec);
 }
 
 /// Carries out a command of a transaction.
 pub(super) fn run_queued(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: Words) {
-    match words.get(0).and_then(find) {
-        Some(entry) => carry_out(hub, turn, client, entry, words),
-        None => Hub::answer(client, Err(Failure::SYNTAX)),
-    }
+    let Some(entry) = words.get(0).and_then(find) else {
+        return hub.answer(client, Err(Failure::SYNTAX));
+    };
+    client.command = Some(subcommand(entry.spec, &words).unwrap_or(entry.spec));
+    client.end = End::Called;
+    let (watch, kept) = (hub.measures.begin(), words.clone());
+    begin(hub, turn, client, entry, words);
+    hub.note_queued(turn, client, &kept, &watch);
 }
 
 fn carry_out(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, entry: &Entry, words: Words) {
@@ -96,7 +120,7 @@ fn carry_out(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, entry: &En
             let result = function(hub, turn, client, &words);
             // EXEC and EVAL reply later.
             if !matches!(result, Ok(Value::Later)) {
-                Hub::answer(client, result);
+                hub.answer(client, result);
             }
         }
         Kind::Keys => {
@@ -113,7 +137,7 @@ fn is_immediate(name: &str) -> bool {
     )
 }
 
-fn queue(client: &mut Client, words: Words) {
+fn queue(hub: &mut Hub, client: &mut Client, words: Words) {
     let Some(queue) = &mut client.queue else {
         return;
     };
@@ -121,11 +145,14 @@ fn queue(client: &mut Client, words: Words) {
     if queue.commands.len() >= QUEUE_LIMIT.0 || queue.bytes > QUEUE_LIMIT.1 {
         queue.is_broken = true;
         let error = Failure::text("ERR too many commands in a transaction");
-        return Hub::answer(client, Err(error));
+        return hub.answer(client, Err(error));
     }
     queue.commands.push_back(words);
     client.reply(|frames| frames.simple("QUEUED"));
 }
+
+/// What a command is told that needs memory.
+const OUT_OF_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 
 /// Why a command is not begun.
 enum Refused {
@@ -140,7 +167,12 @@ impl From<Failure> for Refused {
     }
 }
 
-fn check(hub: &Hub, client: &Client, words: &Words) -> Result<&'static Entry, Refused> {
+fn check(
+    hub: &Hub,
+    turn: &mut Turn<'_>,
+    client: &mut Client,
+    words: &Words,
+) -> Result<&'static Entry, Refused> {
     let name = words.get(0).unwrap_or_default();
     // A web page can make a browser send these.
     if name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:") {
@@ -148,6 +180,8 @@ fn check(hub: &Hub, client: &Client, words: &Words) -> Result<&'static Entry, Re
     }
     let entry = find(name).ok_or_else(|| unknown(words))?;
     let spec = subcommand(entry.spec, words)?;
+    client.last_command = spec.name;
+    client.command = Some(spec);
     if !spec.takes(words.len()) {
         let name = spec.name;
         let text = format!("ERR wrong number of arguments for '{name}' command");
@@ -169,7 +203,27 @@ fn check(hub: &Hub, client: &Client, words: &Words) -> Result<&'static Entry, Re
         return Err(Failure::new(text).into());
     }
     hub.route(client, spec, words)?;
+    check_memory(hub, turn, client, spec)?;
     Ok(entry)
+}
+
+/// Refuses a command that needs memory, if there can be none for it.
+fn check_memory(
+    hub: &Hub,
+    turn: &mut Turn<'_>,
+    client: &Client,
+    spec: &Spec,
+) -> Result<(), Failure> {
+    let needs = |spec: &Spec| spec.has("denyoom");
+    let is_exec = spec.name == "exec";
+    let queued = client.queue.iter().filter(|_| is_exec);
+    let mut queued = queued.flat_map(|queue| &queue.commands);
+    let is_needed = needs(spec)
+        || queued.any(|words| words.get(0).and_then(find).is_some_and(|it| needs(it.spec)));
+    if !is_needed || !hub.is_out_of_memory(turn, client) {
+        return Ok(());
+    }
+    Err(Failure::text(OUT_OF_MEMORY))
 }
 
 /// The subcommand that is asked for, or the command if it has none.

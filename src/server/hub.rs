@@ -7,8 +7,10 @@ use super::channels::Channels;
 use super::client::{Client, Exec, Replies, Running};
 use super::config::ServerConfig;
 use super::dispatch::{self, Entry};
+use super::measures::{End, Measures};
 use super::settings::{OUTPUT_LIMIT, OUTPUT_PAUSE, Settings};
 use super::topology::Topology;
+use super::tracking::Tracking;
 use crate::cluster::{Request, Started, Status};
 use crate::event::Cursor;
 use crate::id::NodeId;
@@ -31,7 +33,7 @@ pub struct Hub {
     pub(super) clients: BTreeMap<u32, Box<Client>>,
     next_id: u32,
     /// The clients whose commands wait.
-    waiting: BTreeSet<u32>,
+    pub(super) waiting: BTreeSet<u32>,
     /// The clients that have something to send, or end.
     touched: BTreeSet<u32>,
     pub(super) channels: Channels,
@@ -47,8 +49,12 @@ pub struct Hub {
     pub(super) watchers: usize,
     /// How many connections and commands there were.
     pub(super) totals: Totals,
+    pub(super) measures: Measures,
+    pub(super) tracking: Tracking,
     /// Commands of clients wait until then.
     pub(super) paused_until: Option<(Instant, bool)>,
+    /// The nodes that DEBUG SLEEP holds, until when.
+    pub(super) asleep: BTreeMap<NodeId, Instant>,
     pub(super) is_shutting_down: bool,
     seed: u64,
 }
@@ -94,7 +100,10 @@ impl Hub {
             monitors: 0,
             watchers: 0,
             totals: Totals::default(),
+            measures: Measures::default(),
+            tracking: Tracking::default(),
             paused_until: None,
+            asleep: BTreeMap::new(),
             is_shutting_down: false,
             seed: 1,
         };
@@ -149,6 +158,7 @@ impl Hub {
     /// Undoes what a client has in common structures.
     pub(super) fn forget(&mut self, client: &mut Client) {
         self.channels.leave(client.id, &client.channels);
+        self.stop_tracking(client);
         self.monitors -= usize::from(std::mem::take(&mut client.is_monitor));
         self.watchers -= usize::from(!client.watched.is_empty());
         client.watched.clear();
@@ -263,7 +273,8 @@ impl Hub {
             match parsed {
                 Ok(Some(length)) => {
                     let args = parser.args(&input[used..]);
-                    if self.is_held(turn.now, args) {
+                    if self.is_held(turn.now, client, args) {
+                        client.is_held = true;
                         break;
                     }
                     if !args.is_empty() {
@@ -293,31 +304,24 @@ impl Hub {
         }
     }
 
-    /// Whether CLIENT PAUSE holds a command back.
-    fn is_held(&self, now: Instant, args: Args<'_>) -> bool {
-        let Some((until, are_reads_held)) = self.paused_until else {
-            return false;
-        };
-        let is_pause = |name: &[u8]| name.eq_ignore_ascii_case(b"client");
-        now < until
-            && args.get(0).is_some_and(|name| {
-                !is_pause(name) && (are_reads_held || dispatch::may_write(name))
-            })
-    }
-
     /// Carries out one command, or begins to.
     fn run_one(&mut self, turn: &mut Turn<'_>, client: &mut Client, args: Args<'_>) {
         self.totals.commands += 1;
         client.since.1 = turn.now;
+        client.end = End::Called;
+        let watch = self.measures.begin();
         if self.run_plain(turn, client, args) {
-            return;
+            return self.measures.plain(args.len() == 3, &watch, client.end);
         }
         let replies = client.replies;
+        client.command = None;
         dispatch::run(self, turn, client, Words::from(args));
+        self.note_end(turn, client, args, &watch);
         // A command that is skipped is over.
         if replies == Replies::SkipNext && client.replies == Replies::SkipNext {
             client.replies = Replies::On;
         }
+        self.settle(client);
     }
 
     /// Carries out a GET or a SET without options, if nothing is special: these are most commands by
@@ -350,14 +354,14 @@ impl Hub {
         match outcome {
             Outcome::Done => client.reply(|frames| Value::Ok.write(frames)),
             Outcome::Value(Some(found)) if Hash::is_hash(&found.value) => {
-                Self::answer(client, Err(Failure::WRONG_TYPE));
+                self.answer(client, Err(Failure::WRONG_TYPE));
             }
             Outcome::Value(found) => {
                 client.reply(|frames| frames.bulk_or_null(found.as_ref().map(|it| &*it.value)));
             }
             outcome => {
                 let failure = Failure::of(&outcome).unwrap_or(Failure::Unknown);
-                Self::answer(client, Err(failure));
+                self.answer(client, Err(failure));
             }
         }
         true
@@ -369,6 +373,8 @@ impl Hub {
         self.watchers == 0
             && self.monitors == 0
             && !self.config.notifications.is_on()
+            && self.tracking.clients == 0
+            && !self.measures.times_all()
             && client.queue.is_none()
             && client.is_authenticated
             && client.subscriptions() == 0
@@ -414,6 +420,7 @@ impl Hub {
             call,
             outcomes: Vec::new(),
             waits: Vec::new(),
+            new_keys: BTreeSet::new(),
         };
         self.go_on(turn, client, running);
     }
@@ -425,10 +432,10 @@ impl Hub {
             let outcomes = outcomes.into_iter().flatten().collect();
             match running.call.resume(turn.now, outcomes) {
                 Step::Done(result) => {
-                    for change in running.call.take_changes() {
+                    for change in running.take_changes() {
                         self.key_changed(Some(&mut *client), &change);
                     }
-                    return Self::answer(client, result);
+                    return self.answer(client, result);
                 }
                 Step::Asks(asks) => self.submit(turn, client, asks, &mut running),
             }
@@ -446,6 +453,9 @@ impl Hub {
     ) {
         let via = self.coordinator(turn, client);
         let now = turn.now;
+        if self.config.notifications.has('n') {
+            running.new_keys.extend(Self::absent(turn, &asks));
+        }
         let cluster = turn.cluster().cluster();
         for (index, ask) in asks.into_iter().enumerate() {
             let request = Request {
@@ -477,10 +487,14 @@ impl Hub {
     }
 
     /// Gives the result of a command to its client.
-    pub(super) fn answer(client: &mut Client, result: Result<Value, Failure>) {
+    pub(super) fn answer(&mut self, client: &mut Client, result: Result<Value, Failure>) {
         match result {
             Ok(value) => client.reply(|frames| value.write(frames)),
-            Err(Failure::Error(text)) => client.reply(|frames| frames.error(text)),
+            Err(Failure::Error(text)) => {
+                self.measures.failed(&text);
+                client.end = End::Failed;
+                client.reply(|frames| frames.error(text));
+            }
             // No reply to this command, and none to those behind it.
             Err(Failure::Unknown) => client.end(),
         }
@@ -493,12 +507,10 @@ impl Hub {
         while world.backend.tick_some(now, 1024) {}
         let mut turn = Turn { world, now };
         self.notify(&mut turn);
+        self.send_broadcasts(None);
         self.update_topology(&mut turn);
-        if self.paused_until.is_some_and(|(until, _)| until <= now) {
-            self.paused_until = None;
-            let held: Vec<u32> = self.clients.keys().copied().collect();
-            self.waiting.extend(held);
-        }
+        self.release(now);
+        self.end_idle(now);
         for id in std::mem::take(&mut self.waiting) {
             if let Some(mut client) = self.clients.remove(&id) {
                 self.wake(&mut turn, &mut client);
@@ -513,7 +525,9 @@ impl Hub {
             collect(turn, &mut running);
             self.go_on(turn, client, running);
         }
+        self.wake_asleep(turn, client);
         self.go_on_exec(turn, client);
+        self.settle(client);
         if !client.is_busy() {
             self.run_input(turn, client);
         }
@@ -521,7 +535,7 @@ impl Hub {
 
     /// Runs the commands of a transaction that are left.
     pub(super) fn go_on_exec(&mut self, turn: &mut Turn<'_>, client: &mut Client) {
-        while client.running.is_none() && !client.awaits_shell {
+        while client.running.is_none() && !client.is_waiting() {
             let Some(exec) = &mut client.exec else { return };
             if let Some(words) = exec.left.pop_front() {
                 dispatch::run_queued(self, turn, client, words);
@@ -540,9 +554,11 @@ impl Hub {
     /// When something is due next on the clock of the cluster.
     pub fn next_deadline(&self, world: &mut World) -> Option<Instant> {
         let of_world = world.next_deadline();
-        let of_hub = self.paused_until.map(|(until, _)| until);
+        let of_pause = self.paused_until.map(|(until, _)| until);
+        let of_sleep = self.asleep.values().min().copied();
         let of_topology = self.topology.next_change(self.settings.node_timeout);
-        [of_world, of_hub, of_topology].into_iter().flatten().min()
+        let all = [of_world, of_pause, of_sleep, of_topology, self.next_idle()];
+        all.into_iter().flatten().min()
     }
 
     /// A seed for a command that chooses at random.
@@ -554,14 +570,6 @@ impl Hub {
     /// These clients have something to send, or end.
     pub fn touch(&mut self, ids: impl IntoIterator<Item = u32>) {
         self.touched.extend(ids);
-    }
-
-    /// All keys have changed.
-    pub(super) fn break_watches(&mut self, client: &mut Client) {
-        let others = self.clients.values_mut().map(|it| &mut **it);
-        for other in others.chain([client]).filter(|it| !it.watched.is_empty()) {
-            other.is_watch_broken = true;
-        }
     }
 
     /// Shows a command to those that monitor.
@@ -619,7 +627,7 @@ impl Hub {
             Ok(json) => Ok(Value::bulk(json)),
             Err(message) => Err(Failure::new(format!("ERR {message}"))),
         };
-        Self::answer(&mut client, result);
+        self.answer(&mut client, result);
         let now = world.now();
         self.wake(&mut Turn { world, now }, &mut client);
         self.put_back(client);

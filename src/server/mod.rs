@@ -9,23 +9,33 @@
 //! | `dispatch` | from the name of a command to what carries it out |
 //! | `commands/` | commands that are not on keys alone |
 //! | `topology` | which node has which slots, and which are down, as clients see it |
-//! | `channels`, `config`, `settings` | subscriptions; parameters of CONFIG; how the cluster is presented |
+//! | `channels`, `tracking` | subscriptions; what clients keep and are told changes of |
+//! | `parameters`, `config`, `settings` | which parameters CONFIG has; their values; how the cluster is presented |
+//! | `measures`, `holds` | counts and times of commands; what holds commands back |
 //! | `net`, `serving` | sockets, and the thread that serves them |
 //! | `driver` | lines of SHARDLAB |
 
 mod channels;
 mod client;
+#[cfg(test)]
+mod client_tests;
 mod commands;
 mod config;
 mod dispatch;
 mod driver;
+#[cfg(test)]
+mod fuzz_tests;
+mod holds;
 mod hub;
+mod measures;
 mod net;
+mod parameters;
 mod serving;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod tracking;
 
 pub use driver::Shell;
 pub use hub::Hub;

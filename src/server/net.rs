@@ -49,6 +49,17 @@ struct Connection {
     /// Whether there may be bytes to read, and room to write.
     is_readable: bool,
     is_writable: bool,
+    /// Whether it waits to be read from.
+    is_queued: bool,
+}
+
+impl Connection {
+    /// Lets it be read from in its turn.
+    fn queue(&mut self, token: Token, ready: &mut Vec<Token>) {
+        if !std::mem::replace(&mut self.is_queued, true) {
+            ready.push(token);
+        }
+    }
 }
 
 /// The sockets of all nodes.
@@ -62,8 +73,8 @@ pub(super) struct Net {
     connections: BTreeMap<Token, Connection>,
     tokens: BTreeMap<u32, Token>,
     next_token: usize,
-    /// The connections that may have more to read.
-    ready: BTreeSet<Token>,
+    /// The connections that may have more to read, in the order in which it came.
+    ready: Vec<Token>,
     /// The nodes that are silent.
     silent: BTreeSet<NodeId>,
     /// When to accept and to open ports again, after a failure.
@@ -92,7 +103,7 @@ impl Net {
             connections: BTreeMap::new(),
             tokens: BTreeMap::new(),
             next_token: WAKE.0 + 1,
-            ready: BTreeSet::new(),
+            ready: Vec::new(),
             silent: BTreeSet::new(),
             retry_at: None,
             buffer: vec![0; READ].into(),
@@ -211,7 +222,6 @@ impl Net {
                 rustix::net::sockopt::set_socket_linger(&connection.stream, Some(Duration::ZERO));
         }
         self.tokens.remove(&connection.id);
-        self.ready.remove(&token);
         hub.disconnect(world, connection.id);
     }
 
@@ -224,7 +234,7 @@ impl Net {
         for (&token, connection) in of_node {
             connection.is_readable = true;
             hub.touch([connection.id]);
-            self.ready.insert(token);
+            connection.queue(token, &mut self.ready);
         }
         if let Some(listener) = self.listeners.get_mut(&node) {
             listener.is_ready = true;
@@ -270,7 +280,7 @@ impl Net {
                     connection.is_writable = true;
                     hub.touch([connection.id]);
                 }
-                self.ready.insert(token);
+                connection.queue(token, &mut self.ready);
             } else if let Some(listener) = self.listeners.values_mut().find(|it| it.token == token)
             {
                 listener.is_ready = true;
@@ -389,10 +399,11 @@ impl Net {
             node,
             is_readable: true,
             is_writable: true,
+            is_queued: true,
         };
         self.connections.insert(token, connection);
         self.tokens.insert(id, token);
-        self.ready.insert(token);
+        self.ready.push(token);
     }
 
     /// Reads once, and carries out what has come.
@@ -400,6 +411,7 @@ impl Net {
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
         };
+        connection.is_queued = false;
         if self.silent.contains(&connection.node) || !connection.is_readable {
             return;
         }
@@ -414,13 +426,13 @@ impl Net {
                 if length < self.buffer.len() {
                     connection.is_readable = false;
                 } else {
-                    self.ready.insert(token);
+                    connection.queue(token, &mut self.ready);
                 }
                 hub.receive(world, id, &self.buffer[..length]);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => connection.is_readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {
-                self.ready.insert(token);
+                connection.queue(token, &mut self.ready);
             }
             Err(_) => self.close(hub, world, token, false),
         }
@@ -471,7 +483,7 @@ impl Net {
             self.close(hub, world, token, false);
         } else if is_done {
             if connection.is_readable {
-                self.ready.insert(token);
+                connection.queue(token, &mut self.ready);
             }
             hub.resume(world, id);
         }

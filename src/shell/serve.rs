@@ -117,7 +117,9 @@ fn settings(options: &Options, serve: &Serve) -> anyhow::Result<Settings> {
     })
 }
 
-/// Milliseconds from 1970 to the start of the time of a cluster.
+/// Milliseconds from 1970 to the start of the time of a cluster. Rounded up, so that the time of the
+/// cluster is never behind that of the machine: an instant that a client reads there and sends is not
+/// further away than it says.
 pub(super) fn epoch(clock: ClockKind) -> i64 {
     if clock == ClockKind::Virtual {
         return VIRTUAL_EPOCH;
@@ -125,7 +127,7 @@ pub(super) fn epoch(clock: ClockKind) -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(0)
+    i64::try_from(since.as_nanos().div_ceil(1_000_000)).unwrap_or(0)
 }
 
 fn read_password(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -293,7 +293,9 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "server",
-        &["commands", "config", "dispatch", "hub", "topology"],
+        &[
+            "commands", "config", "dispatch", "holds", "hub", "topology", "tracking",
+        ],
         "the hub carries out commands, which are functions on the hub",
     ),
 ];

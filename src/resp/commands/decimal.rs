@@ -37,6 +37,11 @@ impl Decimal {
         }
     }
 
+    /// Whether it is no infinity.
+    pub fn is_finite(self) -> bool {
+        self.to_float().is_finite()
+    }
+
     /// The sum.
     ///
     /// # Errors
@@ -53,11 +58,6 @@ impl Decimal {
         } else {
             Err(Failure::text("ERR increment would produce NaN or Infinity"))
         }
-    }
-
-    /// Whether it is an infinity.
-    pub fn is_infinite(self) -> bool {
-        matches!(self, Self::Float(float) if float.is_infinite())
     }
 
     fn to_float(self) -> f64 {
@@ -146,5 +146,12 @@ mod tests {
         }
         let huge = Decimal::parse(b"1e308").expect("it is a number");
         assert!(huge.add(huge).is_err());
+        for text in ["inf", "-inf", "+Infinity"] {
+            let infinite = Decimal::parse(text.as_bytes()).expect("it is a number");
+            assert!(
+                !infinite.is_finite() && infinite.add(huge).is_err(),
+                "{text}"
+            );
+        }
     }
 }

@@ -149,7 +149,7 @@ pub async fn incr_by(cx: &Context, words: &Words) -> Result {
 
 pub async fn incr_by_float(cx: &Context, words: &Words) -> Result {
     let delta = Decimal::parse(&words[3])?;
-    if delta.is_infinite() {
+    if !delta.is_finite() {
         return Err(Failure::text("ERR value is NaN or Infinity"));
     }
     let sum = cx.update(&words[1], |found| {
@@ -224,11 +224,13 @@ pub async fn random(cx: &Context, words: &Words) -> Result {
         return Err(Failure::text("ERR value is out of range"));
     }
     let chosen = choose(cx, fields, count);
-    let parts = chosen.into_iter().flat_map(|(field, value)| {
-        let value = with_values.then(|| Value::bulk(value));
-        std::iter::once(Value::bulk(field)).chain(value)
-    });
-    Ok(Value::Array(parts.collect()))
+    let chosen = chosen.into_iter();
+    Ok(if with_values {
+        let pairs = chosen.map(|(field, value)| (Value::bulk(field), Value::bulk(value)));
+        Value::Pairs(pairs.collect())
+    } else {
+        Value::Array(chosen.map(|(field, _)| Value::bulk(field)).collect())
+    })
 }
 
 /// `count` different elements, or `-count` with repetitions if it is negative.

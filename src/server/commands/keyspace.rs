@@ -2,6 +2,7 @@
 
 use super::{Result, integer, is};
 use crate::cluster::Cluster;
+use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::language::glob;
 use crate::resp::commands::{Hash, Words};
@@ -12,6 +13,8 @@ use crate::server::hub::{Hub, Turn};
 
 /// The most entries that one call of SCAN looks at.
 const MAX_COUNT: usize = 1 << 20;
+/// No entry takes fewer bytes.
+const LEAST_ENTRY: u64 = 41;
 /// The bits of a cursor that are the place in a node.
 const PLACE_BITS: u32 = 32;
 
@@ -120,8 +123,44 @@ pub fn dbsize(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, _: &Words
     Ok(Value::count(size(hub, turn, client)))
 }
 
+impl Hub {
+    /// The keys that a client sees are about to go: those that watch one that is there are told.
+    fn break_watches(&mut self, turn: &mut Turn<'_>, client: &mut Client) {
+        let node = self.settings.is_cluster.then_some(client.node);
+        let others = self.clients.values_mut().map(|it| &mut **it);
+        let concerned = |it: &&mut Client| node.is_none_or(|node| it.node == node);
+        for other in others.chain([client]).filter(concerned) {
+            let mut keys = other.watched.keys();
+            let goes = keys.any(|key| Self::look(turn, key).is_some());
+            other.is_watch_broken |= goes;
+        }
+    }
+
+    /// Whether nothing can be stored: the bound of a node is below any entry, or below what a node
+    /// that evicts nothing holds.
+    pub(in crate::server) fn is_out_of_memory(&self, turn: &mut Turn<'_>, client: &Client) -> bool {
+        let now = turn.now;
+        let cluster = turn.cluster().cluster();
+        let Some(most) = cluster.config().capacity.bytes else {
+            return false;
+        };
+        if most < LEAST_ENTRY {
+            return true;
+        }
+        let is_cluster = self.settings.is_cluster;
+        cluster.eviction() == Some(Eviction::None)
+            && cluster
+                .node_stats(now)
+                .iter()
+                .any(|(node, stats)| stats.bytes > most && (!is_cluster || *node == client.node))
+    }
+}
+
 /// How many keys a client sees.
 pub fn size(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> usize {
+    if turn.cluster().cluster().config().replicas == 1 {
+        return usize::try_from(hub.stats(turn, client).keys).unwrap_or(usize::MAX);
+    }
     let mut count = 0;
     walk(hub, turn, client, (0, 0), |_, _| {
         count += 1;
@@ -150,11 +189,12 @@ pub fn flush(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wo
         Some(_) => return Err(Failure::SYNTAX),
     }
     let now = turn.now;
+    hub.break_watches(turn, client);
     if !hub.settings.is_cluster {
         let cluster = turn.cluster().cluster();
         let cleared = cluster.clear(now);
         cleared.map_err(|error| Failure::new(format!("ERR {error}")))?;
-        hub.break_watches(client);
+        hub.invalidate_all(client, None);
         return Ok(Value::Ok);
     }
     let mut keys = Vec::new();
@@ -167,6 +207,7 @@ pub fn flush(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wo
         let deleted = crate::cache::Cache::delete(cluster, now, &key);
         deleted.map_err(|error| Failure::new(format!("ERR {error}")))?;
     }
-    hub.break_watches(client);
+    let node = client.node;
+    hub.invalidate_all(client, Some(node));
     Ok(Value::Ok)
 }

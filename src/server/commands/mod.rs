@@ -2,6 +2,7 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "all commands have one type")]
 
+mod client;
 mod cluster;
 mod command;
 mod config;
@@ -9,10 +10,12 @@ mod connection;
 mod debug;
 mod info;
 mod keyspace;
+mod latency;
 mod object;
 mod pubsub;
 mod scripts;
 mod shell;
+mod tracking;
 mod transaction;
 
 use super::dispatch::Handler;
@@ -27,7 +30,7 @@ pub(super) fn handler(name: &str) -> Option<Handler> {
     Some(match name {
         "acl" => connection::acl,
         "auth" => connection::auth,
-        "client" => connection::client,
+        "client" => client::client,
         "echo" => connection::echo,
         "hello" => connection::hello,
         "monitor" => connection::monitor,
@@ -41,11 +44,11 @@ pub(super) fn handler(name: &str) -> Option<Handler> {
         "config" => config::config,
         "debug" => debug::debug,
         "info" => info::info,
-        "latency" => info::latency,
+        "latency" => latency::latency,
         "lolwut" => info::lolwut,
         "role" => info::role,
         "shutdown" => info::shutdown,
-        "slowlog" => info::slowlog,
+        "slowlog" => latency::slowlog,
         "time" => info::time,
         "wait" => info::wait,
         "dbsize" => keyspace::dbsize,

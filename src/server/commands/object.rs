@@ -11,7 +11,7 @@ use crate::server::hub::{Hub, Turn};
 /// The longest string that Redis stores beside its header, in bytes.
 const MAX_EMBEDDED: usize = 44;
 
-pub fn object(_: &mut Hub, turn: &mut Turn<'_>, _: &mut Client, words: &Words) -> Result {
+pub fn object(hub: &mut Hub, turn: &mut Turn<'_>, _: &mut Client, words: &Words) -> Result {
     let sub = subcommand(words);
     if sub == "help" {
         return Ok(help("object"));
@@ -20,8 +20,8 @@ pub fn object(_: &mut Hub, turn: &mut Turn<'_>, _: &mut Client, words: &Words) -
         return Ok(Value::Null);
     };
     match sub.as_str() {
-        "encoding" => Ok(Value::bulk(encoding(&found))),
-        "refcount" => Ok(Value::Integer(1)),
+        "encoding" => Ok(Value::bulk(encoding(hub, &found))),
+        "refcount" => Ok(Value::Integer(reference_count(&found))),
         "idletime" => Err(Failure::text(
             "ERR the time of the last access is not tracked: see INSPECT for the place in the eviction order",
         )),
@@ -35,19 +35,39 @@ pub fn object(_: &mut Hub, turn: &mut Turn<'_>, _: &mut Client, words: &Words) -
     }
 }
 
+/// How many keys share a value: Redis shares the small numbers, and says so by the largest count.
+fn reference_count(found: &Found) -> i64 {
+    match number(&found.value) {
+        Some(0..=9999) => i64::from(i32::MAX),
+        _ => 1,
+    }
+}
+
 /// The encoding that Redis would choose.
-fn encoding(found: &Found) -> &'static str {
+pub fn encoding(hub: &Hub, found: &Found) -> &'static str {
     match &found.value {
-        value if Hash::is_hash(value) => "listpack",
+        value if Hash::is_hash(value) => hash_encoding(hub, value),
         value if number(value).is_some() => "int",
         value if value.len() <= MAX_EMBEDDED => "embstr",
         _ => "raw",
     }
 }
 
-pub fn memory(_: &mut Hub, turn: &mut Turn<'_>, _: &mut Client, words: &Words) -> Result {
-    if subcommand(words) == "help" {
-        return Ok(help("memory"));
+fn hash_encoding(hub: &Hub, value: &[u8]) -> &'static str {
+    let (most, longest) = hub.config.small_hash;
+    let is_small = Hash::parse(Some(value)).is_ok_and(|hash| {
+        let fits =
+            |(field, value): (&[u8], &[u8])| field.len() <= longest && value.len() <= longest;
+        hash.len() <= most && hash.iter().all(fits)
+    });
+    if is_small { "listpack" } else { "hashtable" }
+}
+
+pub fn memory(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
+    match subcommand(words).as_str() {
+        "help" => return Ok(help("memory")),
+        "stats" => return Ok(memory_stats(hub, turn, client)),
+        _ => {}
     }
     if words.len() != 3 && (words.len() != 5 || !super::is(&words[3], "SAMPLES")) {
         return Err(Failure::SYNTAX);
@@ -57,4 +77,24 @@ pub fn memory(_: &mut Hub, turn: &mut Turn<'_>, _: &mut Client, words: &Words) -
     Ok(bytes.map_or(Value::Null, |bytes| {
         Value::Integer(i64::try_from(bytes).unwrap_or(i64::MAX))
     }))
+}
+
+/// What the entries that the client sees take.
+fn memory_stats(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> Value {
+    let stats = hub.stats(turn, client);
+    let number = |count: u64| Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+    let fields = [
+        ("total.allocated", number(stats.bytes)),
+        ("keys.count", number(stats.keys)),
+        (
+            "keys.bytes-per-key",
+            number(stats.bytes.checked_div(stats.keys).unwrap_or(0)),
+        ),
+        ("dataset.bytes", number(stats.bytes)),
+    ];
+    Value::Map(
+        fields
+            .map(|(name, value)| (Value::bulk(name), value))
+            .into(),
+    )
 }

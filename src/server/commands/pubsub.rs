@@ -3,7 +3,8 @@
 use super::{Result, help, subcommand};
 use crate::event::EventKind;
 use crate::language::glob;
-use crate::resp::call::KeyEvent;
+use crate::operation::Operation;
+use crate::resp::call::{Ask, KeyEvent};
 use crate::resp::commands::Words;
 use crate::resp::value::{Failure, Value};
 use crate::resp::{Frames, Protocol};
@@ -68,7 +69,7 @@ fn confirm(client: &mut Client, kind: Channel, name: &str, channel: Option<&[u8]
         Channel::Shard => shards,
         Channel::Plain | Channel::Pattern => channels + patterns,
     };
-    client.reply(|frames| {
+    client.confirm(|frames| {
         frames.push(3);
         frames.bulk(name.as_bytes());
         frames.bulk_or_null(channel);
@@ -172,7 +173,7 @@ impl Hub {
         write: impl FnOnce(&mut Frames<'_>),
     ) -> usize {
         if let Some(sender) = sender.as_mut().filter(|it| it.id == id) {
-            sender.push(write);
+            sender.push_later(write);
             return 1;
         }
         let Some(client) = self.clients.get_mut(&id) else {
@@ -182,6 +183,14 @@ impl Hub {
         let is_local = Some(client.node) == node;
         self.touch([id]);
         usize::from(is_local)
+    }
+
+    /// The keys that are about to be written and are not there.
+    pub(in crate::server) fn absent(turn: &mut Turn<'_>, asks: &[Ask]) -> Vec<Vec<u8>> {
+        let is_write = |ask: &&Ask| !matches!(ask.operation, Operation::Get | Operation::Delete);
+        let keys = asks.iter().filter(is_write).map(|ask| &ask.key);
+        let absent = keys.filter(|key| Self::look(turn, key).is_none());
+        absent.cloned().collect()
     }
 
     /// Passes changes of keys on to those that watch them, and to channels.
@@ -197,6 +206,9 @@ impl Hub {
                 let watches = other.watched.contains_key(&event.key);
                 other.is_watch_broken |= watches;
             }
+        }
+        if self.tracking.clients > 0 {
+            self.invalidate(client.as_deref_mut(), &event.key);
         }
         let notifications = &self.config.notifications;
         if !notifications.is_on() || !notifications.has(event.class) {

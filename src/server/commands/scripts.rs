@@ -63,6 +63,7 @@ pub fn script(hub: &mut Hub, _: &mut Turn<'_>, _: &mut Client, words: &Words) ->
             });
             Ok(Value::Array(known.collect()))
         }
+        "kill" => Err(Failure::text("NOTBUSY No scripts in execution right now.")),
         "flush" => {
             hub.scripts.clear();
             Ok(Value::Ok)

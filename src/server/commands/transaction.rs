@@ -86,6 +86,19 @@ fn has_changed(turn: &mut Turn<'_>, client: &Client) -> bool {
 }
 
 impl Hub {
+    /// Answers a command that is not begun. A refused EXEC ends its transaction.
+    pub(crate) fn refuse(&mut self, client: &mut Client, failure: Failure) {
+        let is_exec = client.command.is_some_and(|spec| spec.name == "exec");
+        let failure = match failure {
+            Failure::Error(why) if is_exec && client.queue.take().is_some() => {
+                self.unwatch(client);
+                Failure::new(format!("EXECABORT Transaction discarded because of: {why}"))
+            }
+            other => other,
+        };
+        self.answer(client, Err(failure));
+    }
+
     /// A client watches nothing any more.
     pub(crate) fn unwatch(&mut self, client: &mut Client) {
         self.watchers -= usize::from(!client.watched.is_empty());
