@@ -10,6 +10,7 @@
 //! | `data`, `seeing`, `record` | its commands on keys; what it shows; HISTORY and CHECK |
 //! | `deadlines`, `notices` | expiries of the session's keys, told when they happen; those of other clients |
 //! | `workers` | the clients of a workload |
+//! | `proxy` | proxies between them, for faults of the network |
 
 mod backend;
 mod client;
@@ -20,6 +21,7 @@ mod notices;
 mod operations;
 mod pipeline;
 mod probe;
+pub mod proxy;
 mod record;
 mod seeing;
 mod topology;

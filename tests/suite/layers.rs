@@ -447,7 +447,15 @@ const TERMINAL: &[(&str, &[&str])] = &[
         "rustyline",
         &["shell/editor", "shell/interactive", "shell/timer"],
     ),
-    ("rustix", &["server/net", "shell/terminal", "shell/wakeup"]),
+    (
+        "rustix",
+        &[
+            "engine/proxy/relay",
+            "server/net",
+            "shell/terminal",
+            "shell/wakeup",
+        ],
+    ),
     (
         "clap",
         &[
