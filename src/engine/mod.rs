@@ -10,13 +10,16 @@
 //! | `data`, `seeing`, `record` | its commands on keys; what it shows; HISTORY and CHECK |
 //! | `deadlines`, `notices` | expiries of the session's keys, told when they happen; those of other clients |
 //! | `workers` | the clients of a workload |
+//! | `members` | what a server says about its cluster: `CLUSTER NODES` |
 //! | `proxy` | proxies between them, for faults of the network |
+//! | `slots` | slots moved between primaries, and open slots repaired |
 
 mod backend;
 mod client;
 mod connection;
 mod data;
 mod deadlines;
+mod members;
 mod notices;
 mod operations;
 mod pipeline;
@@ -24,6 +27,7 @@ mod probe;
 pub mod proxy;
 mod record;
 mod seeing;
+pub mod slots;
 mod topology;
 mod url;
 mod workers;
