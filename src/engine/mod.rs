@@ -11,6 +11,7 @@
 //! | `deadlines`, `notices` | expiries of the session's keys, told when they happen; those of other clients |
 //! | `workers` | the clients of a workload |
 //! | `members` | what a server says about its cluster: `CLUSTER NODES` |
+//! | `launch` | servers of our own: started, crashed, paused, added, removed |
 //! | `proxy` | proxies between them, for faults of the network |
 //! | `slots` | slots moved between primaries, and open slots repaired |
 
@@ -19,6 +20,7 @@ mod client;
 mod connection;
 mod data;
 mod deadlines;
+pub mod launch;
 mod members;
 mod notices;
 mod operations;
@@ -34,4 +36,5 @@ mod workers;
 
 pub use backend::{Engine, Permissions};
 pub use client::Settings;
+pub use connection::{Limit, Stop};
 pub use url::{Credentials, Url, decoded, resolve};

@@ -25,6 +25,7 @@ use values::{bytes, choice, owners, time, whole};
 use super::lab::{self as traces, arguments as lab};
 use super::{Exit, Options, When, Work};
 use crate::config::{Capacity, Config, ConfigError, InjectedBug, MAX_NODES, MAX_REPLICAS};
+use crate::engine::launch::keeper;
 use crate::eviction::Eviction;
 use crate::language::size;
 use crate::placement::PlacementKind;
@@ -460,6 +461,11 @@ fn parse(words: Vec<OsString>) -> Result<Arguments, ExitCode> {
 /// The program `shardlab`: reads the arguments of the process and runs to the end.
 #[must_use]
 pub fn main() -> ExitCode {
+    // No business of users: it is in no help.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == keeper::SUBCOMMAND) {
+        return keeper::main(&words.collect::<Vec<_>>());
+    }
     let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(end) => return end,

@@ -450,6 +450,8 @@ const TERMINAL: &[(&str, &[&str])] = &[
     (
         "rustix",
         &[
+            "engine/launch/keeper",
+            "engine/launch/process",
             "engine/proxy/relay",
             "server/net",
             "shell/terminal",
