@@ -1,20 +1,24 @@
 //! Real servers as the backend of sessions.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{Client, Settings};
 use super::deadlines::{AGAIN, Deadlines};
+use super::faults::node_of;
+use super::launch::{LaunchOptions, Launched};
+use super::moves::Moving;
 use super::notices::{Notice, Notices};
 use super::operations::{Dialect, Times};
 use super::record::Record;
 use super::workers::Workers;
-use crate::cluster::{MoveCost, Request, TooManyRequests};
+use crate::cluster::{MoveCost, Request, Status, TooManyRequests};
 use crate::event::{Event, EventKind, EventLog};
 use crate::id::NodeId;
 use crate::language::catalog::{self, Verb};
 use crate::language::{Behind, Change, Command, Error, ErrorKind};
+use crate::network::Fault;
 use crate::reply::{Reply, TracedMessage};
 use crate::session::{
     Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart, Waiting, is_on_keys,
@@ -56,6 +60,12 @@ pub struct Engine {
     permissions: Permissions,
     /// What the servers are.
     source: String,
+    /// The servers, if they were launched here, and their states.
+    pub(super) launched: Option<Launched>,
+    pub(super) states: BTreeMap<NodeId, Status>,
+    /// The faults of the links between them.
+    pub(super) faults: Vec<Fault>,
+    pub(super) moving: Option<Moving>,
 }
 
 impl Engine {
@@ -68,11 +78,50 @@ impl Engine {
         permissions: Permissions,
         now: Instant,
     ) -> Result<Self, String> {
-        let (times, record) = (Times::new(now), Record::new(false));
-        let mut client = Client::connect(Arc::new(settings))?;
+        Self::start(settings, permissions, now, None)
+    }
+
+    /// Launches servers, and connects to them.
+    ///
+    /// # Errors
+    /// Why they cannot be launched.
+    pub fn launch(
+        settings: Settings,
+        options: LaunchOptions,
+        now: Instant,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, String> {
+        let mut launched = Launched::start(options, &settings.stop, progress)?;
+        let servers = launched.servers();
+        let settings = Settings {
+            seeds: servers.iter().map(|it| it.address).collect(),
+            real: servers
+                .iter()
+                .map(|it| (it.announced, it.address))
+                .collect(),
+            ..settings
+        };
+        let all = Permissions {
+            writes: true,
+            clears: true,
+        };
+        Self::start(settings, all, now, Some(launched))
+    }
+
+    fn start(
+        settings: Settings,
+        permissions: Permissions,
+        now: Instant,
+        launched: Option<Launched>,
+    ) -> Result<Self, String> {
+        let (times, record) = (Times::new(now), Record::new(launched.is_some()));
+        let mut launched = launched;
+        let numbers = launched.iter_mut().flat_map(Launched::servers);
+        let numbers = numbers.map(|it| (it.id, node_of(it.number))).collect();
+        let mut client = Client::connect(Arc::new(settings), numbers)?;
         let dialect = super::probe::dialect(&mut client);
         let source = super::probe::source(&mut client);
-        Ok(Self {
+        let mut engine = Self {
             notices: Notices::subscribe(&mut client),
             told: VecDeque::new(),
             workers: Workers::new(times, dialect, record.clone()),
@@ -84,7 +133,13 @@ impl Engine {
             log: EventLog::new(EVENTS),
             permissions,
             source,
-        })
+            launched,
+            states: BTreeMap::new(),
+            faults: Vec::new(),
+            moving: None,
+        };
+        engine.look_at_servers();
+        Ok(engine)
     }
 
     /// How many servers must have a write before it is acknowledged.
@@ -156,6 +211,14 @@ impl Engine {
             Command::Check { promise } => self.record.check(promise)?,
             Command::Echo { text } => Reply::Text(text),
             Command::Help { topic } => Reply::Help(topic, self.behind()),
+            Command::Crash { .. }
+            | Command::Restart { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Fault { .. }
+            | Command::Release { .. }
+            | Command::Heal { .. }
+            | Command::Faults => self.execute_fault(now, &command)?,
             Command::Eviction { policy: None } => self.eviction()?,
             Command::Capacity { bound: None, node } => self.capacity(node)?,
             other => return Err(simulated_only(&other)),
@@ -228,7 +291,11 @@ impl Engine {
 
 impl DistributedCache for Engine {
     fn behind(&self) -> Behind {
-        Behind::Connected
+        if self.launched.is_some() {
+            Behind::Launched
+        } else {
+            Behind::Connected
+        }
     }
 
     fn begin<'a>(
@@ -282,16 +349,21 @@ impl DistributedCache for Engine {
         self.workers.wait(most);
     }
 
-    fn change(&mut self, _: Instant, _: Change) -> Result<Option<NodeId>, Error> {
-        Err(simulated_only(&Command::Placement))
+    fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error> {
+        match change {
+            Change::Place { .. } | Change::Replicate { .. } => {
+                Err(simulated_only(&Command::Placement))
+            }
+            change => self.start_change(now, change),
+        }
     }
 
-    fn move_some(&mut self, _: Instant) -> Option<MoveCost> {
-        Some(MoveCost::default())
+    fn move_some(&mut self, now: Instant) -> Option<MoveCost> {
+        self.move_slots(now)
     }
 
     fn move_progress(&self) -> (f64, u64) {
-        (1.0, 0)
+        self.progress_of_move()
     }
 
     fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
@@ -316,8 +388,8 @@ impl DistributedCache for Engine {
             nodes: self.states(),
             source: Some(self.source.clone()),
             keys: None,
-            is_moving: false,
-            faults: 0,
+            is_moving: self.moving.is_some(),
+            faults: self.faults.len() as u64,
             placement: "slots",
             replicas: self.replicas(),
             has_deadlines: !self.deadlines.is_empty(),

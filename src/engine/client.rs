@@ -138,13 +138,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the first of the seeds that answers.
+    /// Connects to the first of the seeds that answers. `numbers` are those of servers that are known by
+    /// their names.
     ///
     /// # Errors
     /// Why none of them answers, with the address of each.
-    pub fn connect(settings: Arc<Settings>) -> Result<Self, String> {
+    pub fn connect(
+        settings: Arc<Settings>,
+        numbers: Vec<(String, NodeId)>,
+    ) -> Result<Self, String> {
+        let mut topology = Topology::default();
+        for (id, node) in numbers {
+            topology.number(&id, node);
+        }
         let mut client = Self {
-            topology: Topology::default(),
+            topology,
             write_quorum: 1,
             trace: None,
             settings,
@@ -202,6 +210,11 @@ impl Client {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Uses other settings from now on, as after a server has joined.
+    pub fn set_settings(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
     }
 
     /// A limit for a request that starts now.

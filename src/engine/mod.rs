@@ -10,6 +10,7 @@
 //! | `data`, `seeing`, `record` | its commands on keys; what it shows; HISTORY and CHECK |
 //! | `deadlines`, `notices` | expiries of the session's keys, told when they happen; those of other clients |
 //! | `workers` | the clients of a workload |
+//! | `faults`, `moves` | commands that break servers that were launched here; JOIN, LEAVE and REBALANCE |
 //! | `members` | what a server says about its cluster: `CLUSTER NODES` |
 //! | `launch` | servers of our own: started, crashed, paused, added, removed |
 //! | `proxy` | proxies between them, for faults of the network |
@@ -20,8 +21,10 @@ mod client;
 mod connection;
 mod data;
 mod deadlines;
+mod faults;
 pub mod launch;
 mod members;
+mod moves;
 mod notices;
 mod operations;
 mod pipeline;

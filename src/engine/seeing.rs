@@ -35,14 +35,29 @@ const SAMPLE: usize = 10_000;
 type Info = BTreeMap<String, String>;
 
 impl Engine {
-    /// The servers with what they are doing, as the topology has it.
+    /// The servers with what they are doing: as they were launched, or as the topology has it.
     pub(super) fn states(&self) -> Vec<(NodeId, Status)> {
+        if self.launched.is_some() {
+            return self
+                .states
+                .iter()
+                .map(|(&node, &state)| (node, state))
+                .collect();
+        }
         let servers = self.client.topology.servers();
         let status = |server: &Server| match server.health {
             Health::Failed => Status::Crashed,
             Health::Up | Health::Suspected => Status::Up,
         };
         servers.map(|(node, it)| (node, status(it))).collect()
+    }
+
+    /// About how many keys there are.
+    pub(super) fn key_count(&mut self) -> u64 {
+        match self.size() {
+            Ok(Reply::RoughSize(keys)) => keys,
+            _ => 0,
+        }
     }
 
     /// How many servers have each key, at least.

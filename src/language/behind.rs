@@ -33,7 +33,7 @@ impl Behind {
                 | Capability::LinkFaults
                 | Capability::MessageFaults,
             ) => Some(
-                "these servers were not launched here; the simulated cluster, without --connect, can do it",
+                "these servers were not launched here; --launch starts servers that can be broken",
             ),
             (Self::Connected | Self::Launched, _) => None,
         }

@@ -43,6 +43,8 @@ Examples:
   shardlab --clock virtual run hours.cache   SLEEP jumps: hours run in milliseconds
   shardlab serve --placement slots           a port for each node, for Redis clients
   shardlab --connect redis://127.0.0.1       the same prompt on a real server or cluster
+  shardlab --launch redis-server --replicas 2
+                                             the same on a throw-away cluster, to break it
   shardlab simulate --seeds 1000             random clusters under random faults, checked
   shardlab compare web.csv.gz                which policy and size a trace needs
   shardlab inspect web.csv.gz                the contents of a trace, and its format
@@ -269,7 +271,7 @@ impl Arguments {
 }
 
 /// What is no business of `simulate`, and so is not in its help.
-const NOT_IN_SIMULATE: [&str; 9] = [
+const NOT_IN_SIMULATE: [&str; 12] = [
     "clock",
     "color",
     "bail",
@@ -279,6 +281,9 @@ const NOT_IN_SIMULATE: [&str; 9] = [
     "connect",
     "write",
     "allow_clear",
+    "launch",
+    "election_after",
+    "durable",
 ];
 
 /// The options that the subcommands on traces share with the rest.
@@ -476,7 +481,7 @@ pub fn main() -> ExitCode {
     }
     if arguments.engine.is_remote() && matches!(arguments.action, Some(Action::Serve(_))) {
         let message =
-            "--connect does not go with serve: the servers speak to Redis clients themselves";
+            "serve is for the simulated cluster: real servers speak to Redis clients themselves";
         command().error(ErrorKind::ArgumentConflict, message).exit();
     }
     let exit = run(arguments).unwrap_or_else(|error| {

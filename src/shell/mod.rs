@@ -132,7 +132,7 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
     let world = match &options.remote {
         Some(remote) => {
             remote::hide_password()?;
-            remote::connect(options, remote, &wakeup)?
+            remote::world(options, remote, &wakeup)?
         }
         None => simulated(options, &wakeup)?,
     };
