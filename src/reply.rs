@@ -2,7 +2,6 @@
 
 mod worked;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use worked::{OfNode, Window, Worked};
@@ -184,7 +183,7 @@ pub struct NodeRow {
 #[derive(Debug)]
 pub struct Remote {
     /// Where clients reach it.
-    pub address: SocketAddr,
+    pub address: String,
     /// What it is doing: `up`, `suspected`, `failed`, `loading` or `silent`.
     pub state: &'static str,
     /// Whose replica it is; `None`: it is a primary.
@@ -473,5 +472,5 @@ pub struct Whereabouts<'a> {
     /// Its owners, primary first.
     pub owners: Vec<NodeId>,
     /// Where they are reached, of real servers.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<String>,
 }

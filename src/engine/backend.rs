@@ -78,7 +78,7 @@ impl Engine {
         permissions: Permissions,
         now: Instant,
     ) -> Result<Self, String> {
-        Self::start(settings, permissions, now, None)
+        Self::start(settings, permissions, Times::new(now), None)
     }
 
     /// Launches servers, and connects to them.
@@ -91,6 +91,8 @@ impl Engine {
         now: Instant,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, String> {
+        // A launch takes seconds.
+        let times = Times::new(now);
         let mut launched = Launched::start(options, &settings.stop, progress)?;
         let servers = launched.servers();
         let settings = Settings {
@@ -105,16 +107,16 @@ impl Engine {
             writes: true,
             clears: true,
         };
-        Self::start(settings, all, now, Some(launched))
+        Self::start(settings, all, times, Some(launched))
     }
 
     fn start(
         settings: Settings,
         permissions: Permissions,
-        now: Instant,
+        times: Times,
         launched: Option<Launched>,
     ) -> Result<Self, String> {
-        let (times, record) = (Times::new(now), Record::new(launched.is_some()));
+        let record = Record::new(launched.is_some());
         let mut launched = launched;
         let numbers = launched.iter_mut().flat_map(Launched::servers);
         let numbers = numbers.map(|it| (it.id, node_of(it.number))).collect();
@@ -413,7 +415,7 @@ impl DistributedCache for Engine {
     }
 
     fn end_trace(&mut self, start: TraceStart) -> Reply<'static> {
-        self.path(start)
+        self.path(start.at)
     }
 }
 

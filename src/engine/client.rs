@@ -82,10 +82,11 @@ impl Failed {
 
 impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.node, self.why.strip_prefix("it ")) {
+        let why = self.why.trim_end_matches('.');
+        match (self.node, why.strip_prefix("it ")) {
             (Some(node), Some(why)) => write!(f, "node {node} {why}"),
-            (Some(node), None) => write!(f, "node {node}: {}", self.why),
-            (None, _) => f.write_str(&self.why),
+            (Some(node), None) => write!(f, "node {node}: {why}"),
+            (None, _) => f.write_str(why),
         }
     }
 }
@@ -355,7 +356,7 @@ impl Client {
         let is_open = self
             .connections
             .get_mut(&node)
-            .is_some_and(|it| it.is_open());
+            .is_some_and(Connection::is_open);
         if !is_open {
             self.connections.remove(&node);
             match Connection::open(address, &self.settings.login, limit) {

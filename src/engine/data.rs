@@ -244,7 +244,7 @@ impl Engine {
 
     /// Removes every key, on each primary. The count is that of just before.
     fn clear(&mut self, now: Instant) -> Result<Reply<'static>, Error> {
-        let primaries: Vec<NodeId> = self.client.topology.primaries().map(|it| it.0).collect();
+        let primaries = self.primaries();
         let mut removed = 0;
         for (_, size) in self.client.ask_all(&primaries, &["DBSIZE"]) {
             let size = size.ok().and_then(|it| it.integer()).unwrap_or(0);
@@ -332,12 +332,12 @@ pub(super) fn error(verb: Verb, key: &[u8], failed: &Failed) -> Error {
     Error::new(kind, format!("{name}{of_key}: {failed}{end}"))
 }
 
-fn each<'a, T>(
+fn each<T>(
     verb: Verb,
-    keys: Vec<Bytes<'a>>,
+    keys: Vec<Bytes<'_>>,
     done: Vec<Done>,
     read: impl Fn((NodeId, Outcome)) -> T,
-) -> Keyed<'a, T> {
+) -> Keyed<'_, T> {
     let keyed = keys.into_iter().zip(done);
     keyed
         .map(|(key, done)| {

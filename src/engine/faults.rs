@@ -241,7 +241,7 @@ fn links(faults: &[Fault], servers: &[NodeId]) -> Links {
                 }
             }
             Fault::Isolate(node) => {
-                each_link(&mut links, *node, servers, true, |it| it.is_cut = true)
+                each_link(&mut links, *node, servers, true, |it| it.is_cut = true);
             }
             Fault::Slow { node, time } => {
                 each_link(&mut links, *node, servers, false, |it| it.delay += *time);

@@ -77,7 +77,8 @@ pub struct Dialect {
 pub fn ask(key: &[u8], operation: &Operation<&[u8]>, times: &Times, dialect: Dialect) -> Ask {
     let at = |deadline: &Option<Instant>| deadline.map(|it| times.pxat(it).to_string());
     let words = match operation {
-        Operation::Get => words(&[b"GET", key]),
+        // Only the simulated cluster is asked for a swap.
+        Operation::Get | Operation::Swap { .. } => words(&[b"GET", key]),
         Operation::Delete => words(&[b"DEL", key]),
         Operation::Put { value, deadline } => set(&[key, value], at(deadline), None),
         Operation::Add { value, deadline } => set(&[key, value], at(deadline), Some(&[b"NX"])),
@@ -104,8 +105,6 @@ pub fn ask(key: &[u8], operation: &Operation<&[u8]>, times: &Times, dialect: Dia
         ]),
         Operation::SetDeadline { deadline: None } => words(&[b"PERSIST", key]),
         Operation::Incr { delta } => words(&[b"INCRBY", key, delta.to_string().as_bytes()]),
-        // Only the simulated cluster sends it.
-        Operation::Swap { .. } => words(&[b"GET", key]),
     };
     Ask::new(key, words, !operation.is_read())
 }

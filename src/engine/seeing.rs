@@ -19,8 +19,8 @@ use crate::reply::{
     Bounds, Delivery, HotRow, NodeRow, Remote, Reply, Ring, TracedMessage, Whereabouts,
 };
 use crate::resp::Answer;
-use crate::session::TraceStart;
 use crate::stats::Stats;
+use crate::time::Instant;
 
 /// The most keys that KEYS lists.
 const KEYS: usize = 10_000;
@@ -79,7 +79,11 @@ impl Engine {
         }
     }
 
-    fn primaries(&self) -> Vec<NodeId> {
+    /// The primaries, as they are now.
+    pub(super) fn primaries(&mut self) -> Vec<NodeId> {
+        let limit = self.client.limit();
+        // Without an answer, those of before are asked, and say what is wrong.
+        let _ = self.client.refresh(&limit);
         self.client.topology.primaries().map(|it| it.0).collect()
     }
 
@@ -133,7 +137,7 @@ impl Engine {
                     return Ok(());
                 }
             }
-            cursor = next.text().unwrap_or("0").to_owned();
+            next.text().unwrap_or("0").clone_into(&mut cursor);
             if cursor == "0" || self.is_stopped() {
                 return Ok(());
             }
@@ -192,7 +196,7 @@ impl Engine {
         let owners: Vec<NodeId> = primary.into_iter().chain(replicas).collect();
         let addresses = owners
             .iter()
-            .filter_map(|&it| Some(topology.get(it)?.address));
+            .filter_map(|&it| Some(topology.get(it)?.address.to_string()));
         Reply::Where(Whereabouts {
             placement: "slots",
             hash: u64::from(slot),
@@ -370,14 +374,14 @@ impl Engine {
     }
 
     /// The steps of requests since a trace began.
-    pub(super) fn path(&mut self, start: TraceStart) -> Reply<'static> {
+    pub(super) fn path(&mut self, start: Instant) -> Reply<'static> {
         let hops = self.client.trace.take().unwrap_or_default();
         let mut messages = Vec::new();
         for (sequence, hop) in (0..).step_by(2).zip(hops) {
             messages.extend(self.steps(&hop, sequence));
         }
         Reply::Path {
-            start: start.at,
+            start,
             messages,
             omitted: 0,
         }
@@ -450,14 +454,15 @@ fn stats(info: &Info) -> Stats {
     let keys = keyspace
         .split(',')
         .find_map(|part| part.strip_prefix("keys="));
-    let mut stats = Stats::default();
-    stats.keys = keys.and_then(|it| it.parse().ok()).unwrap_or(0);
-    stats.bytes = count(info, "used_memory");
-    stats.hits = count(info, "keyspace_hits");
-    stats.misses = count(info, "keyspace_misses");
-    stats.evicted = count(info, "evicted_keys");
-    stats.expired = count(info, "expired_keys");
-    stats
+    Stats {
+        keys: keys.and_then(|it| it.parse().ok()).unwrap_or(0),
+        bytes: count(info, "used_memory"),
+        hits: count(info, "keyspace_hits"),
+        misses: count(info, "keyspace_misses"),
+        evicted: count(info, "evicted_keys"),
+        expired: count(info, "expired_keys"),
+        ..Stats::default()
+    }
 }
 
 fn row(
@@ -494,7 +499,7 @@ fn row(
         used,
         stats: info.map(stats).unwrap_or_default(),
         remote: Some(Remote {
-            address: server.address,
+            address: server.address.to_string(),
             state,
             primary,
             lag,

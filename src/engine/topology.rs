@@ -101,9 +101,10 @@ impl Topology {
         real: &dyn Fn(SocketAddr) -> SocketAddr,
     ) -> Result<(), String> {
         let mut lines = Vec::new();
-        for line in text.lines().filter(|line| !line.is_empty()) {
+        let reached = |line: &&str| !line.is_empty() && !has_no_address(line);
+        for line in text.lines().filter(reached) {
             let parsed = Line::parse(line, asked.ip());
-            lines.extend(parsed.ok_or_else(|| format!("CLUSTER NODES has the line {line:?}"))?);
+            lines.push(parsed.ok_or_else(|| format!("CLUSTER NODES has the line {line:?}"))?);
         }
         if lines.is_empty() || lines.len() > MAX_SERVERS {
             return Err(format!("CLUSTER NODES has {} servers", lines.len()));
@@ -208,16 +209,13 @@ struct Line<'t> {
 }
 
 impl<'t> Line<'t> {
-    /// `None`: it is no such line. `Some(None)`: the server has no address yet, or any more.
-    fn parse(line: &'t str, asked: IpAddr) -> Option<Option<Self>> {
+    /// `None`: it is no such line.
+    fn parse(line: &'t str, asked: IpAddr) -> Option<Self> {
         let mut words = line.split(' ');
         let (id, address, flags, primary) =
             (words.next()?, words.next()?, words.next()?, words.next()?);
         let slots = words.skip(4);
         let flags: Vec<&str> = flags.split(',').collect();
-        if flags.contains(&"noaddr") || flags.contains(&"handshake") {
-            return Some(None);
-        }
         let mut parsed = Self {
             id,
             address: parse_address(address, asked)?,
@@ -240,12 +238,20 @@ impl<'t> Line<'t> {
             (*range.end() < SLOTS).then_some(())?;
             parsed.slots.push(range);
         }
-        Some(Some(parsed))
+        Some(parsed)
     }
 
     fn is_replica(&self) -> bool {
         self.primary.is_some()
     }
+}
+
+/// Whether a line is of a server that has no address yet, or any more.
+fn has_no_address(line: &str) -> bool {
+    let flags = line.split(' ').nth(2).unwrap_or_default();
+    flags
+        .split(',')
+        .any(|flag| matches!(flag, "noaddr" | "handshake"))
 }
 
 /// `ip:port@busport,hostname`. An empty IP is that of the server that was asked.

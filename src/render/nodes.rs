@@ -1,11 +1,9 @@
 //! Replies about the nodes: their contents and counts.
 
-use std::net::SocketAddr;
-
 use serde::Serialize;
 
 use super::grid::{Grid, bar};
-use super::object::{Of, Text, of, rounded};
+use super::object::{Of, of, rounded};
 use super::style::{Paint, Style};
 use super::text::{percent, shown};
 use crate::cluster::{Quantile, Status};
@@ -100,7 +98,7 @@ fn remote_cells(remote: &Remote) -> [String; 3] {
     let lag = remote
         .lag
         .map_or_else(|| "-".to_owned(), |lag| lag.to_string());
-    [role, remote.address.to_string(), lag]
+    [role, remote.address.clone(), lag]
 }
 
 /// The slots that are on their way.
@@ -110,13 +108,11 @@ fn open_slots(rows: &[NodeRow]) -> String {
         (count > 0).then(|| format!("node {}: {count}", row.node))
     });
     let open: Vec<String> = open.collect();
-    match open.is_empty() {
-        true => String::new(),
-        false => format!(
-            "slots are open ({}): REBALANCE finishes their moves\n",
-            open.join(", ")
-        ),
+    if open.is_empty() {
+        return String::new();
     }
+    let open = open.join(", ");
+    format!("slots are open ({open}): REBALANCE finishes their moves\n")
 }
 
 pub fn stats_grid(stats: &Stats, latency: Option<&Latency>) -> Grid {
@@ -318,7 +314,7 @@ struct RemoteObject {
     role: &'static str,
     /// The primary of a replica.
     of: Option<u32>,
-    address: Text<SocketAddr>,
+    address: String,
     /// Bytes of the replication stream that a replica has not got yet.
     lag: Option<u64>,
     open_slots: usize,
@@ -332,7 +328,7 @@ fn remote_object(remote: &Remote) -> RemoteObject {
             "replica"
         },
         of: remote.primary.map(|node| node.0),
-        address: Text(remote.address),
+        address: remote.address.clone(),
         lag: remote.lag,
         open_slots: remote.open_slots,
     }

@@ -1,7 +1,5 @@
 //! Replies about where keys belong.
 
-use std::net::SocketAddr;
-
 use serde::Serialize;
 
 use super::grid::Grid;
@@ -132,7 +130,7 @@ pub struct WhereObject {
     owners: Vec<u32>,
     /// Where the owners are reached, of real servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    addresses: Vec<Text<SocketAddr>>,
+    addresses: Vec<String>,
 }
 
 pub fn where_object<'a>(place: &'a Whereabouts<'_>) -> Of<'a, WhereObject> {
@@ -141,7 +139,7 @@ pub fn where_object<'a>(place: &'a Whereabouts<'_>) -> Of<'a, WhereObject> {
         hash: Text(Hex(place.hash)),
         location: Text(place.location),
         owners: numbers(&place.owners),
-        addresses: place.addresses.iter().copied().map(Text).collect(),
+        addresses: place.addresses.clone(),
     };
     of(&place.key, fields)
 }

@@ -41,6 +41,7 @@ pub struct Waiting<'a> {
 
 /// Whether a command asks the owners of keys for something.
 #[inline]
+#[must_use]
 pub fn is_on_keys(command: &Command<'_>) -> bool {
     matches!(
         command,

@@ -210,6 +210,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "network",
             "operation",
             "placement",
+            "replica",
             "reply",
             "resp",
             "rng",
@@ -288,7 +289,15 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "engine",
-        &["backend", "data", "deadlines", "seeing"],
+        &[
+            "backend",
+            "data",
+            "deadlines",
+            "faults",
+            "moves",
+            "seeing",
+            "workers",
+        ],
         "the commands are functions on the backend",
     ),
     (

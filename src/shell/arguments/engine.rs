@@ -12,7 +12,7 @@ use crate::engine::{Permissions, Url};
 #[derive(Args)]
 pub struct EngineOptions {
     /// Use a real server or cluster, such as redis://user:password@host:6379,host2:6379; the environment
-    /// variable REDISCLI_AUTH may hold the password. Without --write it is only read
+    /// variable `REDISCLI_AUTH` may hold the password. Without --write it is only read
     #[arg(long, value_name = "URL", global = true, value_parser = url,
           conflicts_with_all = ["nodes", "replicas", "read_quorum", "grace", "plant", "placement",
                                 "eviction", "max_entries", "max_memory"])]
