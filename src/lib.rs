@@ -66,6 +66,7 @@
 //! | simulation | [`simulation`] | random clusters under random faults, and the checks of what they promise |
 //! | edges | [`shared`] | threads and real time around a cluster |
 //! | | `server` | the nodes as servers for Redis clients: sockets, connections, channels |
+//! | | `engine` | a real Redis or Valkey behind the prompt: a client, servers that are launched |
 //! | | `shell` and `main` | the terminal, pipes, files, threads, real time |
 //!
 //! The core, in this order:
@@ -207,6 +208,10 @@ pub mod replica;
 pub mod rng;
 
 // The program. Its tests use some of it.
+#[cfg(feature = "shell")]
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "private modules of the program")]
+pub mod engine;
 #[cfg(feature = "shell")]
 #[doc(hidden)]
 #[allow(unreachable_pub, reason = "private modules of the program")]

@@ -14,7 +14,7 @@ use crate::history::Call;
 use crate::hot::HotKey;
 use crate::id::NodeId;
 use crate::language::word::{Bytes, Shown};
-use crate::language::{Change, Error, Topic};
+use crate::language::{Behind, Change, Error, Topic};
 use crate::nemesis::Nemesis;
 use crate::network::Endpoint;
 use crate::placement::{Location, Member};
@@ -54,6 +54,8 @@ pub enum Reply<'a> {
     Keys(Vec<Vec<u8>>),
     /// So many keys are stored.
     Size(u64),
+    /// About so many keys are stored: those that have expired and were not removed are among them.
+    RoughSize(u64),
     /// The time since the start.
     Time { elapsed: Duration, clock: ClockKind },
     /// Whether expiries are printed as they happen.
@@ -134,8 +136,8 @@ pub enum Reply<'a> {
     Check(Box<Judgement>),
     /// Text as it stands.
     Text(Bytes<'a>),
-    /// Help on a topic.
-    Help(Topic),
+    /// Help on a topic, for what stands behind the prompt.
+    Help(Topic, Behind),
 }
 
 /// What a get found.
@@ -173,6 +175,23 @@ pub struct NodeRow {
     pub used: Option<f64>,
     /// What it holds and has counted.
     pub stats: Stats,
+    /// What only a real server has.
+    pub remote: Option<Remote>,
+}
+
+/// A real server in NODES.
+#[derive(Debug)]
+pub struct Remote {
+    /// Where clients reach it.
+    pub address: String,
+    /// What it is doing: `up`, `suspected`, `failed`, `loading` or `silent`.
+    pub state: &'static str,
+    /// Whose replica it is; `None`: it is a primary.
+    pub primary: Option<NodeId>,
+    /// Bytes of the replication stream that it has not got yet, of a replica.
+    pub lag: Option<u64>,
+    /// How many slots are on their way to or from it.
+    pub open_slots: usize,
 }
 
 /// How much nodes may hold.
@@ -452,4 +471,6 @@ pub struct Whereabouts<'a> {
     pub location: Location,
     /// Its owners, primary first.
     pub owners: Vec<NodeId>,
+    /// Where they are reached, of real servers.
+    pub addresses: Vec<String>,
 }

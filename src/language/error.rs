@@ -45,11 +45,10 @@ impl Error {
     }
 
     /// The error of a command for which the backend lacks the
-    /// [capability](super::catalog::Capability). `backend` is its name in the middle of a
-    /// sentence, such as "a cluster that was not launched here".
+    /// [capability](super::catalog::Capability): why, and what to do instead.
     #[must_use]
-    pub fn unsupported(command: &'static str, backend: &str) -> Self {
-        let message = format!("{command} is not available on {backend}");
+    pub fn unsupported(command: &'static str, why: &str) -> Self {
+        let message = format!("{command} is not available: {why}");
         Self::new(ErrorKind::Unsupported, message).of(command)
     }
 
@@ -128,9 +127,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_capability_names_the_command_and_the_backend() {
-        let error = Error::unsupported("STEP", "a real cluster");
-        assert_eq!(error.message, "STEP is not available on a real cluster");
+    fn a_refused_capability_names_the_command_and_the_reason() {
+        let error = Error::unsupported("STEP", "messages are not seen");
+        assert_eq!(
+            error.message,
+            "STEP is not available: messages are not seen"
+        );
         assert_eq!(error.kind.to_string(), "unsupported");
         assert_eq!(error.command, Some("STEP"));
     }

@@ -6,6 +6,7 @@
 //! - [`fn@parse`]: a line to an [`Input`]; [`parse_words`]: a list of words to an [`Input`];
 //! - [`Error`]: the reason a line is no command, or a command failed.
 
+mod behind;
 pub mod catalog;
 mod command;
 pub mod duration;
@@ -23,6 +24,7 @@ pub mod word;
 mod words;
 mod work;
 
+pub use behind::Behind;
 pub use command::{Action, Bound, Change, Command, HistoryRequest, Input, Request, Script, Topic};
 pub use error::{Error, ErrorKind, Responses};
 pub use parse::{parse, parse_words};

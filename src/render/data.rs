@@ -95,6 +95,13 @@ pub fn size(style: Style, keys: u64, out: &mut Vec<u8>) {
     }
 }
 
+pub fn rough_size(style: Style, keys: u64, out: &mut Vec<u8>) {
+    if style.interactive {
+        out.extend_from_slice(b"about ");
+    }
+    size(style, keys, out);
+}
+
 pub fn value_grid(found: &Found<'_>) -> Grid {
     let row = value_row(&found.key, found.value.as_deref(), found.node);
     Grid::new(&["key", "value", "node"], [row])

@@ -34,6 +34,10 @@ pub fn sentence(event: &Event, out: &mut Vec<u8>) {
         let noun = noun(kind);
         out.extend_from_slice(format!("{noun} {node} {kind} key: ").as_bytes());
         show(&event.key, out);
+        // Another client of a real server has written it.
+        if *kind == EventKind::Expired && event.deadline.is_none() {
+            out.extend_from_slice(b" (noticed)");
+        }
     } else {
         out.extend_from_slice(format!("Node {node} {kind}").as_bytes());
     }

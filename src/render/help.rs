@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::style::{Paint, Style};
 use super::text::wrapped;
 use crate::eviction::Eviction;
-use crate::language::Topic;
 use crate::language::catalog::{Group, Spec, Verb, commands};
+use crate::language::{Behind, Topic};
 use crate::placement::PlacementKind;
 use crate::replica::Restart;
 use crate::trace::Kind;
@@ -20,22 +20,22 @@ const WIDEST_USAGE: usize = 30;
 /// Terminals with fewer columns get summaries below the usages, not beside them.
 const NARROW: usize = 60;
 
-pub fn topic(style: Style, topic: Topic, out: &mut Vec<u8>) {
+pub fn topic(style: Style, topic: Topic, behind: Behind, out: &mut Vec<u8>) {
     let text = match topic {
-        Topic::All => overview(style),
-        Topic::Group(group) => group_text(style, group),
-        Topic::Command(spec) => command_text(style, spec),
+        Topic::All => overview(style, behind),
+        Topic::Group(group) => group_text(style, group, behind),
+        Topic::Command(spec) => command_text(style, spec, behind),
     };
     out.extend_from_slice(text.as_bytes());
 }
 
 /// The groups with the names of their commands: on one screen.
-fn overview(style: Style) -> String {
+fn overview(style: Style, behind: Behind) -> String {
     let mut text = String::new();
     for group in Group::ALL {
         let title = format!("{:<10}", format!("@{group}"));
         let title = style.painted(Paint::Heading, &title);
-        let names = commands().filter(|spec| spec.group == group);
+        let names = commands().filter(|spec| spec.group == group && is_available(spec, behind));
         let names = names.map(|spec| style.painted(Paint::Command, spec.name));
         text += &paragraph(style, &names.collect::<Vec<_>>().join(" "), &title, 10);
     }
@@ -46,16 +46,28 @@ fn overview(style: Style) -> String {
         "",
         0,
     );
-    text + &paragraph(
+    text += &paragraph(
         style,
         "A time is a whole number of seconds (3), or 3s, 1500ms, \"1h 30m\".",
         "",
         0,
-    )
+    );
+    let lacking = commands().filter(|spec| !is_available(spec, behind));
+    let lacking: Vec<&str> = lacking.map(|spec| spec.name).collect();
+    if !lacking.is_empty() {
+        let lacking = format!("Not here: {}. HELP says why.", lacking.join(" "));
+        text += &paragraph(style, &lacking, "", 0);
+    }
+    text
 }
 
-fn group_text(style: Style, group: Group) -> String {
-    let of_group = || commands().filter(move |spec| spec.group == group);
+fn is_available(spec: &Spec, behind: Behind) -> bool {
+    behind.refusal(spec.needs()).is_none()
+}
+
+fn group_text(style: Style, group: Group, behind: Behind) -> String {
+    let is_wanted = move |spec: &&Spec| spec.group == group && is_available(spec, behind);
+    let of_group = || commands().filter(is_wanted);
     let usages = of_group().map(|spec| spec.usage().len());
     let column = usages.filter(|&len| len <= WIDEST_USAGE).max().unwrap_or(0) + 4;
     let mut text = style.painted(Paint::Heading, &format!("@{group}")) + "\n";
@@ -84,9 +96,12 @@ fn paragraph(style: Style, text: &str, first: &str, indent: usize) -> String {
     wrapped(text, columns(style), first, indent) + "\n"
 }
 
-fn command_text(style: Style, spec: &Spec) -> String {
+fn command_text(style: Style, spec: &Spec, behind: Behind) -> String {
     let mut text = format!("{}\n", usage(style, spec));
     text += &paragraph(style, spec.summary, "  ", 2);
+    if let Some(why) = behind.refusal(spec.needs()) {
+        text += &paragraph(style, &format!("Not available here: {why}."), "  ", 2);
+    }
     if !spec.aliases.is_empty() {
         text += &format!("  Also: {}\n", spec.aliases.join(", "));
     }
@@ -225,24 +240,29 @@ fn usage(style: Style, spec: &Spec) -> String {
     format!("{name} {}", spec.syntax).trim_end().into()
 }
 
-pub fn objects(topic: Topic) -> Value {
+pub fn objects(topic: Topic, behind: Behind) -> Value {
     let wanted = |spec: &&Spec| match topic {
         Topic::All => true,
         Topic::Group(group) => spec.group == group,
         Topic::Command(one) => *spec == one,
     };
-    commands().filter(wanted).map(object).collect()
+    let wanted = commands().filter(wanted);
+    wanted.map(|spec| object(spec, behind)).collect()
 }
 
-fn object(spec: &Spec) -> Value {
+fn object(spec: &Spec, behind: Behind) -> Value {
     let example = spec.example.iter();
     let example = example.map(|(line, output)| json!({ "line": line, "output": output }));
-    json!({
+    let mut object = json!({
         "name": spec.name,
         "aliases": spec.aliases,
         "group": spec.group.to_string(),
         "syntax": spec.syntax,
         "summary": spec.summary,
         "example": example.collect::<Value>(),
-    })
+    });
+    if let Some(why) = behind.refusal(spec.needs()) {
+        object["unavailable"] = why.into();
+    }
+    object
 }

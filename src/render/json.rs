@@ -62,6 +62,7 @@ fn reply(reply: &Reply<'_>, line: &mut OpenLine<'_>) {
         Reply::Existing { exists, .. } => line.put(Field("exists", exists)),
         Reply::Keys(keys) => line.put(Field("keys", data::keys_list(keys))),
         Reply::Size(size) => line.put(Field("size", size)),
+        Reply::RoughSize(size) => line.put(json!({ "size": size, "approximate": true })),
         Reply::Nodes(rows) => line.put(nodes::nodes_object(rows)),
         Reply::Stats {
             node,
@@ -122,6 +123,6 @@ fn reply(reply: &Reply<'_>, line: &mut OpenLine<'_>) {
             "promise": promise.to_string(),
         })),
         Reply::Text(text) => line.put(Named("text", Some(text))),
-        Reply::Help(topic) => line.put(Field("commands", help::objects(*topic))),
+        Reply::Help(topic, behind) => line.put(Field("commands", help::objects(*topic, *behind))),
     }
 }

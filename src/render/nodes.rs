@@ -3,19 +3,23 @@
 use serde::Serialize;
 
 use super::grid::{Grid, bar};
-use super::object::{Of, Text, of, rounded};
+use super::object::{Of, of, rounded};
 use super::style::{Paint, Style};
 use super::text::{percent, shown};
 use crate::cluster::{Quantile, Status};
 use crate::id::NodeId;
 use crate::language::word::Shown;
-use crate::reply::{HotRow, Latency, NodeRow, Skew, key_skew};
+use crate::reply::{HotRow, Latency, NodeRow, Remote, Skew, key_skew};
 use crate::stats::Stats;
 
 pub fn nodes_grid(style: Style, rows: &[NodeRow]) -> Grid {
     let all = total_keys(rows);
     let cells = rows.iter().map(|row| node_cells(style, row, all));
     let mut headers = vec!["node", "state"];
+    let are_remote = rows.iter().any(|row| row.remote.is_some());
+    if are_remote {
+        headers.extend(["role", "address", "lag"]);
+    }
     headers.extend(counts(&Stats::default()).map(|(name, _)| name));
     headers.extend(["hit %", "used", "share"]);
     if style.interactive {
@@ -32,6 +36,7 @@ pub fn nodes_grid(style: Style, rows: &[NodeRow]) -> Grid {
         grid.below = format!("skew {skew:.2} (max / mean {keys})\n");
     }
     grid.below += &missing_copies(rows);
+    grid.below += &open_slots(rows);
     grid
 }
 
@@ -68,16 +73,46 @@ fn node_cells(style: Style, row: &NodeRow, all: u64) -> Vec<String> {
         Status::Crashed => Paint::Error,
         _ => Paint::Notice,
     };
-    let state = style.painted(paint, &row.state.to_string());
-    let mut cells = vec![row.node.to_string(), state];
+    let state = match &row.remote {
+        Some(remote) => remote.state.to_owned(),
+        None => row.state.to_string(),
+    };
+    let mut cells = vec![row.node.to_string(), style.painted(paint, &state)];
+    cells.extend(row.remote.iter().flat_map(remote_cells));
     cells.extend(counts(&row.stats).map(|(_, count)| count.to_string()));
     cells.push(percent(row.stats.hit_ratio()));
     cells.push(percent(row.used));
-    cells.push(percent(share(row.stats.keys, all)));
+    cells.push(percent(share_of(row, all)));
     if style.interactive {
         cells.push(bar(style, row.stats.keys, all));
     }
     cells
+}
+
+/// Role, address and lag of a real server.
+fn remote_cells(remote: &Remote) -> [String; 3] {
+    let role = remote.primary.map_or_else(
+        || "primary".to_owned(),
+        |primary| format!("replica of {primary}"),
+    );
+    let lag = remote
+        .lag
+        .map_or_else(|| "-".to_owned(), |lag| lag.to_string());
+    [role, remote.address.clone(), lag]
+}
+
+/// The slots that are on their way.
+fn open_slots(rows: &[NodeRow]) -> String {
+    let open = rows.iter().filter_map(|row| {
+        let count = row.remote.as_ref()?.open_slots;
+        (count > 0).then(|| format!("node {}: {count}", row.node))
+    });
+    let open: Vec<String> = open.collect();
+    if open.is_empty() {
+        return String::new();
+    }
+    let open = open.join(", ");
+    format!("slots are open ({open}): REBALANCE finishes their moves\n")
 }
 
 pub fn stats_grid(stats: &Stats, latency: Option<&Latency>) -> Grid {
@@ -147,8 +182,19 @@ pub fn hot_grid(style: Style, rows: &[HotRow]) -> Grid {
     grid
 }
 
+/// The keys of all nodes. Those of replicas are the keys of their primaries.
 fn total_keys(rows: &[NodeRow]) -> u64 {
-    rows.iter().map(|row| row.stats.keys).sum()
+    let own = rows.iter().filter(|row| !is_replica(row));
+    own.map(|row| row.stats.keys).sum()
+}
+
+fn is_replica(row: &NodeRow) -> bool {
+    let remote = row.remote.as_ref();
+    remote.is_some_and(|remote| remote.primary.is_some())
+}
+
+fn share_of(row: &NodeRow, all: u64) -> Option<f64> {
+    share(row.stats.keys, all).filter(|_| !is_replica(row))
 }
 
 fn share(count: u64, all: u64) -> Option<f64> {
@@ -251,7 +297,9 @@ pub struct NodesObject {
 #[derive(Serialize)]
 struct NodeObject {
     node: u32,
-    state: Text<Status>,
+    state: String,
+    #[serde(flatten)]
+    remote: Option<RemoteObject>,
     #[serde(flatten)]
     counts: Counts,
     /// A part of the node's capacity.
@@ -260,14 +308,44 @@ struct NodeObject {
     share: f64,
 }
 
+/// What only a real server has.
+#[derive(Serialize)]
+struct RemoteObject {
+    role: &'static str,
+    /// The primary of a replica.
+    of: Option<u32>,
+    address: String,
+    /// Bytes of the replication stream that a replica has not got yet.
+    lag: Option<u64>,
+    open_slots: usize,
+}
+
+fn remote_object(remote: &Remote) -> RemoteObject {
+    RemoteObject {
+        role: if remote.primary.is_none() {
+            "primary"
+        } else {
+            "replica"
+        },
+        of: remote.primary.map(|node| node.0),
+        address: remote.address.clone(),
+        lag: remote.lag,
+        open_slots: remote.open_slots,
+    }
+}
+
 pub fn nodes_object(rows: &[NodeRow]) -> NodesObject {
     let all = total_keys(rows);
     let nodes = rows.iter().map(|row| NodeObject {
         node: row.node.0,
-        state: Text(row.state),
+        state: match &row.remote {
+            Some(remote) => remote.state.to_owned(),
+            None => row.state.to_string(),
+        },
+        remote: row.remote.as_ref().map(remote_object),
         counts: (&row.stats).into(),
         used: row.used.map(rounded),
-        share: share(row.stats.keys, all).map_or(0.0, rounded),
+        share: share_of(row, all).map_or(0.0, rounded),
     });
     NodesObject {
         skew: key_skew(rows).map(rounded),

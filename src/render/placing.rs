@@ -58,7 +58,20 @@ fn mark(style: Style, node: NodeId) -> String {
 }
 
 pub fn whereabouts(style: Style, place: &Whereabouts<'_>, out: &mut Vec<u8>) {
-    let owners: Vec<String> = place.owners.iter().map(ToString::to_string).collect();
+    let addresses = place
+        .addresses
+        .iter()
+        .map(Some)
+        .chain(std::iter::repeat(None));
+    let owners = place
+        .owners
+        .iter()
+        .zip(addresses)
+        .map(|(owner, address)| match address {
+            Some(address) => format!("{owner} at {address}"),
+            None => owner.to_string(),
+        });
+    let owners: Vec<String> = owners.collect();
     let text = format!(
         "node{} {} ({}, hash {}, {})",
         if owners.len() == 1 { "" } else { "s" },
@@ -115,6 +128,9 @@ pub struct WhereObject {
     hash: Text<Hex>,
     location: Text<Location>,
     owners: Vec<u32>,
+    /// Where the owners are reached, of real servers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    addresses: Vec<String>,
 }
 
 pub fn where_object<'a>(place: &'a Whereabouts<'_>) -> Of<'a, WhereObject> {
@@ -123,6 +139,7 @@ pub fn where_object<'a>(place: &'a Whereabouts<'_>) -> Of<'a, WhereObject> {
         hash: Text(Hex(place.hash)),
         location: Text(place.location),
         owners: numbers(&place.owners),
+        addresses: place.addresses.clone(),
     };
     of(&place.key, fields)
 }

@@ -26,6 +26,7 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
         Reply::Existing { exists, asked } => data::existing(style, *exists, *asked, out),
         Reply::Keys(keys) => data::keys(style, keys, out),
         Reply::Size(keys) => data::size(style, *keys, out),
+        Reply::RoughSize(keys) => data::rough_size(style, *keys, out),
         Reply::Nodes(rows) => nodes::nodes_grid(style, rows).columns(style, "", out),
         Reply::Stats { stats, latency, .. } => {
             nodes::stats_grid(stats, latency.as_ref()).columns(style, "", out);
@@ -79,6 +80,6 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
             show_text(text, out);
             out.push(b'\n');
         }
-        Reply::Help(topic) => help::topic(style, *topic, out),
+        Reply::Help(topic, behind) => help::topic(style, *topic, *behind, out),
     }
 }

@@ -1,7 +1,7 @@
-//! Requests that do not follow the protocol.
+//! Requests and answers that do not follow the protocol.
 
-/// A request that does not follow the protocol. The connection has to be closed, since the start of
-/// the next request is not known.
+/// A request or an answer that does not follow the protocol. The connection has to be closed, since the
+/// start of the next one is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     /// A line without an end.
@@ -31,4 +31,7 @@ pub enum ProtocolError {
     /// All arguments together are too long.
     #[error("Protocol error: too big request")]
     TooLong,
+    /// An answer starts with another byte than those of RESP2.
+    #[error("Protocol error: an answer starts with '{}'", .0.escape_ascii())]
+    NotAnAnswer(u8),
 }

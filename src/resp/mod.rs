@@ -12,10 +12,12 @@
 //! | `scripts` | scripts of locks and rate limits, known by their shape |
 //! | `value` | replies and failures of commands |
 //! | `describe` | the replies of COMMAND |
+//! | `answer` | [`Answer`]: what a server answers, for a client |
 //!
 //! The protocol is specified in <https://redis.io/docs/latest/develop/reference/protocol-spec/>. Error
 //! texts are those of Redis, since clients compare them.
 
+mod answer;
 pub mod call;
 pub mod commands;
 pub mod describe;
@@ -30,6 +32,7 @@ pub mod syntax;
 mod tests;
 pub mod value;
 
+pub use answer::{Answer, write_request};
 pub use error::ProtocolError;
 pub use frames::{Frames, Protocol};
 pub use request::{Args, RequestLimits, RequestParser};

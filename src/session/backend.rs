@@ -1,10 +1,11 @@
 //! The backend interface of a session.
 
+use std::time::Duration;
+
 use crate::cluster::{MoveCost, Place, Request, Status, TooManyRequests};
 use crate::event::EventLog;
 use crate::id::NodeId;
-use crate::language::catalog::Capability;
-use crate::language::{Change, Command, Error};
+use crate::language::{Behind, Change, Command, Error};
 use crate::operation::Outcome;
 use crate::reply::{Reply, TracedMessage};
 use crate::time::{Clock, Instant};
@@ -15,11 +16,8 @@ use super::{SimulatedCluster, Waiting};
 ///
 /// Nothing here blocks. Commands come from one client at a time and may be in flight for many.
 pub trait DistributedCache: Send {
-    /// Its name in the middle of a sentence, such as "the simulated cluster".
-    fn name(&self) -> &'static str;
-
-    /// Whether it can do what a command needs. Asked before a command is begun.
-    fn supports(&self, capability: Capability) -> bool;
+    /// What it is: [`Behind::refusal`] says what it cannot do. Asked before a command is begun.
+    fn behind(&self) -> Behind;
 
     /// Starts a command at `now`.
     ///
@@ -72,6 +70,19 @@ pub trait DistributedCache: Send {
         None
     }
 
+    /// Whether a workload may run. Asked before its first request.
+    ///
+    /// # Errors
+    /// Why it may not.
+    fn check_work(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// How many clients send the requests of a trace at most.
+    fn max_clients(&self) -> u32 {
+        super::MAX_WORK_CLIENTS
+    }
+
     /// Sends a request of a workload, as a client that has no request in flight.
     ///
     /// # Errors
@@ -81,6 +92,16 @@ pub trait DistributedCache: Send {
     /// The next answer to a request that [`Sent::InFlight`] was returned for, with its client. Each is
     /// returned once.
     fn receive(&mut self) -> Option<(u32, Answer)>;
+
+    /// Whether answers come from outside of the world, whatever its time, and some are on their way.
+    fn awaits_answers(&self) -> bool {
+        false
+    }
+
+    /// Waits for such an answer, at most so long.
+    fn wait_for_answer(&mut self, most: Duration) {
+        let _ = most;
+    }
 
     /// Gives up the request of a workload that a client has in flight, if it has one.
     fn give_up(&mut self, now: Instant, client: u32);
@@ -178,10 +199,12 @@ pub struct TraceStart {
 
 /// The state of a cache, for a prompt.
 pub struct Overview {
+    /// What it is, if it is not the simulated cluster, such as "redis 7.0.15".
+    pub source: Option<String>,
     /// The nodes and their states, by ascending number.
     pub nodes: Vec<(NodeId, Status)>,
-    /// About how many keys there are.
-    pub keys: u64,
+    /// About how many keys there are, if that is known without asking.
+    pub keys: Option<u64>,
     /// Whether keys move.
     pub is_moving: bool,
     /// How many faults of the network are active.

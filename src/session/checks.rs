@@ -1,10 +1,11 @@
 //! HISTORY and CHECK: the answers that clients got, and the promise that they keep.
 
+use super::judging::{broken, judge};
 use super::simulated::SimulatedCluster;
-use crate::checker::{self, Kept, KeyVerdict, Promise, Verdict};
-use crate::history::{Call, History, OpId};
+use crate::checker::Promise;
+use crate::history::History;
 use crate::language::{Error, ErrorKind, HistoryRequest};
-use crate::reply::{Judgement, Reply};
+use crate::reply::Reply;
 use crate::time::Instant;
 
 /// How many calls a history keeps.
@@ -50,18 +51,14 @@ impl SimulatedCluster {
         let promised = self.cluster.promise();
         let state = self.cluster.verify(now);
         let history = self.recorded(now)?;
-        let verdict = checker::check(history, checker::DEFAULT_STEPS);
-        let excerpts = excerpts(history, &verdict);
-        let sent_again = checker::sent_again(history, checker::DEFAULT_STEPS);
-        let sent_again = sent_again.iter().map(|ids| calls(history, ids)).collect();
-        Ok(Reply::Check(Box::new(Judgement {
-            excerpts,
-            sent_again,
-            broken: self.broken(asked, &verdict),
-            promised,
-            verdict,
-            state,
-        })))
+        let mut judgement = judge(history, promised, state);
+        judgement.broken = match asked {
+            Some(asked) => broken(&judgement.verdict, "asked for", |_| asked),
+            None => broken(&judgement.verdict, "of these settings", |key| {
+                self.cluster.promise_of(key)
+            }),
+        };
+        Ok(Reply::Check(Box::new(judgement)))
     }
 
     /// The history starts again, if one is kept.
@@ -92,51 +89,5 @@ impl SimulatedCluster {
             )
         };
         self.cluster.history().ok_or_else(off)
-    }
-}
-
-/// The calls that break a promise, for each key that does.
-fn excerpts(history: &History, verdict: &Verdict) -> Vec<Vec<Call>> {
-    let violations = verdict.keys.iter().map(|key| key.violation.as_ref());
-    let ids = violations.map(|it| it.map_or(&[][..], |it| &it.excerpt));
-    ids.map(|ids| calls(history, ids)).collect()
-}
-
-fn calls(history: &History, ids: &[OpId]) -> Vec<Call> {
-    let found = ids.iter().filter_map(|&id| history.get(id));
-    found.cloned().collect()
-}
-
-/// How the worst of some keys has kept the promise that it has.
-fn worst<'a>(
-    keys: impl Iterator<Item = &'a KeyVerdict>,
-    promise_of: impl Fn(&[u8]) -> Promise,
-) -> Option<(Promise, Kept)> {
-    let kept = keys.map(|key| {
-        let promise = promise_of(&key.key);
-        (promise, key.kept(promise))
-    });
-    let is_broken = |it: &(Promise, Kept)| it.1 == Kept::No;
-    kept.filter(|it| it.1 != Kept::Yes)
-        .min_by_key(|it| (!is_broken(it), it.0))
-}
-
-impl SimulatedCluster {
-    /// Whether a key has less than was promised of it, or than was asked for.
-    fn broken(&self, asked: Option<Promise>, verdict: &Verdict) -> Option<Error> {
-        let promise_of = |key: &[u8]| asked.unwrap_or_else(|| self.cluster.promise_of(key));
-        let (promise, kept) = worst(verdict.keys.iter(), promise_of)?;
-        let source = match asked {
-            Some(_) => "asked for",
-            None => "of these settings",
-        };
-        let (kind, message) = if kept == Kept::No {
-            let message = format!("the promise {source}, {promise}, was broken");
-            (ErrorKind::Broken, message)
-        } else {
-            let what = format!("whether the promise {source}, {promise}, was kept is not known");
-            (ErrorKind::Undecided, format!("undecided: {what}"))
-        };
-        Some(Error::new(kind, message))
     }
 }

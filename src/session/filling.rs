@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::cluster::Request;
 use crate::language::Error;
 use crate::operation::Operation;
+use crate::reply::Reply;
 use crate::rng::Rng;
 use crate::time::Instant;
 
 /// The keys that FILL stores, of which one chunk at a time is there.
-pub(super) struct Filling {
+pub struct Filling {
     prefix: Vec<u8>,
     value: Vec<u8>,
     ttl: Option<(Duration, Duration)>,
@@ -26,6 +27,8 @@ pub(super) struct Filling {
 }
 
 impl Filling {
+    /// So many keys, none made so far.
+    #[must_use]
     pub fn new(
         prefix: &[u8],
         size: usize,
@@ -69,11 +72,13 @@ impl Filling {
     }
 
     /// A key of the chunk.
+    #[must_use]
     pub fn key(&self, index: usize) -> &[u8] {
         &self.chunk[index].0
     }
 
     /// The request for a key of the chunk.
+    #[must_use]
     pub fn request(&self, index: usize) -> Request<'_> {
         let (key, deadline) = &self.chunk[index];
         let operation = Operation::Put {
@@ -92,5 +97,28 @@ impl Filling {
                 self.error.get_or_insert(error);
             }
         }
+    }
+
+    /// The reply: how many keys are stored, and the error if some are not.
+    #[must_use]
+    pub fn reply(self) -> Reply<'static> {
+        let Self {
+            count,
+            stored,
+            failed,
+            error,
+            ..
+        } = self;
+        let more = match failed {
+            0 | 1 => String::new(),
+            failed => format!("; and {} more", failed - 1),
+        };
+        let error = error.map(|mut error| {
+            let message = &error.message;
+            error.message =
+                format!("FILL has stored {stored} of {count} keys for certain; {message}{more}");
+            error
+        });
+        Reply::Filled { stored, error }
     }
 }

@@ -13,6 +13,7 @@
 //! | `requests` | commands on keys: submit, wait, reply |
 //! | `filling`, `moving` | the keys of FILL; changes of members and placement, and plans of them |
 //! | `work` | the requests of REPLAY and LOAD |
+//! | `judging` | what CHECK says of a history |
 //! | `faults`, `checks`, `errors` | the other commands of the simulated cluster |
 
 mod backend;
@@ -20,6 +21,7 @@ mod checks;
 mod errors;
 mod faults;
 mod filling;
+mod judging;
 mod moving;
 mod requests;
 mod shared;
@@ -27,7 +29,9 @@ mod simulated;
 mod work;
 
 pub use backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
-pub use requests::Waiting;
+pub use filling::Filling;
+pub use judging::{broken, judge};
+pub use requests::{Waiting, is_on_keys};
 pub use shared::{SharedWorld, WorldHandle};
 pub use simulated::SimulatedCluster;
 pub use work::{FIRST_CLIENT, Feed, MAX_CLIENTS as MAX_WORK_CLIENTS, Pace, Plan};
@@ -245,12 +249,18 @@ impl Session {
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let next = world.next_deadline();
+        let until = until.or_else(|| world.backend.awaits_answers().then_some(Instant::MAX));
         let next = match (next, until) {
             (Some(next), Some(until)) => next.min(until),
             (next, until) => next.or(until).ok_or_else(interrupted)?,
         };
         if next > world.now() {
             observer.before_wait();
+        }
+        if world.wait_for_answer(next) {
+            let now = world.now();
+            self.tick(world, now, observer);
+            return Ok(());
         }
         if world.wait_until(next) == Waited::Interrupted {
             return Err(interrupted());

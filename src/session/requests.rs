@@ -41,7 +41,8 @@ pub struct Waiting<'a> {
 
 /// Whether a command asks the owners of keys for something.
 #[inline]
-pub(super) fn is_on_keys(command: &Command<'_>) -> bool {
+#[must_use]
+pub fn is_on_keys(command: &Command<'_>) -> bool {
     matches!(
         command,
         Command::Put { .. }
@@ -427,7 +428,7 @@ impl<'a> Waiting<'a> {
                 Ok(Reply::Existing { exists, asked })
             }
             Command::Clear => cleared(cluster, self.cleared, outcomes),
-            Command::Fill { .. } => Ok(self.filling.map_or(Reply::Done, |it| filled(*it))),
+            Command::Fill { .. } => Ok(self.filling.map_or(Reply::Done, |it| it.reply())),
             command => {
                 let (node, outcome) = outcomes.into_iter().next().ok_or_else(super::interrupted)?;
                 let outcome = match (&command, self.persists) {
@@ -465,28 +466,6 @@ fn cleared(
         return Ok(Reply::Cleared(removed));
     }
     Err(partly_cleared(removed, all, errors))
-}
-
-/// The reply to FILL: how many keys are stored, and the error if some are not.
-fn filled(filling: Filling) -> Reply<'static> {
-    let Filling {
-        count,
-        stored,
-        failed,
-        error,
-        ..
-    } = filling;
-    let more = match failed {
-        0 | 1 => String::new(),
-        failed => format!("; and {} more", failed - 1),
-    };
-    let error = error.map(|mut error| {
-        let message = &error.message;
-        error.message =
-            format!("FILL has stored {stored} of {count} keys for certain; {message}{more}");
-        error
-    });
-    Reply::Filled { stored, error }
 }
 
 /// The error of a CLEAR that failed for some keys: that of the first, and how many there are.

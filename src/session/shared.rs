@@ -2,9 +2,13 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::World;
 use crate::time::{Instant, Waited};
+
+/// How long to wait for answers before an interrupt is looked for.
+const A_WHILE: Duration = Duration::from_millis(50);
 
 /// A world that the prompt and a server use, one at a time: each takes it, uses it, and gives it back.
 pub struct SharedWorld {
@@ -164,6 +168,18 @@ impl WorldHandle {
             self.lock();
         }
         result
+    }
+
+    /// Waits for an answer that comes from outside of the world, until `until` or for a while. `false` at
+    /// once if none is on its way.
+    pub fn wait_for_answer(&mut self, until: Instant) -> bool {
+        let now = self.now();
+        if !self.backend.awaits_answers() || until <= now {
+            return false;
+        }
+        let left = until.saturating_duration_since(now);
+        self.backend.wait_for_answer(left.min(A_WHILE));
+        true
     }
 
     /// Lets time pass until `until`, or an interrupt. Others can use a shared world meanwhile.

@@ -12,9 +12,8 @@ use crate::config::Capacity;
 use crate::event::{Event, EventLog};
 use crate::eviction::Eviction;
 use crate::id::NodeId;
-use crate::language::catalog::Capability;
 use crate::language::word::Bytes;
-use crate::language::{Bound, Change, Command, Error, ErrorKind, glob};
+use crate::language::{Behind, Bound, Change, Command, Error, ErrorKind, glob};
 use crate::nemesis::{FaultInjector, Nemesis};
 use crate::operation::Outcome;
 use crate::reply::{Bounds, HotRow, Latency, NodeRow, Reply, Ring, TracedMessage, Whereabouts};
@@ -147,7 +146,7 @@ impl SimulatedCluster {
             Command::Replicas => Reply::Replicas(cluster.config().replicas),
             Command::Quorum { quorums } => self.quorum(now, quorums)?,
             Command::Echo { text } => Reply::Text(text),
-            Command::Help { topic } => Reply::Help(topic),
+            Command::Help { topic } => Reply::Help(topic, Behind::Simulated),
             other => return self.execute_fault(now, other),
         })
     }
@@ -204,6 +203,7 @@ impl SimulatedCluster {
             owners,
             location: placement.locate(hash),
             hash,
+            addresses: Vec::new(),
             key,
         })
     }
@@ -300,6 +300,7 @@ impl SimulatedCluster {
             state: self.cluster.status(node).unwrap_or_default(),
             used: used(self.cluster.capacity_of(node), &stats),
             stats,
+            remote: None,
         })
         .collect()
     }
@@ -319,12 +320,8 @@ impl DistributedCache for SimulatedCluster {
         Some(self)
     }
 
-    fn name(&self) -> &'static str {
-        "the simulated cluster"
-    }
-
-    fn supports(&self, _: Capability) -> bool {
-        true
+    fn behind(&self) -> Behind {
+        Behind::Simulated
     }
 
     #[inline]
@@ -440,7 +437,8 @@ impl DistributedCache for SimulatedCluster {
         let nodes = ids.map(|id| (id, self.cluster.status(id).unwrap_or_default()));
         Overview {
             nodes: nodes.collect(),
-            keys: self.cluster.rough_size(),
+            source: None,
+            keys: Some(self.cluster.rough_size()),
             is_moving: self.cluster.is_moving(),
             faults: self.cluster.fault_count(),
             placement: self.cluster.placement().name(),

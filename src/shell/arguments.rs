@@ -1,5 +1,6 @@
 //! The program: reads its arguments, runs the shell, and turns the end into an exit status.
 
+mod engine;
 mod serve;
 mod simulate;
 mod values;
@@ -15,6 +16,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use engine::EngineOptions;
+pub use engine::Remote;
 use serve::Serve;
 use simulate::Simulate;
 use values::{bytes, choice, owners, time, whole};
@@ -22,6 +25,7 @@ use values::{bytes, choice, owners, time, whole};
 use super::lab::{self as traces, arguments as lab};
 use super::{Exit, Options, When, Work};
 use crate::config::{Capacity, Config, ConfigError, InjectedBug, MAX_NODES, MAX_REPLICAS};
+use crate::engine::launch::keeper;
 use crate::eviction::Eviction;
 use crate::language::size;
 use crate::placement::PlacementKind;
@@ -38,6 +42,9 @@ Examples:
   shardlab demo sample-output                a scenario built into the program
   shardlab --clock virtual run hours.cache   SLEEP jumps: hours run in milliseconds
   shardlab serve --placement slots           a port for each node, for Redis clients
+  shardlab --connect redis://127.0.0.1       the same prompt on a real server or cluster
+  shardlab --launch redis-server --replicas 2
+                                             the same on a throw-away cluster, to break it
   shardlab simulate --seeds 1000             random clusters under random faults, checked
   shardlab compare web.csv.gz                which policy and size a trace needs
   shardlab inspect web.csv.gz                the contents of a trace, and its format
@@ -55,6 +62,8 @@ struct Arguments {
     commands: Vec<OsString>,
     #[command(flatten)]
     shared: Shared,
+    #[command(flatten)]
+    engine: EngineOptions,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -256,12 +265,26 @@ impl Arguments {
             history: !no_history,
             work,
             serve,
+            remote: self.engine.into_remote(),
         }
     }
 }
 
 /// What is no business of `simulate`, and so is not in its help.
-const NOT_IN_SIMULATE: [&str; 6] = ["clock", "color", "bail", "echo", "quiet", "no_history"];
+const NOT_IN_SIMULATE: [&str; 12] = [
+    "clock",
+    "color",
+    "bail",
+    "echo",
+    "quiet",
+    "no_history",
+    "connect",
+    "write",
+    "allow_clear",
+    "launch",
+    "election_after",
+    "durable",
+];
 
 /// The options that the subcommands on traces share with the rest.
 const IN_THE_LAB: [&str; 3] = ["format", "quiet", "seed"];
@@ -443,12 +466,22 @@ fn parse(words: Vec<OsString>) -> Result<Arguments, ExitCode> {
 /// The program `shardlab`: reads the arguments of the process and runs to the end.
 #[must_use]
 pub fn main() -> ExitCode {
+    // No business of users: it is in no help.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == keeper::SUBCOMMAND) {
+        return keeper::main(&words.collect::<Vec<_>>());
+    }
     let arguments = match arguments() {
         Ok(arguments) => arguments,
         Err(end) => return end,
     };
     if arguments.action.is_some() && !arguments.commands.is_empty() {
         let message = "-c does not go with a subcommand";
+        command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
+    if arguments.engine.is_remote() && matches!(arguments.action, Some(Action::Serve(_))) {
+        let message =
+            "serve is for the simulated cluster: real servers speak to Redis clients themselves";
         command().error(ErrorKind::ArgumentConflict, message).exit();
     }
     let exit = run(arguments).unwrap_or_else(|error| {

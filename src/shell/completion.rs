@@ -8,6 +8,7 @@ use super::keys::Keys;
 use super::lab::words;
 use crate::checker::Promise;
 use crate::eviction::Eviction;
+use crate::language::Behind;
 use crate::language::catalog::{self, Group, Spec, Verb, commands};
 use crate::language::word::{Scanner, quote, show};
 use crate::placement::PlacementKind;
@@ -135,13 +136,23 @@ impl From<String> for Candidate {
     }
 }
 
+/// The commands that what stands behind the prompt can do.
+pub fn available(behind: Behind) -> impl Iterator<Item = &'static Spec> {
+    commands().filter(move |spec| behind.refusal(spec.needs()).is_none())
+}
+
 /// The words that can stand at a place and start as the word there, each as it is to be typed: keys,
 /// then nodes, then other words, each in order. Cost: O(log n) for n keys, and O(1) for each word that
 /// is offered.
-pub fn candidates(place: &Place<'_>, keys: &Keys, nodes: &[String]) -> Vec<Candidate> {
+pub fn candidates(
+    place: &Place<'_>,
+    keys: &Keys,
+    nodes: &[String],
+    behind: Behind,
+) -> Vec<Candidate> {
     let mut found = Vec::new();
     let Some(spec) = place.spec else {
-        let names = commands().flat_map(Spec::names).map(Into::into);
+        let names = available(behind).flat_map(Spec::names).map(Into::into);
         found.extend(matching(place, names));
         return found;
     };

@@ -19,8 +19,9 @@ pub struct Scenario {
 
 #[derive(Clone, Copy, Debug)]
 enum Text {
-    /// Commands, in which `{first}`, `{second}` and `{others}` stand for nodes. It needs so many nodes.
-    Script(&'static str, usize),
+    /// Commands, in which `{first}`, `{second}` and `{others}` stand for nodes. It needs so many nodes, and
+    /// has options.
+    Script(&'static str, usize, &'static [&'static str]),
     /// Lines for the reader and for the program, then commands behind `> ` with their output.
     Recording(&'static str),
 }
@@ -35,16 +36,25 @@ macro_rules! recordings {
     };
 }
 
-static SCRIPTS: [Scenario; 2] = [
+static SCRIPTS: [Scenario; 3] = [
     Scenario {
         name: "sample-output",
         summary: "Three keys, and when each of them goes (11 s).",
-        text: Text::Script(include_str!("../../scripts/sample-output.cache"), 1),
+        text: Text::Script(include_str!("../../scripts/sample-output.cache"), 1, &[]),
     },
     Scenario {
         name: "availability",
         summary: "A crash and a partition, with a majority.",
-        text: Text::Script(include_str!("../../scripts/availability.cache"), 3),
+        text: Text::Script(include_str!("../../scripts/availability.cache"), 3, &[]),
+    },
+    Scenario {
+        name: "lost-writes",
+        summary: "Acknowledged writes that a failover loses (40 s).",
+        text: Text::Script(
+            include_str!("../../scripts/lost-writes.cache"),
+            3,
+            &["--replicas", "2", "--echo"],
+        ),
     },
 ];
 
@@ -84,8 +94,10 @@ pub fn find(name: &str) -> Option<&'static Scenario> {
 #[must_use]
 pub fn options(name: &str) -> Vec<&'static str> {
     let text = find(name).map(|scenario| scenario.text);
-    let Some(Text::Recording(text)) = text else {
-        return Vec::new();
+    let text = match text {
+        Some(Text::Recording(text)) => text,
+        Some(Text::Script(_, _, options)) => return options.to_vec(),
+        None => return Vec::new(),
     };
     let own = header(text).find_map(|line| line.strip_prefix("options: "));
     let own = own.unwrap_or_default().split_whitespace();
@@ -122,7 +134,7 @@ impl Scenario {
                     .map(|line| format!("{}\n", line.trim_start()))
                     .collect())
             }
-            Text::Script(text, fewest) => {
+            Text::Script(text, fewest, _) => {
                 let nodes = session.world.backend.overview().nodes;
                 if nodes.len() < fewest {
                     let message = format!("the demo {} needs at least {fewest} nodes", self.name);

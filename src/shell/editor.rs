@@ -13,9 +13,10 @@ use rustyline::hint::{Hint, Hinter};
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
-use super::completion::{Candidate, candidates, place};
+use super::completion::{Candidate, available, candidates, place};
 use super::keys::{self, Keys};
-use crate::language::catalog::{self, Spec, Verb, commands};
+use crate::language::Behind;
+use crate::language::catalog::{self, Spec, Verb};
 use crate::language::duration;
 use crate::language::word::Scanner;
 use crate::render::{Paint, Style};
@@ -32,15 +33,18 @@ pub struct Editor {
     keys: Arc<Mutex<Keys>>,
     /// The cluster's nodes.
     pub nodes: Vec<String>,
+    /// What stands behind the prompt.
+    behind: Behind,
 }
 
 impl Editor {
-    pub fn new(style: Style, keys: Arc<Mutex<Keys>>) -> Self {
+    pub fn new(style: Style, keys: Arc<Mutex<Keys>>, behind: Behind) -> Self {
         Self {
             style,
             is_asking: false,
             keys,
             nodes: Vec::new(),
+            behind,
         }
     }
 
@@ -63,7 +67,7 @@ impl Completer for Editor {
         let Some(place) = place else {
             return Ok((pos, Vec::new()));
         };
-        let found = candidates(&place, &keys::lock(&self.keys), &self.nodes);
+        let found = candidates(&place, &keys::lock(&self.keys), &self.nodes, self.behind);
         let is_file = place
             .spec
             .is_some_and(|spec| matches!(spec.verb, Verb::Source | Verb::Replay | Verb::Compare));
@@ -109,7 +113,7 @@ impl Hinter for Editor {
         let (spec, words) = match (place.spec, place.outer) {
             (Some(spec), _) => (spec, place.words),
             (None, Some(outer)) if place.typed.is_empty() => outer,
-            (None, _) => return hint_name(place.typed),
+            (None, _) => return hint_name(place.typed, self.behind),
         };
         let done = words + usize::from(!place.typed.is_empty());
         let rest: Vec<&str> = spec.parts_after(done).collect();
@@ -122,7 +126,7 @@ impl Hinter for Editor {
 }
 
 /// The rest of a command's name, once it is clear which.
-fn hint_name(typed: &str) -> Option<Ghost> {
+fn hint_name(typed: &str, behind: Behind) -> Option<Ghost> {
     if let Some(spec) = catalog::find(typed.as_bytes()) {
         return (!spec.syntax.is_empty()).then(|| Ghost {
             display: format!(" {}", spec.syntax),
@@ -133,7 +137,7 @@ fn hint_name(typed: &str) -> Option<Ghost> {
         let start = name.get(..typed.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(typed))
     };
-    let mut names = commands().flat_map(Spec::names).filter(starts);
+    let mut names = available(behind).flat_map(Spec::names).filter(starts);
     let name = names
         .next()
         .filter(|_| !typed.is_empty() && names.next().is_none())?;
@@ -218,7 +222,7 @@ mod tests {
             color: true,
             ..Style::default()
         };
-        let mut editor = Editor::new(style, Arc::default());
+        let mut editor = Editor::new(style, Arc::default(), Behind::Simulated);
         editor.nodes = vec!["0".into(), "1".into(), "10".into()];
         for line in ["PUT apple red", "MGET banana 'a b' 'it\\'s' \"\\x1b\""] {
             let input = parse(line.as_bytes()).expect("no error");

@@ -22,6 +22,7 @@ use super::runner::{Place, Runner, Step};
 use super::terminal;
 use super::timer::{self, SharedSession};
 use super::wakeup::Wakeup;
+use crate::language::Behind;
 use crate::render::Style;
 use crate::session::LocalSession;
 
@@ -55,6 +56,7 @@ pub fn run(
     serves: bool,
 ) -> anyhow::Result<Exit> {
     let (notices, keys) = (Arc::default(), Arc::default());
+    let behind = session.world.backend.behind();
     runner.at_prompt(&notices, &keys);
     let shared = SharedSession::new(session, runner.notices(), notices);
     let shared = Arc::new(shared);
@@ -69,7 +71,7 @@ pub fn run(
     });
     terminal::restore_when_ended(serves)?;
     let mut shell = Shell {
-        editor: line_editor(runner.manners.out, keys)?,
+        editor: line_editor(runner.manners.out, keys, behind)?,
         runner,
         shared,
         wakeup: Arc::clone(wakeup),
@@ -239,7 +241,7 @@ fn nodes(session: &LocalSession) -> Vec<String> {
     nodes.map(|(node, _)| node.to_string()).collect()
 }
 
-fn line_editor(style: Style, keys: Arc<Mutex<Keys>>) -> anyhow::Result<LineEditor> {
+fn line_editor(style: Style, keys: Arc<Mutex<Keys>>, behind: Behind) -> anyhow::Result<LineEditor> {
     let config = Config::builder()
         .max_history_size(MAX_LINES)?
         .history_ignore_dups(true)?
@@ -252,7 +254,7 @@ fn line_editor(style: Style, keys: Arc<Mutex<Keys>>) -> anyhow::Result<LineEdito
     let mut editor = LineEditor::with_history(config, history)?;
     // The helper knows whether there is colour, and has more to do than that.
     editor.set_color_mode(ColorMode::Forced);
-    editor.set_helper(Some(Editor::new(style, keys)));
+    editor.set_helper(Some(Editor::new(style, keys, behind)));
     let clear = EventHandler::Conditional(Box::new(ClearLine));
     editor.bind_sequence(KeyEvent::ctrl('C'), clear);
     let complete = EventHandler::Conditional(Box::new(CompleteName));

@@ -24,6 +24,7 @@ mod output;
 mod printer;
 mod prompt;
 mod rehearsal;
+mod remote;
 mod runner;
 mod serve;
 mod served;
@@ -41,7 +42,7 @@ use crate::config::Config;
 use crate::render::Format;
 use crate::session::{LocalSession, World};
 use crate::time::ClockKind;
-pub use arguments::main;
+pub use arguments::{Remote, main};
 use clock::ShellClock;
 pub use color::When;
 use output::Output;
@@ -75,6 +76,8 @@ pub struct Options {
     pub work: Work,
     /// The servers beside it.
     pub serve: Option<Serve>,
+    /// The real servers behind it.
+    pub remote: Option<Remote>,
 }
 
 /// What to run.
@@ -126,13 +129,13 @@ impl Exit {
 pub fn run(options: &Options) -> anyhow::Result<Exit> {
     let wakeup = Arc::new(Wakeup::default());
     wakeup::catch_ctrl_c(&wakeup)?;
-    let is_cluster = options
-        .serve
-        .as_ref()
-        .is_some_and(|serve| serve.is_cluster(options));
-    let cluster = Cluster::new(options.config.by_slot(is_cluster))?;
-    let clock = ShellClock::new(options.clock, Arc::clone(&wakeup));
-    let world = World::new(cluster, Box::new(clock));
+    let world = match &options.remote {
+        Some(remote) => {
+            remote::hide_password()?;
+            remote::world(options, remote, &wakeup)?
+        }
+        None => simulated(options, &wakeup)?,
+    };
     let (server, session) = match &options.serve {
         None => (None, LocalSession::from(world)),
         Some(serve) => {
@@ -161,6 +164,15 @@ pub fn run(options: &Options) -> anyhow::Result<Exit> {
         server.stop()?;
     }
     Ok(exit)
+}
+
+/// The simulated cluster.
+fn simulated(options: &Options, wakeup: &Arc<Wakeup>) -> anyhow::Result<World> {
+    let serve = options.serve.as_ref();
+    let is_cluster = serve.is_some_and(|serve| serve.is_cluster(options));
+    let cluster = Cluster::new(options.config.by_slot(is_cluster))?;
+    let clock = ShellClock::new(options.clock, Arc::clone(wakeup));
+    Ok(World::new(cluster, Box::new(clock)))
 }
 
 /// Whether both stdin and stdout are terminals.

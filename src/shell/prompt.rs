@@ -63,8 +63,11 @@ fn text(style: Style, overview: &Overview, is_monitoring: bool) -> String {
         &counted(overview.nodes.len() as u64, "node"),
     );
     let about = if overview.is_moving { "~" } else { "" };
-    let keys = counted(overview.keys, "key");
-    let keys = style.painted(Paint::Heading, &format!("{about}{keys}"));
+    let keys = overview.keys.map(|keys| {
+        let keys = format!("{about}{}", counted(keys, "key"));
+        format!(", {}", style.painted(Paint::Heading, &keys))
+    });
+    let keys = keys.unwrap_or_default();
     // No command runs while a prompt waits: the move has stopped.
     let moving = if overview.is_moving {
         ", move unfinished"
@@ -78,7 +81,7 @@ fn text(style: Style, overview: &Overview, is_monitoring: bool) -> String {
         none if none.is_empty() => none,
         some => format!(" ({some})"),
     };
-    format!("{nodes}{troubles}, {keys}{moving}{monitoring}> ")
+    format!("{nodes}{troubles}{keys}{moving}{monitoring}> ")
 }
 
 /// What is wrong with the cluster: nodes that are not up, and how many faults the network has.
@@ -118,7 +121,10 @@ pub fn banner(style: Style, session: &LocalSession) -> Vec<u8> {
     let overview = session.world.backend.overview();
     let nodes = counted(overview.nodes.len() as u64, "node");
     let (placement, version) = (overview.placement, env!("CARGO_PKG_VERSION"));
-    let first = format!("shardlab {version}: {nodes}, {placement} placement, {clock} clock");
+    let on = overview
+        .source
+        .map_or_else(String::new, |source| format!(" on {source}"));
+    let first = format!("shardlab {version}{on}: {nodes}, {placement} placement, {clock} clock");
     let mut text = Vec::new();
     paragraph(style, &first, &mut text);
     paragraph(style, "HELP lists the commands, Ctrl-D leaves.", &mut text);
@@ -132,7 +138,9 @@ pub fn question(line: &[u8], session: &LocalSession) -> Option<String> {
     }
     let overview = session.world.backend.overview();
     let about = if overview.is_moving { "about " } else { "" };
-    let keys = overview.keys;
+    let Some(keys) = overview.keys else {
+        return Some("Remove every key of these servers? [y/N] ".into());
+    };
     (keys > MAX_CLEARED).then(|| {
         let keys = grouped(keys);
         format!("Remove all {about}{keys} keys? [y/N] ")

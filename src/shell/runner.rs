@@ -255,8 +255,8 @@ impl Runner {
         }
         session.world.give_way();
         let backend = &session.world.backend;
-        if !backend.supports(input.spec.needs()) {
-            let error = Error::unsupported(input.spec.name, backend.name());
+        if let Some(why) = backend.behind().refusal(input.spec.needs()) {
+            let error = Error::unsupported(input.spec.name, why);
             return self.fail(place, line, &error);
         }
         let now = session.world.now();

@@ -1,9 +1,12 @@
-//! Tests with other programs: servers whose traces are read, a browser that shows a report, the
-//! simulator whose counts are the reference, and Redis clients, to which we are the server.
+//! Tests with other programs: servers that are launched and broken, or whose traces are read, a browser
+//! that shows a report, the simulator whose counts are the reference, and Redis clients, to which we are
+//! the server.
 //! `scripts/test` gets the programs and runs these tests; one that lacks its program fails.
 
 mod browser;
 mod differential;
+mod engine;
+mod launch;
 mod libraries;
 mod limits;
 mod peer;

@@ -197,6 +197,29 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("resp", &["language", "operation", "rng", "time"]),
     (
+        "engine",
+        &[
+            "checker",
+            "cluster",
+            "config",
+            "event",
+            "history",
+            "hot",
+            "id",
+            "language",
+            "network",
+            "operation",
+            "placement",
+            "replica",
+            "reply",
+            "resp",
+            "rng",
+            "session",
+            "stats",
+            "time",
+        ],
+    ),
+    (
         "server",
         &[
             "cache",
@@ -223,6 +246,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "checker",
             "cluster",
             "config",
+            "engine",
             "event",
             "eviction",
             "hash",
@@ -264,6 +288,19 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         "the trait of backends returns commands that wait, which the simulated cluster carries out",
     ),
     (
+        "engine",
+        &[
+            "backend",
+            "data",
+            "deadlines",
+            "faults",
+            "moves",
+            "seeing",
+            "workers",
+        ],
+        "the commands are functions on the backend",
+    ),
+    (
         "server",
         &[
             "commands", "config", "direct", "dispatch", "holds", "hub", "topology", "tracking",
@@ -273,7 +310,7 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The edges. Each may do all that is banned elsewhere.
-const EDGES: &[&str] = &["server", "shared", "shell"];
+const EDGES: &[&str] = &["engine", "server", "shared", "shell"];
 
 /// Paths for the edges only: the real clock, threads, files, sockets, maps without an order.
 const EDGE_ONLY: &[&str] = &[
@@ -419,11 +456,22 @@ const TERMINAL: &[(&str, &[&str])] = &[
         "rustyline",
         &["shell/editor", "shell/interactive", "shell/timer"],
     ),
-    ("rustix", &["server/net", "shell/terminal", "shell/wakeup"]),
+    (
+        "rustix",
+        &[
+            "engine/launch/keeper",
+            "engine/launch/process",
+            "engine/proxy/relay",
+            "server/net",
+            "shell/terminal",
+            "shell/wakeup",
+        ],
+    ),
     (
         "clap",
         &[
             "shell/arguments",
+            "shell/arguments/engine",
             "shell/arguments/serve",
             "shell/arguments/simulate",
             "shell/arguments/values",

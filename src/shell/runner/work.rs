@@ -11,7 +11,7 @@ use crate::language::{DEFAULT_RATE, Error, ErrorKind, Load, Replay, Script};
 use crate::render::Format;
 use crate::reply::Reply;
 use crate::report::Form;
-use crate::session::{Feed, LocalSession, MAX_WORK_CLIENTS, Observer, Pace, Plan};
+use crate::session::{Feed, LocalSession, Observer, Pace, Plan};
 use crate::time::ClockKind;
 use crate::trace::{self, Kind, TraceError, Workload};
 
@@ -54,12 +54,11 @@ impl Runner {
         spec: &'static Spec,
         script: &Script<'_>,
     ) -> Step {
-        let reply = match script {
-            Script::Replay(words) => self.replay(session, words),
-            Script::Load(words) => self.load(session, words),
-            Script::Compare { words } => self.compare(words),
-            _ => Ok(Reply::Done),
+        let allowed = match script {
+            Script::Compare { .. } => Ok(()),
+            _ => session.world.backend.check_work(),
         };
+        let reply = allowed.and_then(|()| self.carry_out(session, script));
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => return self.fail(place, line, &error.of(spec.name)),
@@ -73,6 +72,19 @@ impl Runner {
         match self.succeed(place, spec, &reply) {
             Step::Next if was_interrupted => Step::Interrupted,
             step => step,
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        session: &mut LocalSession,
+        script: &Script<'_>,
+    ) -> Result<Reply<'static>, Error> {
+        match script {
+            Script::Replay(words) => self.replay(session, words),
+            Script::Load(words) => self.load(session, words),
+            Script::Compare { words } => self.compare(words),
+            _ => Ok(Reply::Done),
         }
     }
 
@@ -93,7 +105,7 @@ impl Runner {
                 None if is_real => Pace::Free,
                 None => Pace::Recorded,
             },
-            clients: MAX_WORK_CLIENTS,
+            clients: session.world.backend.max_clients(),
             size: words.size,
             ttl: words.ttl,
         };

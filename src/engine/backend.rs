@@ -1,0 +1,455 @@
+//! Real servers as the backend of sessions.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::{Client, Settings};
+use super::deadlines::{AGAIN, Deadlines};
+use super::faults::node_of;
+use super::launch::{LaunchOptions, Launched};
+use super::moves::Moving;
+use super::notices::{Notice, Notices};
+use super::operations::{Dialect, Times};
+use super::record::Record;
+use super::workers::Workers;
+use crate::cluster::{MoveCost, Request, Status, TooManyRequests};
+use crate::event::{Event, EventKind, EventLog};
+use crate::id::NodeId;
+use crate::language::catalog::{self, Verb};
+use crate::language::{Behind, Change, Command, Error, ErrorKind};
+use crate::network::Fault;
+use crate::reply::{Reply, TracedMessage};
+use crate::session::{
+    Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart, Waiting, is_on_keys,
+};
+use crate::time::{Clock, Instant};
+
+/// How many events are kept.
+const EVENTS: usize = 10_000;
+/// How many clients send the requests of a trace. Each has a connection to each server.
+const CLIENTS: u32 = 32;
+/// How often notices are looked for.
+const LOOK: Duration = Duration::from_millis(50);
+/// How many keys whose expiry was told are remembered.
+const TOLD: usize = 1000;
+/// How long a question for a key that is due may take.
+const POKE: Duration = Duration::from_millis(100);
+
+/// What a session may do to servers that it did not launch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// Whether it may write keys.
+    pub writes: bool,
+    /// Whether it may remove all keys.
+    pub clears: bool,
+}
+
+/// Real servers, as a session uses them.
+pub struct Engine {
+    pub(super) client: Client,
+    pub(super) times: Times,
+    pub(super) dialect: Dialect,
+    pub(super) record: Record,
+    pub(super) deadlines: Deadlines,
+    pub(super) log: EventLog,
+    pub(super) workers: Workers,
+    notices: Option<Notices>,
+    /// The keys whose expiry was told last: their notices come later.
+    told: VecDeque<Box<[u8]>>,
+    permissions: Permissions,
+    /// What the servers are.
+    source: String,
+    /// The servers, if they were launched here, and their states.
+    pub(super) launched: Option<Launched>,
+    pub(super) states: BTreeMap<NodeId, Status>,
+    /// The faults of the links between them.
+    pub(super) faults: Vec<Fault>,
+    pub(super) moving: Option<Moving>,
+}
+
+impl Engine {
+    /// Connects to servers. `now` is the present on the clock of the session.
+    ///
+    /// # Errors
+    /// Why no server answers.
+    pub fn connect(
+        settings: Settings,
+        permissions: Permissions,
+        now: Instant,
+    ) -> Result<Self, String> {
+        Self::start(settings, permissions, Times::new(now), None)
+    }
+
+    /// Launches servers, and connects to them.
+    ///
+    /// # Errors
+    /// Why they cannot be launched.
+    pub fn launch(
+        settings: Settings,
+        options: LaunchOptions,
+        now: Instant,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Self, String> {
+        // A launch takes seconds.
+        let times = Times::new(now);
+        let mut launched = Launched::start(options, &settings.stop, progress)?;
+        let servers = launched.servers();
+        let settings = Settings {
+            seeds: servers.iter().map(|it| it.address).collect(),
+            real: servers
+                .iter()
+                .map(|it| (it.announced, it.address))
+                .collect(),
+            ..settings
+        };
+        let all = Permissions {
+            writes: true,
+            clears: true,
+        };
+        Self::start(settings, all, times, Some(launched))
+    }
+
+    fn start(
+        settings: Settings,
+        permissions: Permissions,
+        times: Times,
+        launched: Option<Launched>,
+    ) -> Result<Self, String> {
+        let record = Record::new(launched.is_some());
+        let mut launched = launched;
+        let numbers = launched.iter_mut().flat_map(Launched::servers);
+        let numbers = numbers.map(|it| (it.id, node_of(it.number))).collect();
+        let mut client = Client::connect(Arc::new(settings), numbers)?;
+        let dialect = super::probe::dialect(&mut client);
+        let source = super::probe::source(&mut client);
+        let mut engine = Self {
+            notices: Notices::subscribe(&mut client),
+            told: VecDeque::new(),
+            workers: Workers::new(times, dialect, record.clone()),
+            client,
+            times,
+            dialect,
+            record,
+            deadlines: Deadlines::default(),
+            log: EventLog::new(EVENTS),
+            permissions,
+            source,
+            launched,
+            states: BTreeMap::new(),
+            faults: Vec::new(),
+            moving: None,
+        };
+        engine.look_at_servers();
+        Ok(engine)
+    }
+
+    /// How many servers must have a write before it is acknowledged.
+    pub fn set_write_quorum(&mut self, write_quorum: usize) {
+        self.client.write_quorum = write_quorum.max(1);
+    }
+
+    /// Whether to stop waiting.
+    pub(super) fn is_stopped(&self) -> bool {
+        (self.client.settings().stop)()
+    }
+
+    fn check_permission(&self, command: &Command<'_>) -> Result<(), Error> {
+        let is_clear = matches!(command, Command::Clear);
+        let writes = is_on_keys(command)
+            && !matches!(
+                command,
+                Command::Get { .. }
+                    | Command::MGet { .. }
+                    | Command::Ttl { .. }
+                    | Command::Exists { .. }
+            );
+        match () {
+            () if is_clear && !self.permissions.clears => Err(Error::new(
+                ErrorKind::Refused,
+                "CLEAR would remove every key of servers that were not launched here: --allow-clear lets it",
+            )),
+            () if writes && !is_clear => self.check_write(),
+            () => Ok(()),
+        }
+    }
+
+    fn check_write(&self) -> Result<(), Error> {
+        if self.permissions.writes {
+            return Ok(());
+        }
+        let message = "the servers are only read: --write lets commands change keys";
+        Err(Error::new(ErrorKind::Refused, message))
+    }
+
+    fn execute<'a>(
+        &mut self,
+        now: Instant,
+        clock: &dyn Clock,
+        command: Command<'a>,
+    ) -> Result<Reply<'a>, Error> {
+        Ok(match command {
+            Command::Keys { pattern, node } => self.keys(pattern.as_deref(), node)?,
+            Command::Size => self.size()?,
+            Command::Time => Reply::Time {
+                elapsed: now.saturating_duration_since(Instant::START),
+                clock: clock.kind(),
+            },
+            Command::Clock { kind } => match kind.filter(|&kind| kind != clock.kind()) {
+                None if kind.is_some() => Reply::Done,
+                None => Reply::Clock(clock.kind()),
+                Some(_) => return Err(unsupported(Verb::Clock, "servers have the real time")),
+            },
+            Command::Nodes => self.nodes(),
+            Command::Where { key } => self.whereabouts(key),
+            Command::Ring => self.ring(),
+            Command::Placement => Reply::Placement("slots"),
+            Command::Stats { node } => self.stats(node)?,
+            Command::Events { count, node } => self.list_events(count, node),
+            Command::Hot { count } => self.hot(count)?,
+            Command::Replicas => Reply::Replicas(self.replicas()),
+            Command::Quorum { quorums } => self.quorum(quorums)?,
+            Command::History { request } => self.record.answer(now, request)?,
+            Command::Check { promise } => self.record.check(promise)?,
+            Command::Echo { text } => Reply::Text(text),
+            Command::Help { topic } => Reply::Help(topic, self.behind()),
+            Command::Crash { .. }
+            | Command::Restart { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Fault { .. }
+            | Command::Release { .. }
+            | Command::Heal { .. }
+            | Command::Faults => self.execute_fault(now, &command)?,
+            Command::Eviction { policy: None } => self.eviction()?,
+            Command::Capacity { bound: None, node } => self.capacity(node)?,
+            other => return Err(simulated_only(&other)),
+        })
+    }
+
+    /// Asks for the keys that are due, and tells of those that are gone.
+    fn ask_for_due(&mut self, now: Instant, limit: usize) -> bool {
+        let due = self.deadlines.take_due(now, limit.min(1000));
+        if due.is_empty() {
+            return false;
+        }
+        let asks = due.iter().map(|(key, _)| {
+            super::pipeline::Ask::new(key, vec![b"PTTL".to_vec(), key.to_vec()], false)
+        });
+        let limit = self.client.limit().at_most(POKE);
+        let asked = self.client.run_within(&asks.collect::<Vec<_>>(), limit);
+        for ((key, deadline), asked) in due.into_iter().zip(asked) {
+            match asked {
+                Ok((node, answer)) if answer.integer() == Some(-2) => {
+                    self.tell_expiry(node, key, deadline);
+                }
+                // The server's clock is a little behind.
+                Ok((_, answer)) if answer.integer().is_some_and(|left| (0..=5).contains(&left)) => {
+                    let at = now.saturating_add(Duration::from_millis(1));
+                    self.deadlines.again(&key, at, deadline);
+                }
+                // Another client has written it.
+                Ok(_) => {}
+                Err(_) => self
+                    .deadlines
+                    .again(&key, now.saturating_add(AGAIN), deadline),
+            }
+        }
+        self.deadlines.next_at().is_some_and(|at| at <= now)
+    }
+}
+
+impl Engine {
+    fn tell_expiry(&mut self, node: NodeId, key: Box<[u8]>, deadline: Instant) {
+        let kind = EventKind::Expired;
+        self.log
+            .record(|| Event::of_key(deadline, node, kind, &key, Some(deadline)));
+        if self.notices.is_some() {
+            self.told.push_back(key);
+            if self.told.len() > TOLD {
+                self.told.pop_front();
+            }
+        }
+    }
+
+    /// Tells of the keys that servers have removed by themselves.
+    fn take_notices(&mut self, now: Instant) {
+        let Some(notices) = &mut self.notices else {
+            return;
+        };
+        notices.follow(&self.client);
+        while let Some(Notice { node, kind, key }) = notices.next() {
+            let is_expiry = kind == EventKind::Expired;
+            let place = self.told.iter().position(|told| **told == *key);
+            if let Some(place) = place.filter(|_| is_expiry) {
+                self.told.remove(place);
+            } else if !(is_expiry && self.deadlines.has(&key)) {
+                self.log
+                    .record(|| Event::of_key(now, node, kind, &key, None));
+            }
+        }
+    }
+}
+
+impl DistributedCache for Engine {
+    fn behind(&self) -> Behind {
+        if self.launched.is_some() {
+            Behind::Launched
+        } else {
+            Behind::Connected
+        }
+    }
+
+    fn begin<'a>(
+        &mut self,
+        now: Instant,
+        clock: &mut dyn Clock,
+        origin: Origin,
+        command: Command<'a>,
+    ) -> Result<Progress<'a>, Error> {
+        self.log.trim();
+        self.check_permission(&command)?;
+        let reply = if is_on_keys(&command) {
+            self.on_keys(now, origin, command)
+        } else {
+            self.execute(now, clock, command)
+        };
+        reply.map(Progress::Done)
+    }
+
+    fn resume<'a>(&mut self, _: Instant, _: Box<Waiting<'a>>) -> Result<Progress<'a>, Error> {
+        Ok(Progress::Done(Reply::Done))
+    }
+
+    fn abandon(&mut self, _: Instant, _: Waiting<'_>) {}
+
+    fn check_work(&self) -> Result<(), Error> {
+        self.check_write()
+    }
+
+    fn max_clients(&self) -> u32 {
+        CLIENTS
+    }
+
+    fn send(&mut self, _: Instant, request: &Request<'_>) -> Result<Sent, TooManyRequests> {
+        self.workers.send(request, &self.client)
+    }
+
+    fn receive(&mut self) -> Option<(u32, Answer)> {
+        self.workers.receive()
+    }
+
+    fn give_up(&mut self, _: Instant, client: u32) {
+        self.workers.give_up(client);
+    }
+
+    fn awaits_answers(&self) -> bool {
+        self.workers.in_flight() > 0
+    }
+
+    fn wait_for_answer(&mut self, most: Duration) {
+        self.workers.wait(most);
+    }
+
+    fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error> {
+        match change {
+            Change::Place { .. } | Change::Replicate { .. } => {
+                Err(simulated_only(&Command::Placement))
+            }
+            change => self.start_change(now, change),
+        }
+    }
+
+    fn move_some(&mut self, now: Instant) -> Option<MoveCost> {
+        self.move_slots(now)
+    }
+
+    fn move_progress(&self) -> (f64, u64) {
+        self.progress_of_move()
+    }
+
+    fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
+        self.take_notices(now);
+        self.ask_for_due(now, limit)
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let look = self
+            .notices
+            .is_some()
+            .then(|| self.times.now().saturating_add(LOOK));
+        self.deadlines.next_at().into_iter().chain(look).min()
+    }
+
+    fn events(&self) -> &EventLog {
+        &self.log
+    }
+
+    fn overview(&self) -> Overview {
+        Overview {
+            nodes: self.states(),
+            source: Some(self.source.clone()),
+            keys: None,
+            is_moving: self.moving.is_some(),
+            faults: self.faults.len() as u64,
+            placement: "slots",
+            replicas: self.replicas(),
+            has_deadlines: !self.deadlines.is_empty(),
+        }
+    }
+
+    fn next_message(&mut self) -> Option<Instant> {
+        None
+    }
+
+    fn deliver_message(&mut self, _: Instant) -> Option<TracedMessage> {
+        None
+    }
+
+    fn start_trace(&mut self, now: Instant) -> TraceStart {
+        self.client.trace = Some(Vec::new());
+        TraceStart {
+            at: now,
+            before: Vec::new(),
+        }
+    }
+
+    fn end_trace(&mut self, start: TraceStart) -> Reply<'static> {
+        self.path(start.at)
+    }
+}
+
+pub(super) fn unsupported(verb: Verb, why: &str) -> Error {
+    Error::unsupported(catalog::name(verb), why)
+}
+
+/// The refusal of a command that only the simulated cluster has.
+fn simulated_only(command: &Command<'_>) -> Error {
+    let (verb, why) = match command {
+        Command::Eviction { .. } => (
+            Verb::Eviction,
+            "the policy is set by CONFIG SET maxmemory-policy on each server",
+        ),
+        Command::Capacity { .. } => (
+            Verb::Capacity,
+            "the capacity is set by CONFIG SET maxmemory on each server",
+        ),
+        Command::ResetStats => (
+            Verb::Stats,
+            "the counts are reset by CONFIG RESETSTAT on each server",
+        ),
+        Command::Plan { .. } => (
+            Verb::Plan,
+            "moves are not computed for real servers; the simulated cluster does that",
+        ),
+        Command::Inspect { .. } => (
+            Verb::Inspect,
+            "copies on real servers are not compared; the simulated cluster shows them",
+        ),
+        _ => (
+            Verb::Placement,
+            "real servers have slots, and their number of replicas; the simulated cluster can change both",
+        ),
+    };
+    unsupported(verb, why)
+}

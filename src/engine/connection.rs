@@ -1,0 +1,243 @@
+//! A connection to one server: requests, answers in order, and a limit for the wait.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::url::Credentials;
+use crate::resp::{Answer, write_request};
+
+/// How often a wait asks whether to stop.
+const SLICE: Duration = Duration::from_millis(50);
+/// Bytes that are read at once, at least.
+const READ: usize = 16 << 10;
+/// The shortest wait.
+const INSTANT: Duration = Duration::from_millis(1);
+
+/// Whether to stop waiting: Ctrl-C.
+pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How long to wait at most.
+#[derive(Clone)]
+pub struct Limit {
+    /// The end of the wait.
+    pub until: Instant,
+    /// Whether to stop before it.
+    pub stop: Stop,
+}
+
+impl Limit {
+    /// So long from now on.
+    #[must_use]
+    pub fn after(time: Duration, stop: &Stop) -> Self {
+        Self {
+            until: Instant::now() + time,
+            stop: Arc::clone(stop),
+        }
+    }
+
+    /// The same limit, but at most so long from now on.
+    #[must_use]
+    pub fn at_most(&self, time: Duration) -> Self {
+        Self {
+            until: self.until.min(Instant::now() + time),
+            stop: Arc::clone(&self.stop),
+        }
+    }
+
+    /// What is left; `None` if nothing is.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        (!left.is_zero() && !(self.stop)()).then_some(left)
+    }
+}
+
+/// Why there is no answer. The connection is of no more use: a late answer would be taken for that to
+/// the next request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// Nothing of the request has been handed to the system.
+    #[error("{0}")]
+    NotSent(String),
+    /// The server may have carried the request out, or not.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// A connection to one server.
+pub struct Connection {
+    stream: TcpStream,
+    /// Room for what is read; `used..filled` is not parsed yet.
+    input: Vec<u8>,
+    used: usize,
+    filled: usize,
+    output: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects to a server, and logs in.
+    ///
+    /// # Errors
+    /// [`Lost::NotSent`] with the reason, which has no password in it.
+    pub fn open(address: SocketAddr, login: &Credentials, limit: &Limit) -> Result<Self, Lost> {
+        let not_sent = |error: &io::Error| Lost::NotSent(reason(error));
+        let left = limit.left().ok_or_else(|| Lost::NotSent(too_late()))?;
+        let stream =
+            TcpStream::connect_timeout(&address, left).map_err(|error| not_sent(&error))?;
+        stream.set_nodelay(true).map_err(|error| not_sent(&error))?;
+        let mut connection = Self {
+            stream,
+            input: Vec::new(),
+            used: 0,
+            filled: 0,
+            output: Vec::new(),
+        };
+        if let Some(words) = login.words() {
+            match connection.call(&words, limit) {
+                Ok(Answer::Error(error)) => return Err(Lost::NotSent(error)),
+                Ok(_) => {}
+                Err(Lost::NotSent(why) | Lost::Unknown(why)) => return Err(Lost::NotSent(why)),
+            }
+        }
+        Ok(connection)
+    }
+
+    /// Whether the server has kept it open, as far as is known. Bytes that have come unasked make it
+    /// useless as well.
+    pub fn is_open(&mut self) -> bool {
+        let mut byte = [0];
+        let is_set = self.stream.set_nonblocking(true).is_ok();
+        let peeked = self.stream.peek(&mut byte);
+        let is_silent = peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        is_set
+            && is_silent
+            && self.used == self.filled
+            && self.stream.set_nonblocking(false).is_ok()
+    }
+
+    /// Sends a request, and waits for its answer.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub fn call<W: AsRef<[u8]>>(&mut self, words: &[W], limit: &Limit) -> Result<Answer, Lost> {
+        self.add(words);
+        self.send(limit)?;
+        self.receive(limit)
+    }
+
+    /// Adds a request to those that [`Connection::send`] sends.
+    pub fn add<W: AsRef<[u8]>>(&mut self, words: &[W]) {
+        write_request(&mut self.output, words);
+    }
+
+    /// Sends the requests that were added. Each has an answer, in their order.
+    ///
+    /// # Errors
+    /// [`Lost::NotSent`] if no byte was taken.
+    pub fn send(&mut self, limit: &Limit) -> Result<(), Lost> {
+        let mut sent = 0;
+        while sent < self.output.len() {
+            let lost = |why| match sent {
+                0 => Lost::NotSent(why),
+                _ => Lost::Unknown(why),
+            };
+            let left = limit.left().ok_or_else(|| lost(too_late()))?;
+            let timeout = self.stream.set_write_timeout(Some(left.min(SLICE)));
+            timeout.map_err(|error| lost(reason(&error)))?;
+            match self.stream.write(&self.output[sent..]) {
+                Ok(0) => return Err(lost("the connection was closed".into())),
+                Ok(length) => sent += length,
+                Err(error) if is_pause(&error) => {}
+                Err(error) => return Err(lost(reason(&error))),
+            }
+        }
+        self.output.clear();
+        Ok(())
+    }
+
+    /// Waits for the next answer. One that is there by now is taken, even if the time is over.
+    ///
+    /// # Errors
+    /// [`Lost::Unknown`].
+    pub fn receive(&mut self, limit: &Limit) -> Result<Answer, Lost> {
+        loop {
+            if let Some(answer) = self.parsed()? {
+                return Ok(answer);
+            }
+            let left = limit.left();
+            let has_read = self.read(left.unwrap_or(INSTANT).min(SLICE))?;
+            if left.is_none() && !has_read {
+                return Err(Lost::Unknown(too_late()));
+            }
+        }
+    }
+
+    /// The next answer, if it comes in this time. The connection stays of use if it does not.
+    ///
+    /// # Errors
+    /// [`Lost::Unknown`].
+    pub fn poll(&mut self, time: Duration) -> Result<Option<Answer>, Lost> {
+        if let Some(answer) = self.parsed()? {
+            return Ok(Some(answer));
+        }
+        self.read(time.max(INSTANT))?;
+        self.parsed()
+    }
+
+    fn parsed(&mut self) -> Result<Option<Answer>, Lost> {
+        let parsed = Answer::parse(&self.input[self.used..self.filled]);
+        let parsed = parsed.map_err(|error| Lost::Unknown(error.to_string()))?;
+        Ok(parsed.map(|(answer, length)| {
+            self.used += length;
+            answer
+        }))
+    }
+
+    /// Reads once. Returns whether there was something.
+    fn read(&mut self, time: Duration) -> Result<bool, Lost> {
+        let unknown = |error: &io::Error| Lost::Unknown(reason(error));
+        let timeout = self.stream.set_read_timeout(Some(time));
+        timeout.map_err(|error| unknown(&error))?;
+        self.input.copy_within(self.used..self.filled, 0);
+        self.filled -= self.used;
+        self.used = 0;
+        if self.input.len() - self.filled < READ {
+            self.input.resize(self.filled + 2 * READ, 0);
+        }
+        match self.stream.read(&mut self.input[self.filled..]) {
+            Ok(0) => Err(Lost::Unknown("the connection was closed".into())),
+            Ok(length) => {
+                self.filled += length;
+                Ok(true)
+            }
+            Err(error) if is_pause(&error) => Ok(false),
+            Err(error) => Err(unknown(&error)),
+        }
+    }
+}
+
+/// Whether it is only that the time is over.
+fn is_pause(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+fn too_late() -> String {
+    "it did not answer in time".into()
+}
+
+/// An error of the system, in a few words.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "it refuses connections".into(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+            "the connection broke".into()
+        }
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => too_late(),
+        _ => error.to_string(),
+    }
+}

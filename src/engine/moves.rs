@@ -1,0 +1,170 @@
+//! Servers that join and leave, and the slots that move then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backend::Engine;
+use super::connection::Limit;
+use super::faults::node_of;
+use super::slots::{Mover, Plan};
+use crate::cluster::MoveCost;
+use crate::event::{Event, EventKind};
+use crate::id::NodeId;
+use crate::language::{Change, Error, ErrorKind};
+use crate::time::Instant;
+
+/// How many slots move in one step.
+const SLOTS: usize = 64;
+/// How long a step may take.
+const STEP: Duration = Duration::from_secs(30);
+
+/// Slots that move.
+pub(super) struct Moving {
+    mover: Mover,
+    plan: Plan,
+    /// How many slots there were to move.
+    slots: usize,
+    leaving: Option<NodeId>,
+    cost: MoveCost,
+}
+
+impl Engine {
+    /// Starts a change of the servers.
+    ///
+    /// # Errors
+    /// If it is not possible, or a server does not answer. Nothing has changed then, except that a server
+    /// may have joined without slots: REBALANCE gives it some.
+    pub(super) fn start_change(
+        &mut self,
+        now: Instant,
+        change: Change,
+    ) -> Result<Option<NodeId>, Error> {
+        let failed = |why: String| Error::new(ErrorKind::Refused, why);
+        let replicas = self.replicas();
+        let keys = self.key_count();
+        let launched = self
+            .launched
+            .as_mut()
+            .ok_or_else(|| failed("the servers were not launched here".into()))?;
+        let (joined, leaving) = match change {
+            Change::Join { weight: 1 } => {
+                let added = launched.add_server(replicas - 1).map_err(failed)?;
+                (added.first().copied().map(node_of), None)
+            }
+            Change::Join { .. } => {
+                return Err(failed(
+                    "real servers have no weights: each gets the same share".into(),
+                ));
+            }
+            Change::Leave { node } => (None, Some(node)),
+            _ => (None, None),
+        };
+        self.meet_servers();
+        let mut cost = MoveCost {
+            keys,
+            ..MoveCost::default()
+        };
+        if let Some(node) = joined {
+            self.log
+                .record(|| Event::of_node(now, node, EventKind::Joined));
+            let primaries = self.client.topology.primaries().count() as u64 + 1;
+            cost.fair_share = Some(keys / primaries.max(1));
+        }
+        let limit = Limit::after(STEP, &self.client.settings().stop);
+        let launched = self
+            .launched
+            .as_mut()
+            .ok_or_else(|| failed("the servers are gone".into()))?;
+        let login = self.client.settings().login.clone();
+        let mut mover = Mover::new(launched.hosts(), login);
+        let repaired = mover.repair(&limit).map_err(failed)?;
+        cost.moved += repaired.keys;
+        let view = mover.view(&limit).map_err(failed)?;
+        let id = leaving.map(|node| self.client.topology.get(node).map(|it| it.id.clone()));
+        let id = match id {
+            Some(None) => return Err(failed("there is no such node".into())),
+            Some(Some(id)) => Some(id),
+            None => None,
+        };
+        let plan = Plan::fair(&view, &id.iter().map(String::as_str).collect::<Vec<_>>());
+        let plan = plan.map_err(failed)?;
+        self.moving = Some(Moving {
+            slots: plan.left(),
+            mover,
+            plan,
+            leaving,
+            cost,
+        });
+        Ok(joined.or(leaving))
+    }
+
+    /// Moves some slots. Returns what the change has cost when no more can move.
+    pub(super) fn move_slots(&mut self, now: Instant) -> Option<MoveCost> {
+        let limit = Limit::after(STEP, &self.client.settings().stop);
+        let moving = self.moving.as_mut()?;
+        let moved = moving.mover.move_some(&mut moving.plan, SLOTS, &limit);
+        let left = moving.plan.left();
+        match moved {
+            Ok(moved) => moving.cost.moved += moved.keys,
+            Err(_) => moving.cost.waiting = left.max(1) as u64,
+        }
+        if moved_on(&moving.cost) && left > 0 {
+            return None;
+        }
+        let Moving {
+            leaving, mut cost, ..
+        } = self.moving.take()?;
+        if let (Some(node), 0) = (leaving, cost.waiting) {
+            let removed = self
+                .launched
+                .as_mut()
+                .map(|it| it.remove_server(node.0 as usize));
+            if let Some(Err(_)) | None = removed {
+                cost.waiting = 1;
+            } else {
+                self.log
+                    .record(|| Event::of_node(now, node, EventKind::Left));
+            }
+        }
+        cost.optimum = cost.moved;
+        self.meet_servers();
+        Some(cost)
+    }
+
+    /// How far the move has come, and how many keys have moved.
+    pub(super) fn progress_of_move(&self) -> (f64, u64) {
+        self.moving.as_ref().map_or((1.0, 0), |moving| {
+            let left = moving.plan.left() as f64 / moving.slots.max(1) as f64;
+            (1.0 - left, moving.cost.moved)
+        })
+    }
+
+    /// The servers have changed: where they are reached, and their numbers.
+    pub(super) fn meet_servers(&mut self) {
+        let Some(launched) = &mut self.launched else {
+            return;
+        };
+        let servers = launched.servers();
+        let mut settings = self.client.settings().clone();
+        settings.real = servers
+            .iter()
+            .map(|it| (it.announced, it.address))
+            .collect();
+        settings.seeds = servers.iter().map(|it| it.address).collect();
+        for server in &servers {
+            self.client
+                .topology
+                .number(&server.id, node_of(server.number));
+        }
+        self.client.set_settings(Arc::new(settings));
+        let limit = self.client.limit();
+        // The next request reads the topology again, if it has to.
+        let _ = self.client.refresh(&limit);
+        self.workers.restart();
+        self.look_at_servers();
+    }
+}
+
+fn moved_on(cost: &MoveCost) -> bool {
+    cost.waiting == 0
+}
