@@ -109,37 +109,47 @@ mod tests {
         Instant::from_millis(millis)
     }
 
-    fn done(outcome: Outcome) -> Done {
-        Ok((NodeId(0), outcome))
+    /// Notes the outcome of an operation.
+    fn note(deadlines: &mut Deadlines, key: &[u8], operation: Operation<&[u8]>, outcome: Outcome) {
+        deadlines.note(key, &operation, &Ok((NodeId(0), outcome)));
     }
 
     #[test]
     fn the_latest_deadline_counts() {
         let mut deadlines = Deadlines::default();
-        deadlines.note(
+        note(
+            &mut deadlines,
             b"a",
-            &Operation::put(b"1", Some(at(5))),
-            &done(Outcome::Done),
+            Operation::put(b"1", Some(at(5))),
+            Outcome::Done,
         );
-        deadlines.note(
+        note(
+            &mut deadlines,
             b"a",
-            &Operation::put(b"2", Some(at(9))),
-            &done(Outcome::Done),
+            Operation::put(b"2", Some(at(9))),
+            Outcome::Done,
         );
-        deadlines.note(
+        note(
+            &mut deadlines,
             b"b",
-            &Operation::add(b"1", Some(at(7))),
-            &done(Outcome::Applied(true)),
+            Operation::add(b"1", Some(at(7))),
+            Outcome::Applied(true),
         );
-        deadlines.note(
+        note(
+            &mut deadlines,
             b"c",
-            &Operation::add(b"1", Some(at(1))),
-            &done(Outcome::Applied(false)),
+            Operation::add(b"1", Some(at(1))),
+            Outcome::Applied(false),
         );
         assert_eq!(deadlines.next_at(), Some(at(7)));
         assert!(deadlines.take_due(at(6), 9).is_empty());
         assert_eq!(deadlines.take_due(at(7), 9), [(b"b"[..].into(), at(7))]);
-        deadlines.note(b"a", &Operation::Delete, &done(Outcome::Applied(true)));
+        note(
+            &mut deadlines,
+            b"a",
+            Operation::Delete,
+            Outcome::Applied(true),
+        );
         assert!(deadlines.is_empty() && deadlines.next_at().is_none());
     }
 
@@ -148,10 +158,11 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.again(b"a", at(8), at(5));
         assert_eq!(deadlines.take_due(at(8), 9), [(b"a"[..].into(), at(5))]);
-        deadlines.note(
+        note(
+            &mut deadlines,
             b"a",
-            &Operation::put(b"1", Some(at(20))),
-            &done(Outcome::Done),
+            Operation::put(b"1", Some(at(20))),
+            Outcome::Done,
         );
         deadlines.again(b"a", at(9), at(5));
         assert_eq!(deadlines.next_at(), Some(at(20)));

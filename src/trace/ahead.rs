@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn source(len: usize, fails: bool) -> (Vec<u8>, Ahead) {
-        let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(len).collect();
         let source = Source {
             bytes: Cursor::new(bytes.clone()),
             fails,
