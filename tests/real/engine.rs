@@ -62,10 +62,14 @@ impl Server {
     }
 }
 
-/// Runs lines. Returns what is printed, errors behind the rest.
+/// Runs lines on this server. Returns what is printed, and the errors.
 fn run(url: &str, options: &[&str], lines: &str) -> (String, String) {
+    run_with(&[&["--connect", url], options].concat(), lines)
+}
+
+fn run_with(options: &[&str], lines: &str) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlab"));
-    command.args(["--connect", url]).args(options);
+    command.args(options);
     let pipes = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -223,4 +227,52 @@ fn many_clients_load_a_server_and_what_they_were_told_is_checked() {
     );
     assert_eq!(replies[1]["promise"], "linearizable", "{}", replies[1]);
     assert_eq!(replies[1]["verdict"], "kept", "{}", replies[1]);
+}
+
+#[test]
+fn a_launched_cluster_is_broken_and_repaired_at_the_prompt() {
+    let lines = "FILL 200\nCRASH 1\nFAULTS\nRESTART 1\nPAUSE 2\nFAULTS\nRESUME 2\nDELAY 0 1 20ms\nFAULTS\nHEAL\n\
+                 JOIN\nLEAVE 0\nSIZE\nSKEW 1 1s\nRESTART 1 stale\nNEMESIS light\nCRASH 99\nEVENTS\n";
+    let options = [
+        "--launch",
+        "redis-server",
+        "--replicas",
+        "2",
+        "--election-after",
+        "1s",
+    ];
+    let (shown, errors) = run_with(&options, lines);
+    for part in [
+        "CRASH 1\n",
+        "PAUSE 2\n",
+        "DELAY 0 1 20ms\n",
+        "Node 6 joined: ",
+        "Node 0 left: ",
+        "\n200\n",
+        "Node 1 restarted\n",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}{errors}");
+    }
+    for part in [
+        "SKEW is not available",
+        "RESTART is not available",
+        "NEMESIS is not available",
+        "there is no node 99",
+    ] {
+        assert!(errors.contains(part), "{part}: {errors}");
+    }
+}
+
+/// 20 of the 60 keys are on the primary that is cut off.
+#[test]
+fn a_failover_loses_acknowledged_writes_and_a_write_quorum_does_not() {
+    let (shown, errors) = run_with(&["demo", "lost-writes", "--launch", "redis-server"], "");
+    assert_eq!(errors, "");
+    let (first, second) = shown.split_once("write quorum of 2").expect("two parts");
+    assert_eq!(first.matches("a value was lost").count(), 20, "{first}");
+    let second = second.split_once("> CHECK").expect("a verdict").1;
+    assert!(
+        !second.contains("lost") && second.contains("linearizable: "),
+        "{second}"
+    );
 }
