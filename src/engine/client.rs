@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{Connection, Limit, Lost, Stop};
+use super::connection::{Connection, LATE, Limit, Lost, Stop};
 use super::topology::Topology;
 use super::url::Credentials;
 use crate::id::NodeId;
@@ -62,7 +62,7 @@ impl Failed {
         let why = why.into();
         Self {
             node,
-            is_silent: why.ends_with("in time"),
+            is_silent: why == LATE,
             why,
             is_unknown: false,
         }

@@ -10,6 +10,8 @@ use crate::resp::{Answer, write_request};
 
 /// How often a wait asks whether to stop.
 const SLICE: Duration = Duration::from_millis(50);
+/// Why there is no answer when the time is over.
+pub(super) const LATE: &str = "it did not answer in time";
 /// Bytes that are read at once, at least.
 const READ: usize = 16 << 10;
 /// The shortest wait.
@@ -227,7 +229,7 @@ fn is_pause(error: &io::Error) -> bool {
 }
 
 fn too_late() -> String {
-    "it did not answer in time".into()
+    LATE.into()
 }
 
 /// An error of the system, in a few words.

@@ -231,7 +231,10 @@ impl Client {
                 }
                 let count = count.unwrap_or(0);
                 let why = format!("{count} of {others} replicas have it in time");
-                Failed::refused(Some(node), why)
+                Failed {
+                    is_silent: true,
+                    ..Failed::refused(Some(node), why)
+                }
             }
             Err(failed) => failed,
         };
