@@ -6,6 +6,10 @@ use crate::id::NodeId;
 
 /// The owner of a key, and the key's hashes. It holds as long as the owners of keys do not change.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "shell"),
+    allow(unreachable_pub, reason = "sessions use it")
+)]
 pub struct Place {
     /// The primary owner.
     pub node: NodeId,
