@@ -49,7 +49,7 @@ static SCRIPTS: [Scenario; 3] = [
     },
     Scenario {
         name: "lost-writes",
-        summary: "Acknowledged writes that a failover loses (40 s).",
+        summary: "A failover, without and with a quorum (40 s).",
         text: Text::Script(
             include_str!("../../scripts/lost-writes.cache"),
             3,

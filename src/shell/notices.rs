@@ -99,6 +99,7 @@ mod tests {
     fn expiry(number: usize) -> Event {
         Event {
             key: format!("k{number}").into_bytes().into(),
+            deadline: Some(crate::time::Instant::START),
             ..Event::of_node(
                 crate::time::Instant::START,
                 NodeId(u32::try_from(number % 4).expect("a small number")),
