@@ -226,6 +226,13 @@ fn round(
         if name == "exec" && is_queueing && theirs != ours {
             return None;
         }
+        // Which of two deadlines is later depends on the millisecond in which each was set.
+        let is_relative = words
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(b"gt") || word.eq_ignore_ascii_case(b"lt"));
+        if is_relative && name.contains("expire") && theirs != ours {
+            return None;
+        }
         is_queueing = theirs == b"+QUEUED\r\n" || is_queueing && name != "exec";
         let (theirs, ours) = comparable(&name, theirs, ours);
         if theirs != ours {

@@ -268,7 +268,9 @@ fn a_launched_cluster_is_broken_and_repaired_at_the_prompt() {
 fn a_failover_loses_acknowledged_writes_and_a_write_quorum_does_not() {
     let (shown, errors) = run_with(&["demo", "lost-writes", "--launch", "redis-server"], "");
     assert_eq!(errors, "");
-    let (first, second) = shown.split_once("write quorum of 2").expect("two parts");
+    let (first, second) = shown
+        .split_once("The same with a write quorum")
+        .expect("two parts");
     assert_eq!(first.matches("a value was lost").count(), 20, "{first}");
     let second = second.split_once("> CHECK").expect("a verdict").1;
     assert!(

@@ -191,8 +191,12 @@ fn half_a_move(
     let start = ["MIGRATE", &ip, &port, "", "0", "5000", "KEYS"];
     ask(from, &start.into_iter().chain(moved).collect::<Vec<_>>());
     // Replication is not what is tested here.
-    ask(from, &["WAIT", "1", "500"]);
-    ask(to, &["WAIT", "1", "500"]);
+    for at in [from, to] {
+        super::super::wait_for("replication", || {
+            let answer = client.ask(servers[at].address, &["WAIT", "1", "500"]);
+            (answer.ok()?.integer()? >= 1).then_some(())
+        });
+    }
     keys
 }
 
