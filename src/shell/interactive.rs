@@ -49,14 +49,16 @@ struct Shell {
 /// # Errors
 /// If the terminal fails.
 pub fn run(
-    session: LocalSession,
+    mut session: LocalSession,
     mut runner: Runner,
     wakeup: &Arc<Wakeup>,
     keep_history: bool,
     serves: bool,
 ) -> anyhow::Result<Exit> {
     let (notices, keys) = (Arc::default(), Arc::default());
+    session.world.lock();
     let behind = session.world.backend.behind();
+    session.world.unlock();
     runner.at_prompt(&notices, &keys);
     let shared = SharedSession::new(session, runner.notices(), notices);
     let shared = Arc::new(shared);
