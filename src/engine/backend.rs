@@ -360,7 +360,7 @@ impl DistributedCache for Engine {
         }
     }
 
-    fn move_some(&mut self, now: Instant) -> Option<MoveCost> {
+    fn move_some(&mut self, now: Instant) -> Result<Option<MoveCost>, Error> {
         self.move_slots(now)
     }
 

@@ -15,6 +15,9 @@ use crate::time::Instant;
 
 /// How many slots move in one step.
 const SLOTS: usize = 64;
+/// How often a server is tried to be ended, and the pause before the next time.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long a step may take.
 const STEP: Duration = Duration::from_secs(30);
 
@@ -99,36 +102,54 @@ impl Engine {
     }
 
     /// Moves some slots. Returns what the change has cost when no more can move.
-    pub(super) fn move_slots(&mut self, now: Instant) -> Option<MoveCost> {
+    ///
+    /// # Errors
+    /// Why the rest cannot move, or a server cannot leave.
+    pub(super) fn move_slots(&mut self, now: Instant) -> Result<Option<MoveCost>, Error> {
         let limit = Limit::after(STEP, &self.client.settings().stop);
-        let moving = self.moving.as_mut()?;
-        let moved = moving.mover.move_some(&mut moving.plan, SLOTS, &limit);
-        let left = moving.plan.left();
-        match moved {
+        let Some(moving) = &mut self.moving else {
+            return Ok(Some(MoveCost::default()));
+        };
+        match moving.mover.move_some(&mut moving.plan, SLOTS, &limit) {
             Ok(moved) => moving.cost.moved += moved.keys,
-            Err(_) => moving.cost.waiting = left.max(1) as u64,
-        }
-        if moved_on(&moving.cost) && left > 0 {
-            return None;
-        }
-        let Moving {
-            leaving, mut cost, ..
-        } = self.moving.take()?;
-        if let (Some(node), 0) = (leaving, cost.waiting) {
-            let removed = self
-                .launched
-                .as_mut()
-                .map(|it| it.remove_server(node.0 as usize));
-            if let Some(Err(_)) | None = removed {
-                cost.waiting = 1;
-            } else {
-                self.log
-                    .record(|| Event::of_node(now, node, EventKind::Left));
+            Err(why) => {
+                self.moving = None;
+                let message = format!("{why}; REBALANCE moves the slots that are left");
+                return Err(Error::new(ErrorKind::Refused, message));
             }
+        }
+        if moving.plan.left() > 0 {
+            return Ok(None);
+        }
+        let (leaving, mut cost) = (moving.leaving, moving.cost);
+        self.moving = None;
+        if let Some(node) = leaving {
+            self.end_server(now, node)?;
         }
         cost.optimum = cost.moved;
         self.meet_servers();
-        Some(cost)
+        Ok(Some(cost))
+    }
+
+    /// Ends a server that has no slots. Others can take a while to see that it has none.
+    fn end_server(&mut self, now: Instant, node: NodeId) -> Result<(), Error> {
+        let gone = || Error::new(ErrorKind::Refused, "the servers are gone");
+        let launched = self.launched.as_mut().ok_or_else(gone)?;
+        let mut removed = launched.remove_server(node.0 as usize);
+        for _ in 0..TRIES {
+            if removed.is_ok() {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+            removed = launched.remove_server(node.0 as usize);
+        }
+        if let Err(why) = removed {
+            let message = format!("{why}; LEAVE {node} again ends it");
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        self.log
+            .record(|| Event::of_node(now, node, EventKind::Left));
+        Ok(())
     }
 
     /// How far the move has come, and how many keys have moved.
@@ -163,8 +184,4 @@ impl Engine {
         self.workers.restart();
         self.look_at_servers();
     }
-}
-
-fn moved_on(cost: &MoveCost) -> bool {
-    cost.waiting == 0
 }

@@ -113,7 +113,10 @@ pub trait DistributedCache: Send {
     fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error>;
 
     /// Moves some keys. Returns the cost of the change when no more can move.
-    fn move_some(&mut self, now: Instant) -> Option<MoveCost>;
+    ///
+    /// # Errors
+    /// Why the rest cannot move now.
+    fn move_some(&mut self, now: Instant) -> Result<Option<MoveCost>, Error>;
 
     /// How far the move has come, as a part of 1, and how many keys have moved.
     fn move_progress(&self) -> (f64, u64);

@@ -306,7 +306,7 @@ impl Session {
             self.tick(world, now, observer);
             let cost = world.backend.move_some(now);
             self.hand_on(world, observer);
-            if let Some(cost) = cost {
+            if let Some(cost) = cost? {
                 return Ok(moved(world, change, node, cost, start));
             }
             let (part, moved) = world.backend.move_progress();

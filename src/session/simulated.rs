@@ -400,8 +400,8 @@ impl DistributedCache for SimulatedCluster {
         self.start_change(now, change)
     }
 
-    fn move_some(&mut self, now: Instant) -> Option<MoveCost> {
-        self.cluster.move_some(now, SLOTS)
+    fn move_some(&mut self, now: Instant) -> Result<Option<MoveCost>, Error> {
+        Ok(self.cluster.move_some(now, SLOTS))
     }
 
     fn move_progress(&self) -> (f64, u64) {
