@@ -91,9 +91,13 @@ impl Launched {
             return Err(format!("server {number} has not crashed"));
         }
         let comeback = self.comeback(at, how)?;
+        let limit = Limit::after(START, &self.stop);
+        let id = self.nodes[at].server.id.clone();
+        if how == Restart::Resync && matches!(self.place(&id, &limit), Place::Replica) {
+            self.nodes[at].forget_open_slots()?;
+        }
         let (nodes, ground) = self.parts();
         nodes[at].spawn(ground.binary, ground.keeper)?;
-        let limit = Limit::after(START, &self.stop);
         self.await_start(&limit)?;
         let server = self.nodes[at].server.clone();
         for id in &self.forgotten {

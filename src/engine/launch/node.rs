@@ -1,13 +1,13 @@
 //! One server that was launched: its folder, its ports and its process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::keeper::Keeper;
-use super::options::{BUS, LOG, LaunchOptions};
+use super::options::{BUS, CONFIG, LOG, LaunchOptions};
 use super::process::{Binary, Process};
 use super::{Server, State};
 use crate::engine::proxy::{Ports, Proxies};
@@ -87,6 +87,16 @@ impl Node {
         Ok(())
     }
 
+    /// Takes its open slots out of what it remembers, for a server whose place was taken. Valkey 9.1 would
+    /// end the import of such a slot by itself: it would take all slots of its shard back, empty as it is, and
+    /// its successor would empty itself too.
+    pub(super) fn forget_open_slots(&self) -> Result<(), String> {
+        let path = self.server.folder.join(CONFIG);
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        let text = fs::read_to_string(&path).map_err(failed)?;
+        fs::write(&path, without_open_slots(&text)).map_err(failed)
+    }
+
     /// Starts its process in the folder that it has.
     pub(super) fn spawn(&mut self, binary: &Binary, keeper: &Keeper) -> Result<(), String> {
         let failed = |error: String| format!("{}: {error}", binary.path.display());
@@ -156,7 +166,7 @@ fn tail(path: &Path) -> String {
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes).map(|_| bytes)
     };
-    let bytes = read().unwrap_or_else(|error: std::io::Error| error.to_string().into_bytes());
+    let bytes = read().unwrap_or_else(|error: io::Error| error.to_string().into_bytes());
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text
         .lines()
@@ -164,6 +174,17 @@ fn tail(path: &Path) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+/// The text of a configuration without marks of open slots, such as `[549-<-ID]`.
+fn without_open_slots(text: &str) -> String {
+    let is_mark =
+        |word: &&str| word.starts_with('[') && (word.contains("-<-") || word.contains("->-"));
+    let line = |line: &str| {
+        let words = line.split(' ').filter(|word| !is_mark(word));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A port that is free at this address, and so is that of the bus above it.
@@ -196,6 +217,15 @@ mod tests {
         let taken = TcpListener::bind((ip, port + BUS)).expect("free");
         assert!(free_port(&mut rng).is_err());
         drop(taken);
+    }
+
+    #[test]
+    fn marks_of_open_slots_are_taken_out() {
+        let text = "aa 1:2@3 myself,master - 0 0 2 connected 5-9 [7->-bb] [549-<-cc]\n\
+                    bb [::1]:2@3 master - 0 0 1 connected 10-12\nvars currentEpoch 8\n";
+        let expected = "aa 1:2@3 myself,master - 0 0 2 connected 5-9\n\
+                        bb [::1]:2@3 master - 0 0 1 connected 10-12\nvars currentEpoch 8\n";
+        assert_eq!(without_open_slots(text), expected);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::engine::proxy::{MAX_SERVERS, Ports};
 
 /// The port of a server's bus is its port for clients and this.
 pub(super) const BUS: u16 = 10_000;
+/// The file in which a server keeps what it knows of its cluster.
+pub(super) const CONFIG: &str = "nodes.conf";
 /// The node timeout in milliseconds, at most.
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(1);
 /// Below it, a busy machine takes servers for failed.
@@ -57,7 +59,7 @@ impl Default for LaunchOptions {
 }
 
 impl LaunchOptions {
-    /// Checks what is asked for.
+    /// Checks that the options can be carried out.
     ///
     /// # Errors
     /// What cannot be, and what can.
@@ -132,10 +134,7 @@ impl LaunchOptions {
 
     fn add_cluster(&self, binary: &Binary, arguments: &mut Arguments) {
         let timeout = self.node_timeout.as_millis().to_string();
-        arguments.add(&[
-            ("cluster-enabled", "yes"),
-            ("cluster-config-file", "nodes.conf"),
-        ]);
+        arguments.add(&[("cluster-enabled", "yes"), ("cluster-config-file", CONFIG)]);
         arguments.add(&[("cluster-node-timeout", &timeout)]);
         // A node that is gone must not take the keys of the others with it.
         arguments.add(&[("cluster-require-full-coverage", "no")]);
