@@ -1,7 +1,7 @@
 //! Writes that took effect although their reply was lost, and that were sent again.
 //!
-//! A client library that gets no reply may send its command again and tell nobody. The cluster keeps
-//! its promise then, and an increment counts twice all the same. A history shows it where a write of
+//! A client library that gets no reply may send its command again without telling its user. The cluster
+//! keeps its promise then, but an increment counts twice. A history shows it where a write of
 //! unknown outcome must have taken effect: without it, the answers break a stronger promise than with it.
 //!
 //! Caveat: that two equal commands are one that was sent twice is likely, not certain. A client may have

@@ -12,7 +12,7 @@ use crate::operation::{Outcome, Refusal};
 use crate::time::Instant;
 
 impl Cluster {
-    /// Does what is due at `now`. Returns whether requests of that instant can be carried out directly:
+    /// Carries out expiries, messages and timeouts up to `now`. Returns whether requests of that instant can be carried out directly:
     /// nothing is disturbed, and no history records them. It holds until something else is asked of the
     /// cluster.
     pub(crate) fn opens(&mut self, now: Instant) -> bool {

@@ -4,7 +4,7 @@ use super::{Cluster, FIRST_VERSION};
 use crate::checker::{Promise, fold};
 use crate::config::{Config, ConfigError};
 use crate::eviction::Eviction;
-use crate::history::{History, OpId, Outcome as Told};
+use crate::history::{History, OpId};
 use crate::id::NodeId;
 use crate::operation::Outcome;
 use crate::replica::Restart;
@@ -227,8 +227,7 @@ impl Cluster {
         }
     }
 
-    /// Records an outcome. Whether a delete found something is no promise: two deletes at once may
-    /// both find it.
+    /// Records an outcome.
     pub(super) fn record_outcome(
         &mut self,
         now: Instant,
@@ -240,20 +239,7 @@ impl Cluster {
             self.note_outcome(call, outcome);
         }
         if let (Some(call), Some(history)) = (call, &mut self.history) {
-            let number;
-            let told = match outcome {
-                Outcome::Done => Told::Done,
-                Outcome::Applied(_) if is_delete => Told::Done,
-                Outcome::Applied(applied) => Told::Applied(*applied),
-                Outcome::Value(found) => Told::Value(found.as_ref().map(|it| &*it.value)),
-                Outcome::Number(sum) => {
-                    number = sum.to_string();
-                    Told::value(number.as_bytes())
-                }
-                Outcome::Refused(_) => Told::Refused,
-                Outcome::Unknown(_) => Told::Unknown,
-            };
-            history.complete(call, now, told);
+            history.record_outcome(call, now, is_delete, outcome);
         }
     }
 }

@@ -2,6 +2,18 @@
 
 use std::ops::RangeInclusive;
 
+/// What one server says of another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing is wrong.
+    #[default]
+    Up,
+    /// It cannot reach it.
+    Suspected,
+    /// Most servers cannot reach it.
+    Failed,
+}
+
 /// One server of a cluster, as another one sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -11,7 +23,11 @@ pub struct Member {
     pub is_myself: bool,
     /// What it is a replica of; `None`: it is a primary.
     pub primary: Option<String>,
-    /// Whether it is not known yet by its name.
+    /// `ip:port@busport,hostname`.
+    pub address: String,
+    /// What the one that was asked says of it.
+    pub health: Health,
+    /// Whether it is not known yet by its name, or not where it is.
     pub is_new: bool,
     /// Its configuration epoch: of two claims to a slot the one of the greater epoch holds.
     pub epoch: u64,
@@ -45,7 +61,8 @@ pub fn parse(text: &str) -> Result<Vec<Member>, String> {
 fn member(line: &str) -> Option<Member> {
     let mut words = line.split(' ');
     let id = words.next()?.to_owned();
-    let flags: Vec<&str> = words.nth(1)?.split(',').collect();
+    let address = words.next()?.to_owned();
+    let flags: Vec<&str> = words.next()?.split(',').collect();
     let primary = Some(words.next()?).filter(|&primary| primary != "-");
     let epoch = words.nth(2)?.parse().ok()?;
     words.next()?;
@@ -53,7 +70,13 @@ fn member(line: &str) -> Option<Member> {
         id,
         is_myself: flags.contains(&"myself"),
         primary: primary.map(Into::into),
-        is_new: flags.contains(&"handshake"),
+        address,
+        health: match () {
+            () if flags.contains(&"fail") => Health::Failed,
+            () if flags.contains(&"fail?") => Health::Suspected,
+            () => Health::Up,
+        },
+        is_new: flags.contains(&"handshake") || flags.contains(&"noaddr"),
         epoch,
         slots: Vec::new(),
         migrating: Vec::new(),
@@ -101,7 +124,9 @@ dd 127.0.0.1:7003@17003 handshake - 0 0 0 connected
         let [aa, bb, cc, dd] = members.as_slice() else {
             panic!("{members:?}");
         };
-        assert!(aa.is_myself && !bb.is_myself && dd.is_new);
+        assert!(aa.is_myself && !bb.is_myself && dd.is_new && cc.is_new);
+        assert_eq!((aa.health, bb.health), (Health::Up, Health::Failed));
+        assert_eq!(aa.address, "127.0.0.1:7000@17000,host");
         assert_eq!(
             (aa.slots.as_slice(), aa.slot_count()),
             (&[0..=5460, 7000..=7000][..], 5462)

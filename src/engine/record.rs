@@ -69,22 +69,12 @@ impl Record {
         let (Some(history), Some(call)) = (history.as_mut(), call) else {
             return;
         };
-        let number;
-        let told = match outcome {
-            Outcome::Done => Told::Done,
-            Outcome::Applied(_) if *operation == Operation::Delete => Told::Done,
-            // PERSIST of a key without a deadline and of an absent key have one answer.
-            Outcome::Applied(false) if *operation == PERSIST => Told::Refused,
-            Outcome::Applied(applied) => Told::Applied(*applied),
-            Outcome::Value(found) => Told::Value(found.as_ref().map(|it| &*it.value)),
-            Outcome::Number(sum) => {
-                number = sum.to_string();
-                Told::value(number.as_bytes())
-            }
-            Outcome::Refused(_) => Told::Refused,
-            Outcome::Unknown(_) => Told::Unknown,
-        };
-        history.complete(call, now, told);
+        // PERSIST of a key without a deadline and of an absent key have one answer.
+        if *operation == PERSIST && *outcome == Outcome::Applied(false) {
+            return history.complete(call, now, Told::Refused);
+        }
+        let is_delete = *operation == Operation::Delete;
+        history.record_outcome(call, now, is_delete, outcome);
     }
 
     /// What was done outside of the history, such as CLEAR, makes it begin anew.

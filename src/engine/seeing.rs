@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::backend::{Engine, unsupported};
 use super::client::{Failed, Hop};
-use super::topology::{Health, Role, SLOTS, Server};
+use super::members::Health;
+use super::topology::{Role, SLOTS, Server};
 use crate::cluster::Status;
 use crate::config::Capacity;
 use crate::event::Event;
@@ -503,7 +504,7 @@ fn row(
             state,
             primary,
             lag,
-            open_slots: server.open_slots.len(),
+            open_slots: server.open_slots,
         }),
     }
 }

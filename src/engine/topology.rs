@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
+use super::members::{Health, Member, parse};
 use crate::id::NodeId;
 
 /// How many slots there are.
@@ -20,18 +21,6 @@ pub enum Role {
     Replica(NodeId),
 }
 
-/// What the others say of a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Health {
-    /// Nothing is wrong.
-    #[default]
-    Up,
-    /// One of them cannot reach it.
-    Suspected,
-    /// Most of them cannot reach it.
-    Failed,
-}
-
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -41,12 +30,12 @@ pub struct Server {
     pub address: SocketAddr,
     /// What it is for.
     pub role: Role,
-    /// What the others say of it.
+    /// What the server that was asked says of it.
     pub health: Health,
     /// Its slots.
     pub slots: Vec<RangeInclusive<u16>>,
-    /// Slots that are on their way to or from it, as its own CLUSTER NODES has them.
-    pub open_slots: Vec<String>,
+    /// How many slots are on their way to or from it, if it was the one that was asked.
+    pub open_slots: usize,
 }
 
 /// The servers by number. A server keeps its number.
@@ -70,7 +59,7 @@ impl Topology {
             role: Role::Primary,
             health: Health::Up,
             slots: vec![0..=SLOTS - 1],
-            open_slots: Vec::new(),
+            open_slots: 0,
         };
         topology.servers.insert(NodeId(0), server);
         topology.fill_slots();
@@ -100,38 +89,39 @@ impl Topology {
         asked: SocketAddr,
         real: &dyn Fn(SocketAddr) -> SocketAddr,
     ) -> Result<(), String> {
-        let mut lines = Vec::new();
-        let reached = |line: &&str| !line.is_empty() && !has_no_address(line);
-        for line in text.lines().filter(reached) {
-            let parsed = Line::parse(line, asked.ip());
-            lines.push(parsed.ok_or_else(|| format!("CLUSTER NODES has the line {line:?}"))?);
+        let mut members = Vec::new();
+        for member in parse(text)?.into_iter().filter(|it| !it.is_new) {
+            let address = parse_address(&member.address, asked.ip());
+            let address = address.ok_or_else(|| format!("{} is no address", member.address))?;
+            members.push((address, member));
         }
-        if lines.is_empty() || lines.len() > MAX_SERVERS {
-            return Err(format!("CLUSTER NODES has {} servers", lines.len()));
+        if members.is_empty() || members.len() > MAX_SERVERS {
+            return Err(format!("CLUSTER NODES has {} servers", members.len()));
         }
-        lines.sort_by_key(|line| (line.is_replica(), line.address));
-        for line in &lines {
-            if !self.numbers.contains_key(line.id) {
-                self.number(line.id, NodeId(self.next));
+        members.sort_by_key(|(address, it)| (it.primary.is_some(), *address));
+        for (_, member) in &members {
+            if !self.numbers.contains_key(&member.id) {
+                self.number(&member.id, NodeId(self.next));
             }
         }
-        self.servers = lines
-            .iter()
-            .map(|line| (self.numbers[line.id], self.server(line, real)))
-            .collect();
+        let servers = members.into_iter().map(|(address, member)| {
+            let node = self.numbers[&member.id];
+            (node, self.server(real(address), member))
+        });
+        self.servers = servers.collect();
         self.fill_slots();
         Ok(())
     }
 
-    fn server(&self, line: &Line<'_>, real: &dyn Fn(SocketAddr) -> SocketAddr) -> Server {
-        let primary = line.primary.and_then(|id| self.numbers.get(id));
+    fn server(&self, address: SocketAddr, member: Member) -> Server {
+        let primary = member.primary.and_then(|id| self.numbers.get(&id));
         Server {
-            id: line.id.to_owned(),
-            address: real(line.address),
+            address,
             role: primary.map_or(Role::Primary, |&node| Role::Replica(node)),
-            health: line.health,
-            slots: line.slots.clone(),
-            open_slots: line.open_slots.clone(),
+            health: member.health,
+            open_slots: member.migrating.len() + member.importing.len(),
+            slots: member.slots,
+            id: member.id,
         }
     }
 
@@ -198,62 +188,6 @@ impl Topology {
     }
 }
 
-/// A line of CLUSTER NODES.
-struct Line<'t> {
-    id: &'t str,
-    address: SocketAddr,
-    primary: Option<&'t str>,
-    health: Health,
-    slots: Vec<RangeInclusive<u16>>,
-    open_slots: Vec<String>,
-}
-
-impl<'t> Line<'t> {
-    /// `None`: it is no such line.
-    fn parse(line: &'t str, asked: IpAddr) -> Option<Self> {
-        let mut words = line.split(' ');
-        let (id, address, flags, primary) =
-            (words.next()?, words.next()?, words.next()?, words.next()?);
-        let slots = words.skip(4);
-        let flags: Vec<&str> = flags.split(',').collect();
-        let mut parsed = Self {
-            id,
-            address: parse_address(address, asked)?,
-            primary: (primary != "-").then_some(primary),
-            health: match () {
-                () if flags.contains(&"fail") => Health::Failed,
-                () if flags.contains(&"fail?") => Health::Suspected,
-                () => Health::Up,
-            },
-            slots: Vec::new(),
-            open_slots: Vec::new(),
-        };
-        for slot in slots {
-            if slot.starts_with('[') {
-                parsed.open_slots.push(slot.to_owned());
-                continue;
-            }
-            let (first, last) = slot.split_once('-').unwrap_or((slot, slot));
-            let range: RangeInclusive<u16> = first.parse().ok()?..=last.parse().ok()?;
-            (*range.end() < SLOTS).then_some(())?;
-            parsed.slots.push(range);
-        }
-        Some(parsed)
-    }
-
-    fn is_replica(&self) -> bool {
-        self.primary.is_some()
-    }
-}
-
-/// Whether a line is of a server that has no address yet, or any more.
-fn has_no_address(line: &str) -> bool {
-    let flags = line.split(' ').nth(2).unwrap_or_default();
-    flags
-        .split(',')
-        .any(|flag| matches!(flag, "noaddr" | "handshake"))
-}
-
 /// `ip:port@busport,hostname`. An empty IP is that of the server that was asked.
 fn parse_address(text: &str, asked: IpAddr) -> Option<SocketAddr> {
     let text = text.split(['@', ',']).next()?;
@@ -305,10 +239,7 @@ aaaaaaa :0@0 master,noaddr - 0 0 1 disconnected
         assert_eq!(topology.primary(5460), Some(NodeId(0)));
         assert_eq!(topology.primary(16383), Some(NodeId(2)));
         assert_eq!(topology.lost_slots(), 0);
-        assert_eq!(
-            topology.get(NodeId(0)).map(|it| it.open_slots.len()),
-            Some(1)
-        );
+        assert_eq!(topology.get(NodeId(0)).map(|it| it.open_slots), Some(1));
     }
 
     #[test]

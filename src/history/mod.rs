@@ -53,7 +53,7 @@ pub use keys::MAX_KEYS;
 pub use old_values::OldValues;
 pub use start::{Fold, Folded, MAX_STATES, Past, Prefix, Source, Start, State};
 
-use crate::operation::Operation;
+use crate::operation::{self, Operation};
 use crate::time::Instant;
 use keys::Keys;
 
@@ -173,6 +173,32 @@ impl History {
             call.returned = Some(self.now);
             call.outcome = Some(outcome.map(Content::from));
         }
+    }
+
+    /// Records the outcome of a request. Whether a delete found something is no promise, since two
+    /// deletes at once may both find it: it counts as done.
+    pub(crate) fn record_outcome(
+        &mut self,
+        id: OpId,
+        now: Instant,
+        is_delete: bool,
+        outcome: &operation::Outcome,
+    ) {
+        use operation::Outcome as Of;
+        let number;
+        let told = match outcome {
+            Of::Done => Outcome::Done,
+            Of::Applied(_) if is_delete => Outcome::Done,
+            Of::Applied(applied) => Outcome::Applied(*applied),
+            Of::Value(found) => Outcome::Value(found.as_ref().map(|it| &*it.value)),
+            Of::Number(sum) => {
+                number = sum.to_string();
+                Outcome::value(number.as_bytes())
+            }
+            Of::Refused(_) => Outcome::Refused,
+            Of::Unknown(_) => Outcome::Unknown,
+        };
+        self.complete(id, now, told);
     }
 
     fn event(&mut self, now: Instant) -> u64 {

@@ -384,7 +384,7 @@ impl Hub {
         }
     }
 
-    /// Lets the cluster do what is due, tells clients of expiries and evictions, follows the states of
+    /// Lets the cluster expire keys and deliver messages, tells clients of expiries and evictions, follows the states of
     /// the nodes, and goes on with the commands whose outcomes have come.
     pub fn tick(&mut self, world: &mut World) {
         let now = world.now();

@@ -134,7 +134,7 @@ impl Flow {
         }
     }
 
-    /// Writes what is due.
+    /// Writes the bytes whose delay is over.
     pub(super) fn write(&mut self, target: &mut impl Write, now: Instant) -> io::Result<()> {
         if self.passed.as_ref().is_some_and(|packet| packet.due <= now) {
             self.packets.extend(self.passed.take());

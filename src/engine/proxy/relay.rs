@@ -255,7 +255,7 @@ impl Relayed {
         ]
     }
 
-    /// Reads what has come, and writes what is due. An error ends the connection.
+    /// Reads bytes that have arrived, and writes those whose delay is over. An error ends the connection.
     fn relay(
         &mut self,
         ready: &[PollFlags],
@@ -302,7 +302,7 @@ fn read(
     Ok(())
 }
 
-/// Writes what is due, and passes on the end.
+/// Writes the bytes whose delay is over, and passes on the end of the stream.
 fn pass(flow: &mut Flow, target: &mut TcpStream, now: Instant) -> io::Result<()> {
     if !flow.is_blocked {
         flow.write(target, now)?;

@@ -200,7 +200,7 @@ fn counts(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> Lines {
     ])
 }
 
-/// The processor time of the process in seconds, where the system tells it.
+/// The processor time of the process in seconds; 0 where the system does not report it.
 fn processor() -> Lines {
     /// Ticks a second, as Linux counts for programs.
     const TICKS: u64 = 100;
