@@ -200,7 +200,7 @@ fn counts(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> Lines {
     ])
 }
 
-/// The processor time of the process in seconds; 0 where the system does not report it.
+/// The processor time of the process in seconds. Fields that the system does not report are left out.
 fn processor() -> Lines {
     /// Ticks a second, as Linux counts for programs.
     const TICKS: u64 = 100;
