@@ -438,18 +438,6 @@ fn simulated_only(command: &Command<'_>) -> Error {
             Verb::Stats,
             "the counts are reset by CONFIG RESETSTAT on each server",
         ),
-        Command::Plan { .. } => (
-            Verb::Plan,
-            "moves are not computed for real servers; the simulated cluster does that",
-        ),
-        Command::Inspect { .. } => (
-            Verb::Inspect,
-            "copies on real servers are not compared; the simulated cluster shows them",
-        ),
-        Command::Nemesis { .. } => (
-            Verb::Nemesis,
-            "faults by chance are for the simulated cluster; here each fault is typed",
-        ),
         _ => (
             Verb::Placement,
             "real servers have slots, and their number of replicas; the simulated cluster can change both",

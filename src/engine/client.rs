@@ -95,7 +95,8 @@ impl Failed {
     /// The servers that were missing.
     #[must_use]
     pub fn shortfall(&self) -> Shortfall {
-        let node: Vec<NodeId> = self.node.into_iter().collect();
+        // Where no server has the slot, it is not known which one is missing.
+        let node = vec![self.node.unwrap_or(NodeId(0))];
         let (silent, down) = if self.is_silent {
             (node, Vec::new())
         } else {

@@ -1,6 +1,7 @@
 //! What stands behind the prompt, and what it cannot do: the one table of refusals.
 
-use super::verb::Capability;
+use super::spec::Spec;
+use super::verb::{Capability, Verb};
 
 /// What stands behind the prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,11 +16,20 @@ pub enum Behind {
 }
 
 impl Behind {
-    /// Why it has not this capability, and what to do instead; `None`: it has it.
+    /// Why it cannot carry a command out, and what to do instead; `None`: it can.
     #[must_use]
-    pub fn refusal(self, needs: Capability) -> Option<&'static str> {
+    pub fn refusal(self, spec: &Spec) -> Option<&'static str> {
+        match self {
+            Self::Simulated => None,
+            Self::Launched | Self::Connected => self
+                .lacks(spec.needs())
+                .or_else(|| simulated_only(spec.verb)),
+        }
+    }
+
+    /// Why real servers have not this capability.
+    fn lacks(self, needs: Capability) -> Option<&'static str> {
         match (self, needs) {
-            (Self::Simulated, _) => None,
             (_, Capability::Delivery) => {
                 Some("messages between real servers are not seen; the simulated cluster shows them")
             }
@@ -35,7 +45,26 @@ impl Behind {
             ) => Some(
                 "these servers were not launched here; --launch starts servers that can be broken",
             ),
-            (Self::Connected | Self::Launched, _) => None,
+            _ => None,
         }
+    }
+}
+
+/// Why only the simulated cluster has a command.
+fn simulated_only(verb: Verb) -> Option<&'static str> {
+    match verb {
+        Verb::Nemesis => Some(
+            "faults by chance are for the simulated cluster; on real servers each fault is typed",
+        ),
+        Verb::Plan => {
+            Some("moves are not computed for real servers; the simulated cluster does that")
+        }
+        Verb::Inspect => {
+            Some("copies on real servers are not compared; the simulated cluster shows them")
+        }
+        Verb::Via => Some(
+            "a real server sends a request on to the primary of its key; TRACE shows which one it is",
+        ),
+        _ => None,
     }
 }

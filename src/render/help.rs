@@ -62,7 +62,7 @@ fn overview(style: Style, behind: Behind) -> String {
 }
 
 fn is_available(spec: &Spec, behind: Behind) -> bool {
-    behind.refusal(spec.needs()).is_none()
+    behind.refusal(spec).is_none()
 }
 
 fn group_text(style: Style, group: Group, behind: Behind) -> String {
@@ -99,7 +99,7 @@ fn paragraph(style: Style, text: &str, first: &str, indent: usize) -> String {
 fn command_text(style: Style, spec: &Spec, behind: Behind) -> String {
     let mut text = format!("{}\n", usage(style, spec));
     text += &paragraph(style, spec.summary, "  ", 2);
-    if let Some(why) = behind.refusal(spec.needs()) {
+    if let Some(why) = behind.refusal(spec) {
         text += &paragraph(style, &format!("Not available here: {why}."), "  ", 2);
     }
     if !spec.aliases.is_empty() {
@@ -261,7 +261,7 @@ fn object(spec: &Spec, behind: Behind) -> Value {
         "summary": spec.summary,
         "example": example.collect::<Value>(),
     });
-    if let Some(why) = behind.refusal(spec.needs()) {
+    if let Some(why) = behind.refusal(spec) {
         object["unavailable"] = why.into();
     }
     object

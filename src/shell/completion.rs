@@ -138,7 +138,7 @@ impl From<String> for Candidate {
 
 /// The commands that what stands behind the prompt can do.
 pub fn available(behind: Behind) -> impl Iterator<Item = &'static Spec> {
-    commands().filter(move |spec| behind.refusal(spec.needs()).is_none())
+    commands().filter(move |spec| behind.refusal(spec).is_none())
 }
 
 /// The words that can stand at a place and start as the word there, each as it is to be typed: keys,

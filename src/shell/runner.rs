@@ -255,7 +255,7 @@ impl Runner {
         }
         session.world.give_way();
         let backend = &session.world.backend;
-        if let Some(why) = backend.behind().refusal(input.spec.needs()) {
+        if let Some(why) = backend.behind().refusal(input.spec) {
             let error = Error::unsupported(input.spec.name, why);
             return self.fail(place, line, &error);
         }

@@ -232,7 +232,8 @@ fn many_clients_load_a_server_and_what_they_were_told_is_checked() {
 #[test]
 fn a_launched_cluster_is_broken_and_repaired_at_the_prompt() {
     let lines = "FILL 200\nCRASH 1\nFAULTS\nRESTART 1\nPAUSE 2\nFAULTS\nRESUME 2\nDELAY 0 1 20ms\nFAULTS\nHEAL\n\
-                 JOIN\nLEAVE 0\nSIZE\nSKEW 1 1s\nRESTART 1 stale\nNEMESIS light\nCRASH 99\nEVENTS\n";
+                 JOIN\nLEAVE 0\nSIZE\nSKEW 1 1s\nRESTART 1 stale\nNEMESIS light\n\
+                 VIA 1 GET a\nPLAN JOIN\nCRASH 99\nEVENTS\n";
     let options = [
         "--launch",
         "redis-server",
@@ -257,6 +258,8 @@ fn a_launched_cluster_is_broken_and_repaired_at_the_prompt() {
         "SKEW is not available",
         "RESTART is not available",
         "NEMESIS is not available",
+        "VIA is not available",
+        "PLAN is not available",
         "there is no node 99",
     ] {
         assert!(errors.contains(part), "{part}: {errors}");
