@@ -1,5 +1,7 @@
 //! Commands on keys.
 
+use std::time::Duration;
+
 use super::backend::Engine;
 use super::client::Failed;
 use super::operations::{ask, outcome};
@@ -64,7 +66,7 @@ impl Engine {
         operation
     }
 
-    fn one<'k>(&mut self, origin: Origin, key: &'k [u8], operation: Operation<&'k [u8]>) -> Done {
+    fn one(&mut self, origin: Origin, key: &[u8], operation: Operation<&[u8]>) -> Done {
         let mut done = self.carry_out(origin.client, &[(key, operation)]);
         done.pop()
             .unwrap_or_else(|| Err(Failed::refused(None, "it was not asked")))
@@ -80,11 +82,11 @@ impl Engine {
         origin: Origin,
         command: Command<'a>,
     ) -> Result<Reply<'a>, Error> {
-        let after = |ttl: Option<std::time::Duration>| ttl.map(|ttl| now.after(ttl)).transpose();
+        let after = |ttl: Option<Duration>| ttl.map(|ttl| now.after(ttl)).transpose();
         match command {
             Command::Get { key } => {
-                let (node, outcome) =
-                    checked(Verb::Get, &key, self.one(origin, &key, Operation::Get))?;
+                let done = self.one(origin, &key, Operation::Get);
+                let (node, outcome) = checked(Verb::Get, &key, done)?;
                 let value = value_of(outcome).map(|it| it.value);
                 Ok(Reply::Value(FoundReply { key, value, node }))
             }
@@ -95,7 +97,7 @@ impl Engine {
             }
             Command::Add { key, value, ttl } => {
                 let operation = Operation::add(&value, after(ttl)?);
-                let stored = applied(checked(Verb::Add, &key, self.one(origin, &key, operation))?);
+                let stored = self.applies(Verb::Add, origin, &key, operation)?;
                 Ok(Reply::Conditional { key, stored })
             }
             Command::Cas {
@@ -105,9 +107,21 @@ impl Engine {
                 ttl,
             } => {
                 let operation = Operation::cas(&expected, &new, after(ttl)?);
-                let stored = applied(checked(Verb::Cas, &key, self.one(origin, &key, operation))?);
+                let stored = self.applies(Verb::Cas, origin, &key, operation)?;
                 Ok(Reply::Conditional { key, stored })
             }
+            command => self.on_stored(now, origin, command),
+        }
+    }
+
+    /// Carries out a command that changes what is stored, or looks at it.
+    fn on_stored<'a>(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        command: Command<'a>,
+    ) -> Result<Reply<'a>, Error> {
+        match command {
             Command::Incr { key, delta } => {
                 let done = self.one(origin, &key, Operation::Incr { delta });
                 let (node, outcome) = checked(Verb::Incr, &key, done)?;
@@ -118,27 +132,32 @@ impl Engine {
                 Ok(Reply::Value(FoundReply { key, value, node }))
             }
             Command::Expire { key, ttl } => {
-                let operation = Operation::SetDeadline {
-                    deadline: after(Some(ttl))?,
-                };
-                let changed = applied(checked(
-                    Verb::Expire,
-                    &key,
-                    self.one(origin, &key, operation),
-                )?);
+                let deadline = Some(now.after(ttl)?);
+                let operation = Operation::SetDeadline { deadline };
+                let changed = self.applies(Verb::Expire, origin, &key, operation)?;
                 Ok(Reply::Changed { key, changed })
             }
             Command::Persist { key } => {
                 let operation = Operation::SetDeadline { deadline: None };
-                let changed = applied(checked(
-                    Verb::Persist,
-                    &key,
-                    self.one(origin, &key, operation),
-                )?);
+                let changed = self.applies(Verb::Persist, origin, &key, operation)?;
                 Ok(Reply::Changed { key, changed })
             }
+            Command::Ttl { key } => self.ttl(key),
+            Command::Exists { keys } => self.existing(&keys),
             command => self.on_several_keys(now, origin, command),
         }
+    }
+
+    /// Carries out an operation on a condition: whether it was done.
+    fn applies(
+        &mut self,
+        verb: Verb,
+        origin: Origin,
+        key: &[u8],
+        operation: Operation<&[u8]>,
+    ) -> Result<bool, Error> {
+        let done = self.one(origin, key, operation);
+        checked(verb, key, done).map(applied)
     }
 
     fn on_several_keys<'a>(
@@ -148,8 +167,6 @@ impl Engine {
         command: Command<'a>,
     ) -> Result<Reply<'a>, Error> {
         match command {
-            Command::Ttl { key } => self.ttl(key),
-            Command::Exists { keys } => self.existing(&keys),
             Command::MGet { keys } => {
                 let operations = keys.iter().map(|key| (&**key, Operation::Get));
                 let done = self.carry_out(origin.client, &operations.collect::<Vec<_>>());
@@ -194,7 +211,7 @@ impl Engine {
             // A server has the key through the last millisecond.
             Some(millis) if millis >= 0 => {
                 let millis = u64::try_from(millis).unwrap_or(0).max(1);
-                Left::For(std::time::Duration::from_millis(millis))
+                Left::For(Duration::from_millis(millis))
             }
             _ => Left::Forever,
         };

@@ -42,63 +42,63 @@ impl Engine {
         now: Instant,
         change: Change,
     ) -> Result<Option<NodeId>, Error> {
-        let failed = |why: String| Error::new(ErrorKind::Refused, why);
-        let replicas = self.replicas();
+        let leaving = match change {
+            Change::Leave { node } => Some(node),
+            _ => None,
+        };
+        self.check_node(leaving)?;
         let keys = self.key_count();
-        let launched = self
-            .launched
-            .as_mut()
-            .ok_or_else(|| failed("the servers were not launched here".into()))?;
-        let (joined, leaving) = match change {
-            Change::Join { weight: 1 } => {
-                let added = launched.add_server(replicas - 1).map_err(failed)?;
-                (added.first().copied().map(node_of), None)
-            }
-            Change::Join { .. } => {
-                return Err(failed(
-                    "real servers have no weights: each gets the same share".into(),
-                ));
-            }
-            Change::Leave { node } => (None, Some(node)),
-            _ => (None, None),
+        let joined = match change {
+            Change::Join { weight } => Some(self.add_server(now, weight)?),
+            _ => None,
         };
         self.meet_servers();
-        let mut cost = MoveCost {
-            keys,
-            ..MoveCost::default()
-        };
-        if let Some(node) = joined {
-            self.log
-                .record(|| Event::of_node(now, node, EventKind::Joined));
-            let primaries = self.client.topology.primaries().count() as u64 + 1;
-            cost.fair_share = Some(keys / primaries.max(1));
-        }
-        let limit = Limit::after(STEP, &self.client.settings().stop);
-        let launched = self
-            .launched
-            .as_mut()
-            .ok_or_else(|| failed("the servers are gone".into()))?;
-        let login = self.client.settings().login.clone();
-        let mut mover = Mover::new(launched.hosts(), login);
-        let repaired = mover.repair(&limit).map_err(failed)?;
-        cost.moved += repaired.keys;
-        let view = mover.view(&limit).map_err(failed)?;
-        let id = leaving.map(|node| self.client.topology.get(node).map(|it| it.id.clone()));
-        let id = match id {
-            Some(None) => return Err(failed("there is no such node".into())),
-            Some(Some(id)) => Some(id),
-            None => None,
-        };
-        let plan = Plan::fair(&view, &id.iter().map(String::as_str).collect::<Vec<_>>());
-        let plan = plan.map_err(failed)?;
+        let (mover, plan, repaired) = self.plan_moves(leaving)?;
+        let primaries = self.client.topology.primaries().count() as u64 + 1;
         self.moving = Some(Moving {
             slots: plan.left(),
             mover,
             plan,
             leaving,
-            cost,
+            cost: MoveCost {
+                keys,
+                moved: repaired,
+                fair_share: joined.map(|_| keys / primaries),
+                ..MoveCost::default()
+            },
         });
         Ok(joined.or(leaving))
+    }
+
+    /// Starts a server without slots, with its replicas.
+    fn add_server(&mut self, now: Instant, weight: u32) -> Result<NodeId, Error> {
+        if weight != 1 {
+            return Err(refused(
+                "real servers have no weights: each gets the same share",
+            ));
+        }
+        let replicas = self.replicas() - 1;
+        let launched = self.launched.as_mut().ok_or_else(gone)?;
+        let added = launched.add_server(replicas).map_err(refused)?;
+        let node = added.first().copied().map(node_of).ok_or_else(gone)?;
+        self.log
+            .record(|| Event::of_node(now, node, EventKind::Joined));
+        Ok(node)
+    }
+
+    /// Finishes moves that were interrupted, and plans those that give each primary its share, and one that
+    /// leaves none. Returns also how many keys were moved.
+    fn plan_moves(&mut self, leaving: Option<NodeId>) -> Result<(Mover, Plan, u64), Error> {
+        let limit = Limit::after(STEP, &self.client.settings().stop);
+        let login = self.client.settings().login.clone();
+        let launched = self.launched.as_mut().ok_or_else(gone)?;
+        let mut mover = Mover::new(launched.hosts(), login);
+        let repaired = mover.repair(&limit).map_err(refused)?;
+        let view = mover.view(&limit).map_err(refused)?;
+        let server = leaving.and_then(|node| self.client.topology.get(node));
+        let ids: Vec<&str> = server.iter().map(|it| it.id.as_str()).collect();
+        let plan = Plan::fair(&view, &ids).map_err(refused)?;
+        Ok((mover, plan, repaired.keys))
     }
 
     /// Moves some slots. Returns what the change has cost when no more can move.
@@ -115,7 +115,7 @@ impl Engine {
             Err(why) => {
                 self.moving = None;
                 let message = format!("{why}; REBALANCE moves the slots that are left");
-                return Err(Error::new(ErrorKind::Refused, message));
+                return Err(refused(message));
             }
         }
         if moving.plan.left() > 0 {
@@ -133,7 +133,6 @@ impl Engine {
 
     /// Ends a server that has no slots. Others can take a while to see that it has none.
     fn end_server(&mut self, now: Instant, node: NodeId) -> Result<(), Error> {
-        let gone = || Error::new(ErrorKind::Refused, "the servers are gone");
         let launched = self.launched.as_mut().ok_or_else(gone)?;
         let mut removed = launched.remove_server(node.0 as usize);
         for _ in 0..TRIES {
@@ -145,7 +144,7 @@ impl Engine {
         }
         if let Err(why) = removed {
             let message = format!("{why}; LEAVE {node} again ends it");
-            return Err(Error::new(ErrorKind::Refused, message));
+            return Err(refused(message));
         }
         self.log
             .record(|| Event::of_node(now, node, EventKind::Left));
@@ -184,4 +183,12 @@ impl Engine {
         self.workers.restart();
         self.look_at_servers();
     }
+}
+
+fn refused(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Refused, why)
+}
+
+fn gone() -> Error {
+    refused("the servers were not launched here")
 }

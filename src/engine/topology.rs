@@ -98,6 +98,11 @@ impl Topology {
         if members.is_empty() || members.len() > MAX_SERVERS {
             return Err(format!("CLUSTER NODES has {} servers", members.len()));
         }
+        // Servers that are gone for long lose their numbers.
+        if self.numbers.len() > 4 * MAX_SERVERS {
+            let is_there = |id: &String| members.iter().any(|(_, member)| member.id == *id);
+            self.numbers.retain(|id, _| is_there(id));
+        }
         members.sort_by_key(|(address, it)| (it.primary.is_some(), *address));
         for (_, member) in &members {
             if !self.numbers.contains_key(&member.id) {
