@@ -12,9 +12,9 @@ use crate::operation::{Outcome, Refusal};
 use crate::time::Instant;
 
 impl Cluster {
-    /// Carries out expiries, messages and timeouts up to `now`. Returns whether requests of that instant can be carried out directly:
-    /// nothing is disturbed, and no history records them. It holds until something else is asked of the
-    /// cluster.
+    /// Carries out expiries, messages and timeouts up to `now`. Returns whether requests of that instant
+    /// can be carried out directly: nothing is disturbed, and no history records them. That holds until
+    /// something else is asked of the cluster.
     pub(crate) fn opens(&mut self, now: Instant) -> bool {
         self.tick(now);
         self.history.is_none() && !self.clients.is_full() && self.is_fast_path_open()

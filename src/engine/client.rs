@@ -1,8 +1,8 @@
 //! A client of the servers: one connection to each.
 //!
-//! A server that has failed a request is a suspect: it is asked last where the
-//! topology is read, and only for [`SUSPECT`], since a server that is cut off from the others goes on
-//! to name itself as the primary of its slots. The first good answer ends the suspicion.
+//! A server that has failed a request is a suspect: it is asked for the topology last, and for at most
+//! [`SUSPECT`], since a server that is cut off from the others still names itself as the primary of its
+//! slots. The first good answer ends the suspicion.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
