@@ -126,7 +126,6 @@ pub(super) fn op<'a>(call: &'a Call, texts: &mut Texts<'a>) -> Option<Op> {
     if call.operation == Operation::Get && told == Told::Nothing {
         return None;
     }
-    let until = call.returned.map_or(NEVER, Instant::as_nanos);
     Some(Op {
         id: call.id.0,
         act: act(&call.operation, texts),
@@ -134,8 +133,8 @@ pub(super) fn op<'a>(call: &'a Call, texts: &mut Texts<'a>) -> Option<Op> {
         sure: is_told,
         begin: call.span.begin,
         end: call.span.end.filter(|_| !is_open).unwrap_or(NEVER),
-        from: call.invoked.as_nanos(),
-        until: if is_open { NEVER } else { until },
+        from: call.earliest().as_nanos(),
+        until: call.latest().map_or(NEVER, Instant::as_nanos),
     })
 }
 

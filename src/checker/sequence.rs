@@ -60,7 +60,7 @@ enum Effect<'a> {
 /// What a call does. `None` if that depends on when it took effect, or its answer is not the one of
 /// a register.
 fn effect<'a>(stored: Stored<'a>, call: &'a Call) -> Option<Effect<'a>> {
-    let is_alive = |deadline: Option<Instant>| deadline.is_none_or(|it| call.invoked < it);
+    let is_alive = |deadline: Option<Instant>| deadline.is_none_or(|it| call.earliest() < it);
     match (&call.operation, call.outcome.as_ref()?, stored) {
         (_, Outcome::Refused, _)
         | (Operation::Get, Outcome::Value(None), Stored::Absent)

@@ -7,6 +7,7 @@ use crate::history::{History, OpId, Outcome};
 use crate::operation::Operation;
 use crate::rng::Rng;
 use crate::time::Instant;
+use std::time::Duration;
 
 type Action<'a> = Operation<&'a [u8]>;
 
@@ -435,4 +436,36 @@ fn an_excerpt_is_as_bad_as_the_whole() {
         count += 1;
     }
     assert!(count > 1_000);
+}
+
+#[test]
+fn clocks_that_differ_excuse_reads_around_a_deadline() {
+    let deadline = Instant::from_millis(100);
+    // (the error of the clocks, when a read comes, whether it finds the value) and the verdict.
+    let cases = [
+        (0, 99, true, Promise::Linearizable),
+        (0, 100, true, Promise::NoInventedValue),
+        (0, 99, false, Promise::MayLose),
+        (3, 102, true, Promise::Linearizable),
+        (3, 103, true, Promise::NoInventedValue),
+        (3, 97, false, Promise::Linearizable),
+        (3, 96, false, Promise::MayLose),
+    ];
+    for (error, at, is_hit, expected) in cases {
+        let mut history = History::new(10, fold);
+        history.set_clock_error(Duration::from_millis(error));
+        let put = history.invoke(
+            Instant::START,
+            0,
+            b"k",
+            Operation::put(b"v", Some(deadline)),
+        );
+        history.complete(put, Instant::START, Outcome::Done);
+        let at = Instant::from_millis(at);
+        let get = history.invoke(at, 0, b"k", Operation::Get);
+        let found: Option<&[u8]> = is_hit.then_some(b"v");
+        history.complete(get, at, Outcome::Value(found));
+        let verdict = check(&history, DEFAULT_STEPS);
+        assert_eq!(verdict.at_most, expected, "{error} ms, {at:?}, {is_hit}");
+    }
 }

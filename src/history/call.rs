@@ -1,6 +1,7 @@
 //! One call of one client, and what the client learned of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::content::Content;
 use crate::operation::Operation;
@@ -85,6 +86,8 @@ pub struct Call {
     pub span: Span,
     /// The number of its key in the history. Calls on one key have the same.
     pub(crate) key_number: u32,
+    /// By how many microseconds its instants may be wrong on the clock that expires its key.
+    pub(crate) clock_error: u32,
     /// Whether it is not certain what it found and whether it took effect, as that may depend on
     /// what is forgotten. It took effect no later than it returned.
     pub(crate) is_blurred: bool,
@@ -104,5 +107,22 @@ impl Call {
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.outcome, None | Some(Outcome::Unknown))
+    }
+
+    /// The earliest instant at which it can have taken effect, on the clock that expires its key.
+    #[must_use]
+    pub fn earliest(&self) -> Instant {
+        self.invoked.saturating_sub(self.error())
+    }
+
+    /// The latest such instant; `None`: it may come yet.
+    #[must_use]
+    pub fn latest(&self) -> Option<Instant> {
+        let returned = self.returned.filter(|_| !self.is_open())?;
+        Some(returned.saturating_add(self.error()))
+    }
+
+    fn error(&self) -> Duration {
+        Duration::from_micros(self.clock_error.into())
     }
 }

@@ -46,6 +46,7 @@ mod start;
 mod window;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use call::{Call, OpId, Outcome, Span};
 pub use content::{Content, MAX_WHOLE};
@@ -76,6 +77,8 @@ pub struct History {
     /// The latest instant that was named.
     now: Instant,
     judged_from: Instant,
+    /// In microseconds.
+    clock_error: u32,
 }
 
 impl History {
@@ -93,7 +96,15 @@ impl History {
             invoked: 0,
             now: Instant::START,
             judged_from: Instant::START,
+            clock_error: 0,
         }
+    }
+
+    /// Allows for clocks that differ: instants of later calls may be wrong by so much, at most about an
+    /// hour, on the clock that expires keys.
+    pub fn set_clock_error(&mut self, most: Duration) {
+        let micros = most.as_nanos().div_ceil(1000);
+        self.clock_error = u32::try_from(micros).unwrap_or(u32::MAX);
     }
 
     /// Begins the recording at `now`, after the cache was used. From then on no value can be
@@ -157,6 +168,7 @@ impl History {
             outcome: None,
             span: Span { begin, end: None },
             key_number,
+            clock_error: self.clock_error,
             is_blurred: false,
         });
         id
