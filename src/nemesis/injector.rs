@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Bounds, FaultAction, Kind, Nemesis, grains, pick};
+use super::{Bounds, FaultAction, Kind, Nemesis, pick};
 use crate::id::NodeId;
 use crate::network::{Fault, Link, Percent};
 use crate::replica::Restart;
@@ -26,8 +26,6 @@ const BURST: u64 = 3;
 const WEIGHTS: [u32; 5] = [1, 1, 1, 1, 4];
 /// By how many grains a clock is wrong.
 const SKEWS: [i64; 6] = [-100, -5, -1, 1, 5, 100];
-/// [`GRAIN`](super::GRAIN) in nanoseconds.
-const GRAIN_NANOS: i64 = 10_000_000;
 
 /// Makes random faults, in the order of time, and ends each after a while.
 ///
@@ -40,6 +38,8 @@ pub struct FaultInjector {
     kinds: Vec<Kind>,
     gaps: &'static [u64],
     restart: Restart,
+    /// The unit of all times.
+    grain: Duration,
     /// The latest instant at which it acted.
     latest: Instant,
     /// When it next makes a fault; `None`: never.
@@ -68,6 +68,7 @@ impl FaultInjector {
             rng,
             gaps,
             restart: bounds.restart,
+            grain: bounds.grain,
             latest: now,
             next: None,
             burst: Vec::new(),
@@ -82,7 +83,7 @@ impl FaultInjector {
 
     /// Draws when the next fault comes: later than now, or never.
     fn schedule(&mut self, now: Instant) {
-        let next = now.saturating_add(grains(pick(&mut self.rng, self.gaps)));
+        let next = now.saturating_add(self.grains(self.gaps));
         self.next = Some(next).filter(|next| *next > now && !self.kinds.is_empty());
     }
 
@@ -151,13 +152,20 @@ impl FaultInjector {
 
     /// Notes that an action was carried out: a fault ends after a while.
     pub fn note(&mut self, now: Instant, action: &FaultAction) {
-        let lasts = grains(pick(&mut self.rng, &LASTS));
+        let lasts = self.grains(&LASTS);
         self.has_moved |= matches!(action, FaultAction::Join(_) | FaultAction::Leave(_));
         if let Some(end) = action.end(self.restart) {
             self.ends
                 .insert((now.saturating_add(lasts), self.noted), end);
             self.noted += 1;
         }
+    }
+
+    /// Puts the end of a fault off, which is not possible yet at `now`.
+    pub fn put_off(&mut self, now: Instant, end: FaultAction) {
+        let later = now.saturating_add(self.grain);
+        self.ends.insert((later, self.noted), end);
+        self.noted += 1;
     }
 
     /// A random fault of a kind; `None` if there are too few members.
@@ -167,7 +175,7 @@ impl FaultInjector {
         }
         let index = self.index(members.len());
         let node = members[index];
-        let (time, percent) = (grains(pick(&mut self.rng, &DELAYS)), self.percent());
+        let (time, percent) = (self.grains(&DELAYS), self.percent());
         let link = self.link(index, members);
         Some(FaultAction::Network(match kind {
             Kind::Crash => return Some(FaultAction::Crash(node)),
@@ -197,12 +205,19 @@ impl FaultInjector {
         }
     }
 
+    /// As many grains as one of these numbers says.
+    fn grains(&mut self, of: &[u64]) -> Duration {
+        let count = pick(&mut self.rng, of);
+        self.grain * u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
     fn skew(&mut self) -> i64 {
-        GRAIN_NANOS * pick(&mut self.rng, &SKEWS)
+        let nanos = i64::try_from(self.grain.as_nanos()).unwrap_or(i64::MAX);
+        nanos.saturating_mul(pick(&mut self.rng, &SKEWS))
     }
 
     fn delay(&mut self, link: Link, time: Duration) -> Fault {
-        let jitter = grains(pick(&mut self.rng, &JITTERS));
+        let jitter = self.grains(&JITTERS);
         Fault::Delay { link, time, jitter }
     }
 

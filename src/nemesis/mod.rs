@@ -1,6 +1,6 @@
 //! Faults at random times: which kinds, how often, and for how long.
 //!
-//! All times are multiples of [`GRAIN`], as are those of simulated clients, so that faults, deadlines,
+//! All times are multiples of a unit ([`GRAIN`] in the simulated cluster), as are those of simulated clients, so that faults, deadlines,
 //! timeouts and requests now and then fall on one instant.
 //!
 //! ```
@@ -26,7 +26,7 @@ use crate::rng::Rng;
 pub use action::{FaultAction, Kind};
 pub use injector::FaultInjector;
 
-/// The unit of all times.
+/// The unit of all times in the simulated cluster.
 pub const GRAIN: Duration = Duration::from_millis(10);
 
 /// How many faults there are, and of which kinds.
@@ -89,6 +89,10 @@ pub struct Bounds {
     pub joins: bool,
     /// Whether nodes leave.
     pub leaves: bool,
+    /// Whether clocks go wrong.
+    pub skews: bool,
+    /// The unit of all times: [`GRAIN`] where messages take milliseconds.
+    pub grain: Duration,
 }
 
 impl Bounds {
@@ -99,6 +103,7 @@ impl Bounds {
             Kind::Crash => self.budget > 0,
             Kind::Join => self.joins,
             Kind::Leave => self.leaves,
+            Kind::Skew => self.skews,
             _ => true,
         }
     }

@@ -11,6 +11,8 @@ const HEAVY: Bounds = Bounds {
     only: &[],
     joins: true,
     leaves: true,
+    skews: true,
+    grain: GRAIN,
 };
 
 fn nodes(numbers: impl IntoIterator<Item = u32>) -> Vec<NodeId> {

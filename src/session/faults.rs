@@ -9,7 +9,7 @@ use crate::cluster::Status;
 use crate::id::NodeId;
 use crate::language::word::shown;
 use crate::language::{Command, Error};
-use crate::nemesis::{Bounds, FaultInjector, Nemesis};
+use crate::nemesis::{Bounds, FaultInjector, GRAIN, Nemesis};
 use crate::network::{Envelope, Fault, Link};
 use crate::replica::{Message, Restart};
 use crate::reply::{Delivery, Reply, TracedMessage};
@@ -128,6 +128,8 @@ impl SimulatedCluster {
             only: &[],
             joins: false,
             leaves: false,
+            skews: true,
+            grain: GRAIN,
         };
         let rng = Rng::new(self.cluster.config().seed ^ now.as_nanos());
         self.injector = Some((nemesis, FaultInjector::new(now, &bounds, rng)));

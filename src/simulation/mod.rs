@@ -72,7 +72,7 @@ use std::fmt::Write as _;
 
 use crate::history::Call;
 use crate::id::NodeId;
-use crate::nemesis::{Bounds, FaultInjector, grains, pick};
+use crate::nemesis::{Bounds, FaultInjector, GRAIN, grains, pick};
 use crate::rng::Rng;
 use crate::time::Instant;
 use clients::Client;
@@ -280,6 +280,8 @@ impl Generator {
             only: setup.only(),
             joins: true,
             leaves: options.nodes as usize > setup.config.replicas,
+            skews: true,
+            grain: GRAIN,
         };
         let rng = Stream::Nemesis.rng(seed);
         let client = |number| Client::new(Stream::Client(number).rng(seed), number, setup);
