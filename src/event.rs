@@ -130,6 +130,8 @@ pub enum EventKind {
     Joined,
     /// The node left the cluster.
     Left,
+    /// The node took the place of its primary.
+    Promoted,
     /// The node's clock was set ahead by so many nanoseconds, or behind; 0: it is right.
     Skewed(i64),
     /// Links were cut: the command that cuts them.
@@ -162,6 +164,7 @@ impl fmt::Display for EventKind {
             Self::Resumed => "resumed",
             Self::Joined => "joined",
             Self::Left => "left",
+            Self::Promoted => "promoted",
             Self::Skewed(_) => "skewed",
             Self::Partitioned(_) => "partitioned",
             Self::Healed => "healed",

@@ -102,6 +102,8 @@ pub enum Reply<'a> {
         reports: Vec<String>,
         error: Option<Error>,
     },
+    /// A replica has taken the place of its primary.
+    Promoted { replica: NodeId, primary: NodeId },
     /// The faults that healing leaves, as commands that bring them about.
     Healed(Vec<String>),
     /// Events, oldest first.

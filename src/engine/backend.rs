@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{Client, Settings};
+use super::clocks::Clocks;
 use super::deadlines::{AGAIN, Deadlines};
 use super::faults::node_of;
 use super::launch::{LaunchOptions, Launched};
 use super::moves::Moving;
+use super::namespace::Namespace;
 use super::notices::{Notice, Notices};
 use super::operations::{Dialect, Times};
+use super::pipeline::Ask;
 use super::record::Record;
 use super::workers::Workers;
 use crate::cluster::{MoveCost, Request, Status, TooManyRequests};
@@ -18,6 +21,7 @@ use crate::event::{Event, EventKind, EventLog};
 use crate::id::NodeId;
 use crate::language::catalog::{self, Verb};
 use crate::language::{Behind, Change, Command, Error, ErrorKind};
+use crate::nemesis::{FaultInjector, Nemesis};
 use crate::network::Fault;
 use crate::reply::{Reply, TracedMessage};
 use crate::session::{
@@ -29,6 +33,8 @@ use crate::time::{Clock, Instant};
 const EVENTS: usize = 10_000;
 /// How many clients send the requests of a trace. Each has a connection to each server.
 const CLIENTS: u32 = 32;
+/// How many keys DEL may remove of servers that were not launched here.
+const MAX_REMOVED: usize = 100;
 /// How often notices are looked for.
 const LOOK: Duration = Duration::from_millis(50);
 /// How many keys whose expiry was told are remembered.
@@ -50,6 +56,7 @@ pub struct Engine {
     pub(super) client: Client,
     pub(super) times: Times,
     pub(super) dialect: Dialect,
+    pub(super) namespace: Namespace,
     pub(super) record: Record,
     pub(super) deadlines: Deadlines,
     pub(super) log: EventLog,
@@ -65,7 +72,12 @@ pub struct Engine {
     pub(super) states: BTreeMap<NodeId, Status>,
     /// The faults of the links between them.
     pub(super) faults: Vec<Fault>,
+    /// By how many nanoseconds clocks that were set are ahead.
+    pub(super) skews: BTreeMap<NodeId, i64>,
     pub(super) moving: Option<Moving>,
+    /// What breaks the servers at random times.
+    pub(super) injector: Option<(Nemesis, FaultInjector)>,
+    clocks: Clocks,
 }
 
 impl Engine {
@@ -76,9 +88,10 @@ impl Engine {
     pub fn connect(
         settings: Settings,
         permissions: Permissions,
+        namespace: Namespace,
         now: Instant,
     ) -> Result<Self, String> {
-        Self::start(settings, permissions, Times::new(now), None)
+        Self::start(settings, permissions, namespace, Times::new(now), None)
     }
 
     /// Launches servers, and connects to them.
@@ -107,26 +120,37 @@ impl Engine {
             writes: true,
             clears: true,
         };
-        Self::start(settings, all, times, Some(launched))
+        let namespace = Namespace::default();
+        Self::start(settings, all, namespace, times, Some(launched))
     }
 
     fn start(
         settings: Settings,
         permissions: Permissions,
+        namespace: Namespace,
         times: Times,
         launched: Option<Launched>,
     ) -> Result<Self, String> {
-        let record = Record::new(launched.is_some());
         let mut launched = launched;
         let numbers = launched.iter_mut().flat_map(Launched::servers);
         let numbers = numbers.map(|it| (it.id, node_of(it.number))).collect();
         let mut client = Client::connect(Arc::new(settings), numbers)?;
         let dialect = super::probe::dialect(&mut client);
         let source = super::probe::source(&mut client);
+        // Servers that were launched here have the clock of this machine.
+        let is_fresh = launched.is_some();
+        let clocks = if is_fresh {
+            Clocks::default()
+        } else {
+            Clocks::measure(&mut client)
+        };
+        let times = times.ahead(clocks.ahead);
+        let record = Record::new(is_fresh, clocks.error);
         let mut engine = Self {
             notices: Notices::subscribe(&mut client),
             told: VecDeque::new(),
-            workers: Workers::new(times, dialect, record.clone()),
+            workers: Workers::new(times, dialect, namespace.clone(), record.clone()),
+            namespace,
             client,
             times,
             dialect,
@@ -138,10 +162,19 @@ impl Engine {
             launched,
             states: BTreeMap::new(),
             faults: Vec::new(),
+            skews: BTreeMap::new(),
             moving: None,
+            injector: None,
+            clocks,
         };
         engine.look_at_servers();
         Ok(engine)
+    }
+
+    /// By how much the clocks of the servers may be off: deadlines are so inexact.
+    #[must_use]
+    pub fn clock_error(&self) -> Duration {
+        self.clocks.error
     }
 
     /// How many servers must have a write before it is acknowledged.
@@ -155,7 +188,13 @@ impl Engine {
     }
 
     fn check_permission(&self, command: &Command<'_>) -> Result<(), Error> {
-        let is_clear = matches!(command, Command::Clear);
+        let removed = match command {
+            Command::Clear => "CLEAR would remove every key".to_owned(),
+            Command::Del { keys } if keys.len() > MAX_REMOVED => {
+                format!("DEL would remove {} keys", keys.len())
+            }
+            _ => String::new(),
+        };
         let writes = is_on_keys(command)
             && !matches!(
                 command,
@@ -164,17 +203,19 @@ impl Engine {
                     | Command::Ttl { .. }
                     | Command::Exists { .. }
             );
-        match () {
-            () if is_clear && !self.permissions.clears => Err(Error::new(
-                ErrorKind::Refused,
-                "CLEAR would remove every key of servers that were not launched here: --allow-clear lets it",
-            )),
-            () if writes && !is_clear => self.check_write(),
-            () => Ok(()),
+        if !removed.is_empty() && !self.permissions.clears && self.namespace.is_whole() {
+            let message =
+                format!("{removed} of servers that were not launched here: --allow-clear lets it");
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        if writes || !removed.is_empty() {
+            self.check_write()
+        } else {
+            Ok(())
         }
     }
 
-    fn check_write(&self) -> Result<(), Error> {
+    pub(super) fn check_write(&self) -> Result<(), Error> {
         if self.permissions.writes {
             return Ok(());
         }
@@ -217,13 +258,17 @@ impl Engine {
             | Command::Restart { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
+            | Command::Skew { .. }
             | Command::Fault { .. }
             | Command::Release { .. }
             | Command::Heal { .. }
             | Command::Faults => self.execute_fault(now, &command)?,
-            Command::Eviction { policy: None } => self.eviction()?,
-            Command::Capacity { bound: None, node } => self.capacity(node)?,
-            other => return Err(simulated_only(&other)),
+            Command::Nemesis { nemesis } => self.nemesis(now, nemesis),
+            Command::Eviction { policy } => self.eviction(policy)?,
+            Command::Capacity { bound, node } => self.capacity(bound, node)?,
+            Command::ResetStats => self.reset_stats()?,
+            Command::Failover { node } => self.fail_over(now, node)?,
+            _ => return Err(simulated_only()),
         })
     }
 
@@ -234,7 +279,8 @@ impl Engine {
             return false;
         }
         let asks = due.iter().map(|(key, _)| {
-            super::pipeline::Ask::new(key, vec![b"PTTL".to_vec(), key.to_vec()], false)
+            let key = self.namespace.full(key);
+            Ask::new(&key, vec![b"PTTL".to_vec(), key.to_vec()], false)
         });
         let limit = self.client.limit().at_most(POKE);
         let asked = self.client.run_within(&asks.collect::<Vec<_>>(), limit);
@@ -279,13 +325,16 @@ impl Engine {
         };
         notices.follow(&self.client);
         while let Some(Notice { node, kind, key }) = notices.next() {
+            let Some(key) = self.namespace.own(&key) else {
+                continue;
+            };
             let is_expiry = kind == EventKind::Expired;
             let place = self.told.iter().position(|told| **told == *key);
             if let Some(place) = place.filter(|_| is_expiry) {
                 self.told.remove(place);
-            } else if !(is_expiry && self.deadlines.has(&key)) {
+            } else if !(is_expiry && self.deadlines.has(key)) {
                 self.log
-                    .record(|| Event::of_key(now, node, kind, &key, None));
+                    .record(|| Event::of_key(now, node, kind, key, None));
             }
         }
     }
@@ -293,11 +342,11 @@ impl Engine {
 
 impl DistributedCache for Engine {
     fn behind(&self) -> Behind {
-        if self.launched.is_some() {
-            Behind::Launched
-        } else {
-            Behind::Connected
-        }
+        self.launched
+            .as_ref()
+            .map_or(Behind::Connected, |it| Behind::Launched {
+                has_clocks: it.options().with_clocks,
+            })
     }
 
     fn begin<'a>(
@@ -353,9 +402,7 @@ impl DistributedCache for Engine {
 
     fn change(&mut self, now: Instant, change: Change) -> Result<Option<NodeId>, Error> {
         match change {
-            Change::Place { .. } | Change::Replicate { .. } => {
-                Err(simulated_only(&Command::Placement))
-            }
+            Change::Place { .. } | Change::Replicate { .. } => Err(simulated_only()),
             change => self.start_change(now, change),
         }
     }
@@ -370,7 +417,8 @@ impl DistributedCache for Engine {
 
     fn tick_some(&mut self, now: Instant, limit: usize) -> bool {
         self.take_notices(now);
-        self.ask_for_due(now, limit)
+        let has_struck = self.strike(now);
+        self.ask_for_due(now, limit) || has_struck
     }
 
     fn next_deadline(&mut self) -> Option<Instant> {
@@ -378,7 +426,9 @@ impl DistributedCache for Engine {
             .notices
             .is_some()
             .then(|| self.times.now().saturating_add(LOOK));
-        self.deadlines.next_at().into_iter().chain(look).min()
+        let strike = self.next_strike();
+        let next = self.deadlines.next_at().into_iter();
+        next.chain(look).chain(strike).min()
     }
 
     fn events(&self) -> &EventLog {
@@ -423,25 +473,8 @@ pub(super) fn unsupported(verb: Verb, why: &str) -> Error {
     Error::unsupported(catalog::name(verb), why)
 }
 
-/// The refusal of a command that only the simulated cluster has.
-fn simulated_only(command: &Command<'_>) -> Error {
-    let (verb, why) = match command {
-        Command::Eviction { .. } => (
-            Verb::Eviction,
-            "the policy is set by CONFIG SET maxmemory-policy on each server",
-        ),
-        Command::Capacity { .. } => (
-            Verb::Capacity,
-            "the capacity is set by CONFIG SET maxmemory on each server",
-        ),
-        Command::ResetStats => (
-            Verb::Stats,
-            "the counts are reset by CONFIG RESETSTAT on each server",
-        ),
-        _ => (
-            Verb::Placement,
-            "real servers have slots, and their number of replicas; the simulated cluster can change both",
-        ),
-    };
-    unsupported(verb, why)
+/// The refusal of a change that only the simulated cluster can make.
+fn simulated_only() -> Error {
+    let why = "real servers have slots, and their number of replicas; the simulated cluster can change both";
+    unsupported(Verb::Placement, why)
 }

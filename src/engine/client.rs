@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::{Connection, LATE, Limit, Lost, Stop};
+use super::tls::Tls;
 use super::topology::Topology;
 use super::url::Credentials;
 use crate::id::NodeId;
@@ -28,6 +29,8 @@ pub struct Settings {
     pub seeds: Vec<SocketAddr>,
     /// How to log in.
     pub login: Credentials,
+    /// TLS, if the servers speak it.
+    pub tls: Option<Tls>,
     /// How long a request may take.
     pub timeout: Duration,
     /// Whether to stop waiting.
@@ -39,6 +42,14 @@ pub struct Settings {
 impl Settings {
     fn limit(&self) -> Limit {
         Limit::after(self.timeout, &self.stop)
+    }
+
+    /// Connects to a server.
+    ///
+    /// # Errors
+    /// [`Lost::NotSent`] with the reason.
+    pub fn open(&self, address: SocketAddr, limit: &Limit) -> Result<Connection, Lost> {
+        Connection::open(address, &self.login, self.tls.as_ref(), limit)
     }
 }
 
@@ -175,7 +186,7 @@ impl Client {
     fn begin_at(&mut self, seed: SocketAddr) -> Result<(), String> {
         let limit = self.settings.limit();
         let told = |lost: Lost| lost.to_string();
-        let mut connection = Connection::open(seed, &self.settings.login, &limit).map_err(told)?;
+        let mut connection = self.settings.open(seed, &limit).map_err(told)?;
         let answer = connection
             .call(&["CLUSTER", "NODES"], &limit)
             .map_err(told)?;
@@ -360,7 +371,7 @@ impl Client {
             .is_some_and(Connection::is_open);
         if !is_open {
             self.connections.remove(&node);
-            match Connection::open(address, &self.settings.login, limit) {
+            match self.settings.open(address, limit) {
                 Ok(connection) => drop(self.connections.insert(node, connection)),
                 Err(lost) => return Err(self.lose(node, lost)),
             }

@@ -1,15 +1,17 @@
 //! A connection to one server: requests, answers in order, and a limit for the wait.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::stream::Stream;
+use super::tls::Tls;
 use super::url::Credentials;
 use crate::resp::{Answer, write_request};
 
 /// How often a wait asks whether to stop.
-const SLICE: Duration = Duration::from_millis(50);
+pub(super) const SLICE: Duration = Duration::from_millis(50);
 /// Why there is no answer when the time is over.
 pub(super) const LATE: &str = "it did not answer in time";
 /// Bytes that are read at once, at least.
@@ -70,7 +72,7 @@ pub enum Lost {
 
 /// A connection to one server.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Room for what is read; `used..filled` is not parsed yet.
     input: Vec<u8>,
     used: usize,
@@ -79,18 +81,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to a server, and logs in.
+    /// Connects to a server, with TLS if it is given, and logs in.
     ///
     /// # Errors
     /// [`Lost::NotSent`] with the reason, which has no password in it.
-    pub fn open(address: SocketAddr, login: &Credentials, limit: &Limit) -> Result<Self, Lost> {
-        let not_sent = |error: &io::Error| Lost::NotSent(reason(error));
-        let left = limit.left().ok_or_else(|| Lost::NotSent(too_late()))?;
-        let stream =
-            TcpStream::connect_timeout(&address, left).map_err(|error| not_sent(&error))?;
-        stream.set_nodelay(true).map_err(|error| not_sent(&error))?;
+    pub fn open(
+        address: SocketAddr,
+        login: &Credentials,
+        tls: Option<&Tls>,
+        limit: &Limit,
+    ) -> Result<Self, Lost> {
+        let stream = Stream::open(address, tls, limit);
         let mut connection = Self {
-            stream,
+            stream: stream.map_err(|error| Lost::NotSent(reason(&error)))?,
             input: Vec::new(),
             used: 0,
             filled: 0,
@@ -109,14 +112,7 @@ impl Connection {
     /// Whether the server has kept it open, as far as is known. Bytes that have come unasked make it
     /// useless as well.
     pub fn is_open(&mut self) -> bool {
-        let mut byte = [0];
-        let is_set = self.stream.set_nonblocking(true).is_ok();
-        let peeked = self.stream.peek(&mut byte);
-        let is_silent = peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-        is_set
-            && is_silent
-            && self.used == self.filled
-            && self.stream.set_nonblocking(false).is_ok()
+        self.used == self.filled && self.stream.is_silent()
     }
 
     /// Sends a request, and waits for its answer.
@@ -146,7 +142,7 @@ impl Connection {
                 _ => Lost::Unknown(why),
             };
             let left = limit.left().ok_or_else(|| lost(too_late()))?;
-            let timeout = self.stream.set_write_timeout(Some(left.min(SLICE)));
+            let timeout = self.stream.set_write_timeout(left.min(SLICE));
             timeout.map_err(|error| lost(reason(&error)))?;
             match self.stream.write(&self.output[sent..]) {
                 Ok(0) => return Err(lost("the connection was closed".into())),
@@ -200,7 +196,7 @@ impl Connection {
     /// Reads once. Returns whether there was something.
     fn read(&mut self, time: Duration) -> Result<bool, Lost> {
         let unknown = |error: &io::Error| Lost::Unknown(reason(error));
-        let timeout = self.stream.set_read_timeout(Some(time));
+        let timeout = self.stream.set_read_timeout(time);
         timeout.map_err(|error| unknown(&error))?;
         self.input.copy_within(self.used..self.filled, 0);
         self.filled -= self.used;
@@ -221,7 +217,7 @@ impl Connection {
 }
 
 /// Whether it is only that the time is over.
-fn is_pause(error: &io::Error) -> bool {
+pub(super) fn is_pause(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
@@ -239,6 +235,7 @@ fn reason(error: &io::Error) -> String {
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
             "the connection broke".into()
         }
+        ErrorKind::UnexpectedEof => "the connection was closed".into(),
         ErrorKind::TimedOut | ErrorKind::WouldBlock => too_late(),
         _ => error.to_string(),
     }

@@ -35,7 +35,7 @@ impl Engine {
             .collect();
         let asks = aligned
             .iter()
-            .map(|(key, it)| ask(key, it, &self.times, self.dialect));
+            .map(|(key, it)| ask(&self.namespace.full(key), it, &self.times, self.dialect));
         let asks: Vec<Ask> = asks.collect();
         let now = self.times.now();
         let calls = aligned
@@ -219,7 +219,9 @@ impl Engine {
     }
 
     fn existing(&mut self, keys: &[Bytes<'_>]) -> Result<Reply<'static>, Error> {
-        let asks = keys.iter().map(|key| look("EXISTS", key));
+        let asks = keys
+            .iter()
+            .map(|key| look("EXISTS", &self.namespace.full(key)));
         let asked = self.client.run(&asks.collect::<Vec<_>>());
         let mut exists = 0;
         for (key, asked) in keys.iter().zip(asked) {
@@ -232,7 +234,10 @@ impl Engine {
 
     /// Asks for something of a key that no history records.
     fn look(&mut self, verb: Verb, command: &str, key: &[u8]) -> Result<Answer, Error> {
-        let asked = self.client.run(&[look(command, key)]).pop();
+        let asked = self
+            .client
+            .run(&[look(command, &self.namespace.full(key))])
+            .pop();
         let asked = asked.unwrap_or_else(|| Err(Failed::refused(None, "it was not asked")));
         answered(verb, key, asked)
     }
@@ -261,6 +266,9 @@ impl Engine {
 
     /// Removes every key, on each primary. The count is that of just before.
     fn clear(&mut self, now: Instant) -> Result<Reply<'static>, Error> {
+        if !self.namespace.is_whole() {
+            return self.clear_namespace(now);
+        }
         let primaries = self.primaries();
         let mut removed = 0;
         for (_, size) in self.client.ask_all(&primaries, &["DBSIZE"]) {
@@ -273,6 +281,33 @@ impl Engine {
         for (node, answer) in cleared {
             answered(Verb::Clear, b"", answer.map(|answer| (node, answer)))?;
         }
+        Ok(Reply::Cleared(removed))
+    }
+
+    /// Removes the keys of the session, and no others.
+    fn clear_namespace(&mut self, now: Instant) -> Result<Reply<'static>, Error> {
+        let mut removed = 0;
+        for node in self.primaries() {
+            let mut keys = Vec::new();
+            let listed = self.scan(node, &mut |key| {
+                keys.push(key.to_vec());
+                true
+            });
+            listed.map_err(|failed| error(Verb::Clear, b"", &failed))?;
+            for chunk in keys.chunks(CHUNK) {
+                let asks = chunk.iter().map(|key| {
+                    let key = self.namespace.full(key);
+                    Ask::new(&key, vec![b"DEL".to_vec(), key.to_vec()], true)
+                });
+                let asks: Vec<Ask> = asks.collect();
+                for (key, asked) in chunk.iter().zip(self.client.run(&asks)) {
+                    let answer = answered(Verb::Clear, key, asked)?;
+                    removed += u64::from(answer.integer() == Some(1));
+                }
+            }
+        }
+        self.record.restart(now);
+        self.deadlines.clear();
         Ok(Reply::Cleared(removed))
     }
 }

@@ -11,6 +11,7 @@ use crate::event::{Event, EventKind};
 use crate::id::NodeId;
 use crate::language::catalog::Verb;
 use crate::language::{Command, Error, ErrorKind};
+use crate::nemesis::FaultAction;
 use crate::network::{Fault, Link, Party};
 use crate::replica::Restart;
 use crate::reply::Reply;
@@ -43,6 +44,7 @@ impl Engine {
                 self.has_changed(now, *node, EventKind::Resumed);
             }
             Command::Fault { fault } => self.inject(now, fault)?,
+            Command::Skew { node, nanos } => self.skew(now, *node, *nanos)?,
             Command::Release { link } => self.release(*link)?,
             Command::Heal { all } => return self.heal(now, *all),
             _ => return Ok(Reply::Faults(self.all_faults())),
@@ -70,6 +72,20 @@ impl Engine {
             .restart(number(node), how)
             .map_err(failed)?;
         self.has_changed(now, node, EventKind::Restarted);
+        Ok(())
+    }
+
+    fn skew(&mut self, now: Instant, node: NodeId, nanos: i64) -> Result<(), Error> {
+        self.launched(node)?
+            .skew(number(node), nanos)
+            .map_err(failed)?;
+        if nanos == 0 {
+            self.skews.remove(&node);
+        } else {
+            self.skews.insert(node, nanos);
+        }
+        self.log
+            .record(|| Event::of_node(now, node, EventKind::Skewed(nanos)));
         Ok(())
     }
 
@@ -137,16 +153,25 @@ impl Engine {
                 _ => {}
             }
         }
+        let skewed = self.skews.keys().copied();
+        let skewed = skewed.filter(|node| all && self.states.contains_key(node));
+        let skewed: Vec<NodeId> = skewed.collect();
+        for node in skewed {
+            self.skew(now, node, 0)?;
+        }
         Ok(Reply::Healed(self.faults_of_nodes()))
     }
 
     fn set_faults(&mut self, faults: Vec<Fault>) -> Result<(), Error> {
         let servers: Vec<NodeId> = self.states.keys().copied().collect();
         let (old, new) = (links(&self.faults, &servers), links(&faults, &servers));
+        let ends: BTreeSet<(End, End)> = old.keys().chain(new.keys()).copied().collect();
+        if ends.is_empty() {
+            return Ok(());
+        }
         let proxies = self.launched.as_mut().and_then(launch::Launched::proxies);
         let why = "a single server has no links to others";
         let proxies = proxies.ok_or_else(|| Error::new(ErrorKind::Refused, why))?;
-        let ends: BTreeSet<(End, End)> = old.keys().chain(new.keys()).copied().collect();
         for (from, to) in ends {
             let fault = new.get(&(from, to)).copied().unwrap_or_default();
             if old.get(&(from, to)).copied().unwrap_or_default() != fault {
@@ -163,7 +188,12 @@ impl Engine {
             Status::Paused => Some(format!("PAUSE {node}")),
             _ => None,
         });
-        faults.collect()
+        let skews = self
+            .skews
+            .iter()
+            .filter(|it| self.states.contains_key(it.0));
+        let skews = skews.map(|(node, nanos)| FaultAction::Skew(*node, *nanos).to_string());
+        faults.chain(skews).collect()
     }
 
     /// The faults as commands that bring them about.
@@ -173,7 +203,7 @@ impl Engine {
     }
 }
 
-fn number(node: NodeId) -> usize {
+pub(super) fn number(node: NodeId) -> usize {
     node.0 as usize
 }
 

@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+/// How many slots there are.
+pub const SLOTS: u16 = 16384;
+
 /// What one server says of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Health {
@@ -104,7 +107,7 @@ fn add_open(member: &mut Member, text: &str) -> Option<()> {
 fn range(word: &str) -> Option<RangeInclusive<u16>> {
     let (first, last) = word.split_once('-').unwrap_or((word, word));
     let range = first.parse().ok()?..=last.parse().ok()?;
-    (!range.is_empty() && *range.end() < super::topology::SLOTS).then_some(range)
+    (!range.is_empty() && *range.end() < SLOTS).then_some(range)
 }
 
 #[cfg(test)]

@@ -2,15 +2,16 @@
 //!
 //! | file | what it has |
 //! | --- | --- |
-//! | `url`, `connection` | addresses; a blocking connection with a limit for each wait |
+//! | `url`, `connection`, `stream`, `tls` | addresses; a blocking connection with a limit for each wait, over TCP or TLS |
 //! | `topology`, `client` | which server has which slots; a connection to each |
 //! | `pipeline` | requests with certain outcomes |
-//! | `operations`, `probe` | operations as commands of Redis; what the servers understand |
+//! | `operations`, `probe`, `clocks` | operations as commands of Redis; what the servers understand; how far their clocks are off |
 //! | `backend` | [`Engine`]: the servers as the backend of sessions |
-//! | `data`, `seeing`, `record` | its commands on keys; what it shows; HISTORY and CHECK |
+//! | `data`, `namespace`, `seeing`, `record` | its commands on keys, and their prefix; what it shows; HISTORY and CHECK |
+//! | `parameters`, `failover` | EVICTION, CAPACITY and QUORUM; a replica in the place of its primary |
 //! | `deadlines`, `notices` | expiries of the session's keys, told when they happen; those of other clients |
 //! | `workers` | the clients of a workload |
-//! | `faults`, `moves` | commands that break servers that were launched here; JOIN, LEAVE and REBALANCE |
+//! | `faults`, `nemesis`, `moves` | commands that break servers that were launched here; the fault injector; JOIN, LEAVE and REBALANCE |
 //! | `members` | what a server says about its cluster: `CLUSTER NODES` |
 //! | `launch` | servers of our own: started, crashed, paused, added, removed |
 //! | `proxy` | proxies between them, for faults of the network |
@@ -18,21 +19,29 @@
 
 mod backend;
 mod client;
+mod clocks;
 mod connection;
 mod data;
 mod deadlines;
+mod failover;
 mod faults;
 pub mod launch;
 mod members;
 mod moves;
+mod namespace;
+mod nemesis;
 mod notices;
 mod operations;
+mod parameters;
 mod pipeline;
 mod probe;
 pub mod proxy;
 mod record;
 mod seeing;
 pub mod slots;
+mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod topology;
 mod url;
 mod workers;
@@ -40,4 +49,6 @@ mod workers;
 pub use backend::{Engine, Permissions};
 pub use client::Settings;
 pub use connection::{Limit, Stop};
-pub use url::{Credentials, Url, decoded, resolve};
+pub use namespace::Namespace;
+pub use tls::Tls;
+pub use url::{Credentials, TlsOptions, Url, decoded, resolve};

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::client::{Client, Settings};
-use super::connection::{Connection, Limit, Lost};
+use super::connection::{Limit, Lost};
 use crate::event::EventKind;
 use crate::id::NodeId;
 use crate::resp::Answer;
@@ -121,7 +121,7 @@ impl Subscriber {
     fn listen(&self) -> Result<(), Lost> {
         let never: super::connection::Stop = Arc::new(|| false);
         let limit = Limit::after(self.settings.timeout, &never);
-        let mut connection = Connection::open(self.address, &self.settings.login, &limit)?;
+        let mut connection = self.settings.open(self.address, &limit)?;
         connection.add(&["SUBSCRIBE", EXPIRED, EVICTED]);
         connection.send(&limit)?;
         while !self.is_over.load(Ordering::Relaxed) {

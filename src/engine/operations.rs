@@ -36,6 +36,13 @@ impl Times {
         }
     }
 
+    /// The same, where the clocks of the servers are ahead by so many nanoseconds.
+    #[must_use]
+    pub fn ahead(self, nanos: i128) -> Self {
+        let epoch = self.epoch.saturating_add(nanos);
+        Self { epoch, ..self }
+    }
+
     /// The present.
     #[must_use]
     pub fn now(&self) -> Instant {

@@ -3,6 +3,7 @@
 //! The servers promise nothing, so CHECK alone reports; CHECK of a promise fails if that was broken.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::checker::{self, Promise};
 use crate::history::{History, OpId, Outcome as Told};
@@ -20,14 +21,18 @@ const PERSIST: Operation<&[u8]> = Operation::SetDeadline { deadline: None };
 #[derive(Clone, Default)]
 pub struct Record {
     history: Arc<Mutex<Option<History>>>,
+    clock_error: Duration,
 }
 
 impl Record {
     /// A history that is on. `is_fresh`: the servers are empty. Otherwise a key may start with
-    /// anything.
+    /// anything. The clocks of the servers may be off by `clock_error`.
     #[must_use]
-    pub fn new(is_fresh: bool) -> Self {
-        let record = Self::default();
+    pub fn new(is_fresh: bool, clock_error: Duration) -> Self {
+        let record = Self {
+            clock_error,
+            ..Self::default()
+        };
         record.begin(Instant::START, is_fresh);
         record
     }
@@ -38,6 +43,7 @@ impl Record {
 
     fn begin(&self, now: Instant, is_fresh: bool) {
         let mut history = History::new(CALLS, checker::fold);
+        history.set_clock_error(self.clock_error);
         if !is_fresh {
             history.begin_late(now);
             history.start_unknown();

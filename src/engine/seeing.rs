@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::backend::{Engine, unsupported};
 use super::client::{Failed, Hop};
-use super::members::Health;
-use super::topology::{Role, SLOTS, Server};
+use super::members::{Health, SLOTS};
+use super::topology::{Role, Server};
 use crate::cluster::Status;
-use crate::config::Capacity;
 use crate::event::Event;
 use crate::hot::HotKey;
 use crate::id::NodeId;
@@ -16,9 +15,7 @@ use crate::language::word::{Bytes, Shown};
 use crate::language::{Error, ErrorKind, glob};
 use crate::network::Endpoint;
 use crate::placement::{Location, Member, slot_of};
-use crate::reply::{
-    Bounds, Delivery, HotRow, NodeRow, Remote, Reply, Ring, TracedMessage, Whereabouts,
-};
+use crate::reply::{Delivery, HotRow, NodeRow, Remote, Reply, Ring, TracedMessage, Whereabouts};
 use crate::resp::Answer;
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -26,7 +23,7 @@ use crate::time::Instant;
 /// The most keys that KEYS lists.
 const KEYS: usize = 10_000;
 /// Keys that a server looks at in one step.
-const STEP: &str = "1000";
+const STEP: &[u8] = b"1000";
 /// How many parts of the slots RING draws.
 const BAND: u16 = 64;
 /// How many keys HOT looks at on each primary.
@@ -116,8 +113,13 @@ impl Engine {
     }
 
     /// Passes on the keys of a server until `wanted` says no.
-    fn scan(&mut self, node: NodeId, wanted: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Failed> {
+    pub(super) fn scan(
+        &mut self,
+        node: NodeId,
+        wanted: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Failed> {
         let mut cursor = "0".to_owned();
+        let pattern = self.namespace.pattern();
         let is_replica = self
             .client
             .topology
@@ -127,12 +129,17 @@ impl Engine {
             self.client.ask(node, &["READONLY"])?;
         }
         loop {
-            let answer = self.client.ask(node, &["SCAN", &cursor, "COUNT", STEP])?;
+            let mut words: Vec<&[u8]> = vec![b"SCAN", cursor.as_bytes(), b"COUNT", STEP];
+            if !self.namespace.is_whole() {
+                words.extend([&b"MATCH"[..], &pattern]);
+            }
+            let answer = self.client.ask(node, &words)?;
             let Some([next, Answer::Array(keys)]) = answer.array() else {
                 return Err(Failed::refused(Some(node), said(&answer)));
             };
             for key in keys {
                 if let Answer::Bulk(key) = key
+                    && let Some(key) = self.namespace.own(key)
                     && !wanted(key)
                 {
                     return Ok(());
@@ -149,6 +156,16 @@ impl Engine {
     pub(super) fn size(&mut self) -> Result<Reply<'static>, Error> {
         let nodes = self.primaries();
         let mut keys = 0;
+        if !self.namespace.is_whole() {
+            for node in nodes {
+                let counted = self.scan(node, &mut |_| {
+                    keys += 1;
+                    true
+                });
+                counted.map_err(|failed| refused(Verb::Size, &failed))?;
+            }
+            return Ok(Reply::RoughSize(keys));
+        }
         for (node, answer) in self.client.ask_all(&nodes, &["DBSIZE"]) {
             let answer = answer.map_err(|failed| refused(Verb::Size, &failed))?;
             let count = answer.integer().and_then(|it| u64::try_from(it).ok());
@@ -190,7 +207,7 @@ impl Engine {
     }
 
     pub(super) fn whereabouts<'a>(&self, key: Bytes<'a>) -> Reply<'a> {
-        let slot = slot_of(&key);
+        let slot = slot_of(&self.namespace.full(&key));
         let topology = &self.client.topology;
         let primary = topology.primary(slot);
         let replicas = primary.into_iter().flat_map(|it| topology.replicas(it));
@@ -281,7 +298,8 @@ impl Engine {
     fn frequencies(&mut self, node: NodeId, keys: Vec<Vec<u8>>) -> Result<Vec<HotKey>, Error> {
         let mut hot = Vec::new();
         for key in keys {
-            let words: [&[u8]; 3] = [b"OBJECT", b"FREQ", &key];
+            let full = self.namespace.full(&key);
+            let words: [&[u8]; 3] = [b"OBJECT", b"FREQ", &full];
             let answer = self.client.ask(node, &words);
             match answer.map_err(|failed| refused(Verb::Hot, &failed))? {
                 Answer::Integer(count) => hot.push(HotKey {
@@ -292,86 +310,13 @@ impl Engine {
                 Answer::Error(error) if error.contains("LFU") => {
                     return Err(unsupported(
                         Verb::Hot,
-                        "the servers count no requests of keys; CONFIG SET maxmemory-policy allkeys-lfu makes them",
+                        "the servers count no requests of keys; EVICTION lfu makes them",
                     ));
                 }
                 _ => {}
             }
         }
         Ok(hot)
-    }
-
-    pub(super) fn quorum(
-        &mut self,
-        quorums: Option<(usize, usize)>,
-    ) -> Result<Reply<'static>, Error> {
-        let replicas = self.replicas();
-        let Some((write, read)) = quorums else {
-            return Ok(Reply::Quorum {
-                write: self.client.write_quorum,
-                read: 1,
-                replicas,
-                promise: crate::checker::Promise::Nothing,
-            });
-        };
-        if read != 1 {
-            return Err(unsupported(
-                Verb::Quorum,
-                "a read asks one server: its quorum is 1",
-            ));
-        }
-        if write == 0 || write > replicas {
-            let message = format!(
-                "each key is on {replicas} servers: a write quorum lies between 1 and {replicas}"
-            );
-            return Err(Error::new(ErrorKind::Invalid, message));
-        }
-        self.client.write_quorum = write;
-        self.workers.restart();
-        Ok(Reply::Done)
-    }
-
-    fn config(&mut self, verb: Verb, node: Option<NodeId>, name: &str) -> Result<String, Error> {
-        let node = node.or_else(|| self.primaries().first().copied());
-        let node = node.ok_or_else(|| unsupported(verb, "no server has slots"))?;
-        let answer = self.client.ask(node, &["CONFIG", "GET", name]);
-        let answer = answer.map_err(|failed| refused(verb, &failed))?;
-        match answer.array() {
-            Some([_, value]) => Ok(value.text().unwrap_or_default().to_owned()),
-            _ => Err(refused(verb, &Failed::refused(Some(node), said(&answer)))),
-        }
-    }
-
-    pub(super) fn eviction(&mut self) -> Result<Reply<'static>, Error> {
-        let policy = self.config(Verb::Eviction, None, "maxmemory-policy")?;
-        let names = [
-            "noeviction",
-            "allkeys-lru",
-            "allkeys-lfu",
-            "allkeys-random",
-            "volatile-lru",
-            "volatile-lfu",
-            "volatile-random",
-            "volatile-ttl",
-        ];
-        let name = names.into_iter().find(|name| *name == policy);
-        Ok(Reply::Eviction(name.unwrap_or("another policy")))
-    }
-
-    pub(super) fn capacity(&mut self, node: Option<NodeId>) -> Result<Reply<'static>, Error> {
-        self.check_node(node)?;
-        let bytes: u64 = self
-            .config(Verb::Capacity, node, "maxmemory")?
-            .parse()
-            .unwrap_or(0);
-        Ok(Reply::Capacity(Bounds {
-            node,
-            capacity: Capacity {
-                entries: None,
-                bytes: (bytes > 0).then_some(bytes),
-            },
-            others: Vec::new(),
-        }))
     }
 
     /// The steps of requests since a trace began.
@@ -420,12 +365,12 @@ impl Engine {
     }
 }
 
-fn refused(verb: Verb, failed: &Failed) -> Error {
+pub(super) fn refused(verb: Verb, failed: &Failed) -> Error {
     super::data::error(verb, b"", failed)
 }
 
 /// An answer in a few words.
-fn said(answer: &Answer) -> String {
+pub(super) fn said(answer: &Answer) -> String {
     match answer {
         Answer::Line(text) | Answer::Error(text) => text.clone(),
         Answer::Integer(number) => number.to_string(),

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use super::members::{Health, Member, parse};
+use super::members::{Health, Member, SLOTS, parse};
 use crate::id::NodeId;
 
-/// How many slots there are.
-pub const SLOTS: u16 = 16384;
 /// The most servers.
 pub const MAX_SERVERS: usize = 1024;
 

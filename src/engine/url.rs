@@ -1,7 +1,8 @@
-//! Addresses of servers, as `redis://[user:password@]host:port[,host:port…]`.
+//! Addresses of servers, as `redis://[user:password@]host:port[,host:port…]`, or `rediss://` for TLS.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 /// The port of a server whose address names none.
 const PORT: u16 = 6379;
@@ -13,6 +14,19 @@ pub struct Url {
     pub hosts: Vec<(String, u16)>,
     /// How to log in.
     pub login: Credentials,
+    /// Whether to use TLS.
+    pub is_secure: bool,
+}
+
+/// What is needed for TLS, beside a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// The certificates that are trusted, in PEM; `None`: those of the system.
+    pub cacert: Option<PathBuf>,
+    /// The certificate of this client and its key, in PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name that the servers' certificates must have; `None`: the host.
+    pub sni: Option<String>,
 }
 
 /// A user and a password. They are shown nowhere.
@@ -53,12 +67,9 @@ impl std::str::FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with("rediss://") {
-            return Err("rediss:// is not supported: TLS needs a proxy such as stunnel".into());
-        }
-        let rest = text
-            .strip_prefix("redis://")
-            .ok_or("write redis://HOST:PORT")?;
+        let secure = text.strip_prefix("rediss://");
+        let rest = secure.or_else(|| text.strip_prefix("redis://"));
+        let rest = rest.ok_or("write redis://HOST:PORT, or rediss:// for TLS")?;
         // A password may hold an @ itself.
         let (login, hosts) = match rest.rsplit_once('@') {
             Some((login, hosts)) => (login_of(login)?, hosts),
@@ -69,7 +80,11 @@ impl std::str::FromStr for Url {
             return Err("a path or a database is not supported: write redis://HOST:PORT".into());
         }
         let hosts = hosts.split(',').map(host_of).collect::<Result<_, _>>()?;
-        Ok(Self { hosts, login })
+        Ok(Self {
+            hosts,
+            login,
+            is_secure: secure.is_some(),
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::data::{as_outcome, understood};
+use super::namespace::Namespace;
 use super::operations::{Dialect, Times, ask};
 use super::record::Record;
 use crate::cluster::{Request, TooManyRequests};
@@ -24,6 +25,7 @@ struct Job {
 pub struct Workers {
     times: Times,
     dialect: Dialect,
+    namespace: Namespace,
     record: Record,
     /// What each client is sent. The thread ends when this is dropped.
     clients: BTreeMap<u32, Sender<Job>>,
@@ -37,11 +39,12 @@ pub struct Workers {
 impl Workers {
     /// No clients yet. They are siblings of `client`.
     #[must_use]
-    pub fn new(times: Times, dialect: Dialect, record: Record) -> Self {
+    pub fn new(times: Times, dialect: Dialect, namespace: Namespace, record: Record) -> Self {
         let (answered, answers) = channel();
         Self {
             times,
             dialect,
+            namespace,
             record,
             clients: BTreeMap::new(),
             answers,
@@ -84,6 +87,7 @@ impl Workers {
             client: origin.sibling(),
             times: self.times,
             dialect: self.dialect,
+            namespace: self.namespace.clone(),
             record: self.record.clone(),
         };
         let answered = self.answered.clone();
@@ -146,6 +150,7 @@ struct Worker {
     client: Client,
     times: Times,
     dialect: Dialect,
+    namespace: Namespace,
     record: Record,
 }
 
@@ -159,7 +164,8 @@ impl Worker {
         {
             *deadline = deadline.map(|deadline| self.times.aligned(deadline));
         }
-        let ask = ask(&job.key, &operation, &self.times, self.dialect);
+        let key = self.namespace.full(&job.key);
+        let ask = ask(&key, &operation, &self.times, self.dialect);
         let now = self.times.now();
         let call = self.record.invoke(now, self.number, &job.key, &operation);
         let asked = self.client.run(&[ask]).pop();

@@ -6,11 +6,14 @@ use super::verb::{Capability, Verb};
 /// What stands behind the prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Behind {
-    /// The simulated cluster. It can do everything.
+    /// The simulated cluster. It can do all but a failover: no owner is a primary.
     #[default]
     Simulated,
     /// Real servers that were launched here.
-    Launched,
+    Launched {
+        /// Whether their clocks can be set.
+        has_clocks: bool,
+    },
     /// Real servers that run elsewhere.
     Connected,
 }
@@ -20,8 +23,10 @@ impl Behind {
     #[must_use]
     pub fn refusal(self, spec: &Spec) -> Option<&'static str> {
         match self {
-            Self::Simulated => None,
-            Self::Launched | Self::Connected => self
+            Self::Simulated => (spec.needs() == Capability::Failover).then_some(
+                "every owner of a key takes writes: no replica has to be promoted; CRASH shows what follows",
+            ),
+            Self::Launched { .. } | Self::Connected => self
                 .lacks(spec.needs())
                 .or_else(|| simulated_only(spec.verb)),
         }
@@ -33,15 +38,16 @@ impl Behind {
             (_, Capability::Delivery) => {
                 Some("messages between real servers are not seen; the simulated cluster shows them")
             }
-            (_, Capability::ClockSkew) => Some(
-                "real servers have the clock of the system; the simulated cluster can set one wrong",
+            (Self::Launched { has_clocks: false }, Capability::ClockSkew) => Some(
+                "the servers have the clock of the system; --skewable launches some whose clocks can be set",
             ),
             (
                 Self::Connected,
                 Capability::Membership
                 | Capability::NodeFaults
                 | Capability::LinkFaults
-                | Capability::MessageFaults,
+                | Capability::MessageFaults
+                | Capability::ClockSkew,
             ) => Some(
                 "these servers were not launched here; --launch starts servers that can be broken",
             ),
@@ -53,9 +59,6 @@ impl Behind {
 /// Why only the simulated cluster has a command.
 fn simulated_only(verb: Verb) -> Option<&'static str> {
     match verb {
-        Verb::Nemesis => Some(
-            "faults by chance are for the simulated cluster; on real servers each fault is typed",
-        ),
         Verb::Plan => {
             Some("moves are not computed for real servers; the simulated cluster does that")
         }

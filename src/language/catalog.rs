@@ -148,6 +148,9 @@ pub(super) static ROWS: &[Row] = rows! {
         "Show or set the capacity of each node, or of one: a number of entries, a size such as 64MiB, or both. none removes it.",
         [("CAPACITY 1", ""), ("MSET apple red grape purple", ""), ("MGET apple grape",
           "apple -> null\ngrape -> purple")];
+    Failover ["FAILOVER"], Cluster, Failover, Words(cluster::failover), "n",
+        "On real servers: let a replica take the place of its primary without a loss, or of primary n its first.",
+        [];
     Crash ["CRASH", "KILL"], Faults, NodeFaults, Words(faults::crash), "n",
         "Crash a node. It loses its data and stops responding, but remains a member.",
         [("PUT apple red", ""), ("CRASH 2", ""), ("EVENTS", "0s Node 2 crashed")];

@@ -228,6 +228,10 @@ pub enum Command<'a> {
         nanos: i64,
     },
     Faults,
+    /// A replica takes the place of its primary.
+    Failover {
+        node: NodeId,
+    },
     Nemesis {
         nemesis: Option<Nemesis>,
     },

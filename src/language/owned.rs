@@ -166,6 +166,7 @@ impl Command<'_> {
             Self::Hot { count } => Command::Hot { count },
             Self::Replicas => Command::Replicas,
             Self::Quorum { quorums } => Command::Quorum { quorums },
+            Self::Failover { node } => Command::Failover { node },
             Self::Crash { node } => Command::Crash { node },
             Self::Restart { node, how } => Command::Restart { node, how },
             Self::Pause { node } => Command::Pause { node },

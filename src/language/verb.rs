@@ -37,6 +37,7 @@ pub enum Verb {
     Plan,
     Eviction,
     Capacity,
+    Failover,
     Crash,
     Restart,
     Pause,
@@ -163,6 +164,8 @@ pub enum Capability {
     Membership,
     /// Bound the size of a node and evict entries.
     Eviction,
+    /// Let a replica take the place of its primary.
+    Failover,
     /// Crash, restart, pause and resume nodes.
     NodeFaults,
     /// Cut, delay and hold the links between nodes.

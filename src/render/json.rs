@@ -75,6 +75,9 @@ fn reply(reply: &Reply<'_>, line: &mut OpenLine<'_>) {
         Reply::Compared { reports, error } => {
             line.put(work::compared_object(reports, error.as_ref()));
         }
+        Reply::Promoted { replica, primary } => {
+            line.put(json!({ "node": replica.0, "instead_of": primary.0, "ok": true }));
+        }
         Reply::Healed(remaining) => {
             line.put(json!({ "remaining": remaining, "ok": true }));
         }

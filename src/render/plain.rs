@@ -38,6 +38,10 @@ pub fn reply(style: Style, reply: &Reply<'_>, out: &mut Vec<u8>) {
             let reports = reports.iter();
             reports.for_each(|report| out.extend_from_slice(report.as_bytes()));
         }
+        Reply::Promoted { replica, primary } => {
+            let text = format!("Node {replica} is a primary now, in the place of node {primary}");
+            sentence(style, &text, 2, out);
+        }
         Reply::Healed(remaining) => acknowledge(style, &messages::healed(remaining), out),
         Reply::Hot(rows) if nodes::is_cold(rows) => line("no requests counted", out),
         Reply::Hot(rows) => nodes::hot_grid(style, rows).columns(style, "", out),

@@ -271,7 +271,7 @@ impl Arguments {
 }
 
 /// What is no business of `simulate`, and so is not in its help.
-const NOT_IN_SIMULATE: [&str; 12] = [
+const NOT_IN_SIMULATE: [&str; 18] = [
     "clock",
     "color",
     "bail",
@@ -281,9 +281,15 @@ const NOT_IN_SIMULATE: [&str; 12] = [
     "connect",
     "write",
     "allow_clear",
+    "prefix",
+    "cacert",
+    "cert",
+    "key",
+    "sni",
     "launch",
     "election_after",
     "durable",
+    "skewable",
 ];
 
 /// The options that the subcommands on traces share with the rest.

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::runner::Runner;
 use crate::cluster::Status;
-use crate::language::{Action, Command, Script, parse};
+use crate::language::{Action, Behind, Command, Script, parse};
 use crate::render::{Paint, Style, grouped, paragraph};
 use crate::session::{LocalSession, Overview};
 
@@ -133,12 +133,21 @@ pub fn banner(style: Style, session: &LocalSession) -> Vec<u8> {
 
 /// The question before a line that removes more keys than a slip of the hand should.
 pub fn question(line: &[u8], session: &LocalSession) -> Option<String> {
-    if !clears(line) {
-        return None;
-    }
-    let overview = session.world.backend.overview();
-    let about = if overview.is_moving { "about " } else { "" };
-    let Some(keys) = overview.keys else {
+    let backend = &session.world.backend;
+    let keys = match removal(line)? {
+        Removal::All => backend.overview().keys,
+        Removal::Some(keys) if keys > MAX_CLEARED && backend.behind() == Behind::Connected => {
+            let keys = grouped(keys);
+            return Some(format!("Remove these {keys} keys of the servers? [y/N] "));
+        }
+        Removal::Some(_) => return None,
+    };
+    let about = if backend.overview().is_moving {
+        "about "
+    } else {
+        ""
+    };
+    let Some(keys) = keys else {
         return Some("Remove every key of these servers? [y/N] ".into());
     };
     (keys > MAX_CLEARED).then(|| {
@@ -152,23 +161,31 @@ pub fn is_yes(answer: &str) -> bool {
     matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-/// Whether a line is CLEAR, or runs it.
-fn clears(mut line: &[u8]) -> bool {
+/// The keys that a line removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removal {
+    All,
+    /// So many.
+    Some(u64),
+}
+
+/// Which keys a line removes, if it is CLEAR or DEL, or runs one.
+fn removal(mut line: &[u8]) -> Option<Removal> {
     loop {
-        let Ok(Some(input)) = parse(line) else {
-            return false;
-        };
-        line = match input.action {
-            Action::Command(Command::Clear) => return true,
+        line = match parse(line).ok()??.action {
+            Action::Command(Command::Clear) => return Some(Removal::All),
+            Action::Command(Command::Del { keys }) => {
+                return Some(Removal::Some(keys.len() as u64));
+            }
             Action::Script(
                 Script::Repeat { command, .. }
                 | Script::Watch { command, .. }
                 | Script::Trace { command },
             ) => match command {
                 Cow::Borrowed(inner) => inner,
-                Cow::Owned(_) => return false,
+                Cow::Owned(_) => return None,
             },
-            _ => return false,
+            _ => return None,
         };
     }
 }
@@ -178,9 +195,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clear_is_seen_inside_other_commands() {
+    fn removals_are_seen_inside_other_commands() {
+        let del = removal(b"TRACE DEL a b");
+        assert_eq!(del, Some(Removal::Some(2)));
         for line in ["CLEAR", " clear ", "TRACE CLEAR", "REPEAT 2 WATCH 1s clear"] {
-            assert!(clears(line.as_bytes()), "{line}");
+            assert_eq!(removal(line.as_bytes()), Some(Removal::All), "{line}");
         }
         for line in [
             "",
@@ -190,7 +209,7 @@ mod tests {
             "GET CLEAR",
             "TRACE",
         ] {
-            assert!(!clears(line.as_bytes()), "{line}");
+            assert_eq!(removal(line.as_bytes()), None, "{line}");
         }
     }
 }

@@ -7,15 +7,18 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::clock::ShellClock;
 use super::wakeup::Wakeup;
 use super::{Options, Remote};
 use crate::engine::launch::LaunchOptions;
-use crate::engine::{Credentials, Engine, Settings, Url, resolve};
+use crate::engine::{Credentials, Engine, Settings, Tls, TlsOptions, Url, resolve};
 use crate::session::World;
-use crate::time::{Clock, ClockKind};
+use crate::time::{Clock, ClockKind, Compact};
 
+/// The error of the servers' clocks that is worth a warning.
+const CLOCK_ERROR: Duration = Duration::from_millis(5);
 /// The environment variable for a password, as redis-cli has it.
 const PASSWORD: &str = "REDISCLI_AUTH";
 
@@ -29,15 +32,21 @@ pub fn world(options: &Options, remote: &Remote, wakeup: &Arc<Wakeup>) -> anyhow
     }
     let clock = ShellClock::new(ClockKind::Real, Arc::clone(wakeup));
     let mut engine = match remote {
-        Remote::Connect { url, permissions } => {
-            let settings = connected(options, url, wakeup)?;
-            Engine::connect(settings, *permissions, clock.now())
+        Remote::Connect {
+            url,
+            namespace,
+            tls,
+            permissions,
+        } => {
+            let settings = connected(options, url, tls, wakeup)?;
+            Engine::connect(settings, *permissions, namespace.clone(), clock.now())
                 .map_err(|why| anyhow::anyhow!("--connect: {why}"))?
         }
         Remote::Launch {
             program,
             node_timeout,
             is_durable,
+            with_clocks,
         } => {
             let launch = LaunchOptions {
                 binary: program.clone(),
@@ -45,6 +54,7 @@ pub fn world(options: &Options, remote: &Remote, wakeup: &Arc<Wakeup>) -> anyhow
                 replicas: options.config.replicas,
                 node_timeout: *node_timeout,
                 is_durable: *is_durable,
+                with_clocks: *with_clocks,
                 with_proxies: true,
                 seed: options.config.seed,
                 ..LaunchOptions::default()
@@ -60,13 +70,24 @@ pub fn world(options: &Options, remote: &Remote, wakeup: &Arc<Wakeup>) -> anyhow
         }
     };
     engine.set_write_quorum(options.config.write_quorum);
+    if engine.clock_error() > CLOCK_ERROR && !options.quiet {
+        let error = Compact(engine.clock_error());
+        eprintln!(
+            "the clocks of the servers may be off by {error}: keys expire that late or early"
+        );
+    }
     Ok(World {
         backend: Box::new(engine),
         clock: Box::new(clock),
     })
 }
 
-fn connected(options: &Options, url: &Url, wakeup: &Arc<Wakeup>) -> anyhow::Result<Settings> {
+fn connected(
+    options: &Options,
+    url: &Url,
+    tls: &TlsOptions,
+    wakeup: &Arc<Wakeup>,
+) -> anyhow::Result<Settings> {
     let seeds = url.hosts.iter().map(|(host, port)| resolve(host, *port));
     let seeds: Vec<_> = seeds
         .collect::<Result<_, _>>()
@@ -75,7 +96,12 @@ fn connected(options: &Options, url: &Url, wakeup: &Arc<Wakeup>) -> anyhow::Resu
     if let (true, Ok(password)) = (login.is_empty(), std::env::var(PASSWORD)) {
         login.set_password(password);
     }
-    Ok(settings(options, seeds, login, wakeup))
+    let host = url.hosts.first().map_or("", |host| &host.0);
+    let tls = url.is_secure.then(|| Tls::new(tls, host)).transpose();
+    Ok(Settings {
+        tls: tls.map_err(anyhow::Error::msg)?,
+        ..settings(options, seeds, login, wakeup)
+    })
 }
 
 fn settings(
@@ -88,6 +114,7 @@ fn settings(
     Settings {
         seeds,
         login,
+        tls: None,
         timeout: options.config.timeout,
         stop: Arc::new(move || stop.is_interrupted()),
         real: BTreeMap::new(),
@@ -120,7 +147,8 @@ pub fn hide_password() -> anyhow::Result<()> {
 /// An argument without its password, which is taken out.
 fn without_password(argument: &OsString, password: &mut Option<String>) -> OsString {
     let split = argument.to_str().and_then(|text| {
-        let start = text.find("redis://")? + "redis://".len();
+        let scheme = text.find("redis://").or_else(|| text.find("rediss://"))?;
+        let start = scheme + text[scheme..].find("://")? + "://".len();
         let (before, rest) = text.split_at(start);
         let (login, hosts) = rest.rsplit_once('@')?;
         let (user, secret) = login.split_once(':')?;
@@ -144,6 +172,9 @@ mod tests {
         let shown = without_password(&argument, &mut password);
         assert_eq!(shown, OsString::from("--connect=redis://ann@a:7000,b"));
         assert_eq!(password.as_deref(), Some("s@e:x"));
+        let secure = without_password(&"rediss://ann:secret@a".into(), &mut password);
+        assert_eq!(secure, OsString::from("rediss://ann@a"));
+        assert_eq!(password.as_deref(), Some("secret"));
         let mut none = None;
         for text in ["redis://a:7000", "redis://ann@a", "PUT a@b c:d"] {
             assert_eq!(

@@ -16,7 +16,7 @@ struct Server {
     _folder: tempfile::TempDir,
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }
@@ -67,7 +67,7 @@ fn run(url: &str, options: &[&str], lines: &str) -> (String, String) {
     run_with(&[&["--connect", url], options].concat(), lines)
 }
 
-fn run_with(options: &[&str], lines: &str) -> (String, String) {
+pub(super) fn run_with(options: &[&str], lines: &str) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardlab"));
     command.args(options);
     let pipes = command
@@ -279,5 +279,34 @@ fn a_failover_loses_acknowledged_writes_and_a_write_quorum_does_not() {
     assert!(
         !second.contains("lost") && second.contains("linearizable: "),
         "{second}"
+    );
+}
+
+/// Other keys of the servers are not seen, and stay.
+#[test]
+fn a_session_with_a_prefix_has_its_own_keys() {
+    let server = Server::start("redis-server", &["--notify-keyspace-events", "KEA"]);
+    server.cli(&["MSET", "apple", "green", "labx:y", "1"]);
+    let options = ["--write", "--prefix", "lab*:"];
+    let lines = "GET apple\nMSET apple red pear yellow\nPUT fig purple 100ms\nKEYS\nSIZE\nTTL pear\n\
+                 LOAD uniform KEYS 10 REQUESTS 20 CLIENTS 2\nSLEEP 300ms\nEVENTS\nKEYS a*\nCHECK\n";
+    let (printed, errors) = run(&server.url(), &options, lines);
+    assert_eq!(errors, "");
+    assert!(
+        printed.starts_with("apple -> null\napple\nfig\npear\n3\n-1\n"),
+        "{printed}"
+    );
+    assert!(printed.contains("Server 0 expired key: fig\n"), "{printed}");
+    assert!(printed.contains("\napple\nlinearizable: "), "{printed}");
+    assert_eq!(server.cli(&["GET", "lab*:apple"]), "red");
+    let (printed, errors) = run(&server.url(), &options, "CLEAR\nSIZE\nKEYS\n");
+    assert_eq!(
+        (printed.as_str(), errors.as_str()),
+        ("0\n\n", ""),
+        "only the empty key is left"
+    );
+    assert_eq!(
+        server.cli(&["MGET", "apple", "lab*:", "labx:y"]),
+        "green\n\n1"
     );
 }

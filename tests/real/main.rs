@@ -9,10 +9,12 @@ mod engine;
 mod launch;
 mod libraries;
 mod limits;
+mod operating;
 mod peer;
 mod readme;
 mod servers;
 mod serving;
+mod tls;
 mod tools;
 
 use std::process::{Child, Command, Output};

@@ -20,7 +20,7 @@ pub(super) fn ask_all(
 ) -> Result<Vec<Answer>, String> {
     let limit = limit.at_most(PATIENCE);
     let asked = || -> Result<Vec<Answer>, Lost> {
-        let mut connection = Connection::open(address, &Credentials::default(), &limit)?;
+        let mut connection = Connection::open(address, &Credentials::default(), None, &limit)?;
         for words in requests {
             connection.add(words);
         }

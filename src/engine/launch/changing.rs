@@ -4,13 +4,15 @@ use std::fs;
 use std::time::Duration;
 
 use super::asking::{Look, wait};
-use super::{Launched, Node, START, Server, State, forming};
+use super::{Launched, Node, START, Server, State, faketime, forming};
 use crate::engine::connection::Limit;
 use crate::engine::members::Member;
 use crate::engine::proxy::MAX_SERVERS;
 
 /// How long an election may take beyond the node timeout.
 const ELECTION: Duration = Duration::from_secs(15);
+/// How long a look at the place of a server may take.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How a server comes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +67,18 @@ impl Launched {
         self.switch(number, State::Paused, State::Up)
     }
 
+    /// Sets the clock of a server ahead by so many nanoseconds, or behind; 0 sets it right.
+    ///
+    /// # Errors
+    /// If there is no such server, or the clocks cannot be set.
+    pub fn skew(&mut self, number: usize, nanos: i64) -> Result<(), String> {
+        let at = self.find(number)?;
+        if !self.options.with_clocks {
+            return Err("the servers were launched without --skewable".into());
+        }
+        faketime::set(&self.nodes[at].server.folder, nanos)
+    }
+
     fn switch(&mut self, number: usize, from: State, to: State) -> Result<(), String> {
         let at = self.find(number)?;
         let node = &mut self.nodes[at];
@@ -104,6 +118,25 @@ impl Launched {
             forming::forget(std::slice::from_ref(&server), id, &limit)?;
         }
         Ok(comeback)
+    }
+
+    /// Whether a server that has crashed can [restart](Launched::restart) without waiting for an election:
+    /// its place was taken, or no replica can take it, or it keeps its data. It is asked of the others.
+    pub fn is_replaced(&mut self, number: usize) -> bool {
+        let Ok(at) = self.find(number) else {
+            return true;
+        };
+        if self.options.is_durable || !self.options.is_cluster() {
+            return true;
+        }
+        let limit = Limit::after(LOOK, &self.stop);
+        let id = self.nodes[at].server.id.clone();
+        !matches!(
+            self.place(&id, &limit),
+            Place::Primary {
+                has_successor: true
+            }
+        )
     }
 
     /// What a server will have. Waits for the election that decides it.

@@ -7,8 +7,8 @@ use super::Server;
 use super::asking::{Look, ask, ask_all, wait};
 use super::readiness;
 use crate::engine::connection::Limit;
+use crate::engine::members::SLOTS;
 use crate::engine::members::{Member, parse};
-use crate::engine::topology::SLOTS;
 use crate::resp::Answer;
 
 /// What a server is asked for, with its number in the error.

@@ -13,6 +13,7 @@
 
 mod asking;
 mod changing;
+mod faketime;
 mod forming;
 pub mod keeper;
 mod node;

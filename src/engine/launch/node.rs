@@ -4,8 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::faketime;
 use super::keeper::Keeper;
 use super::options::{BUS, CONFIG, LOG, LaunchOptions};
 use super::process::{Binary, Process};
@@ -24,6 +25,8 @@ pub(super) struct Node {
     pub(super) server: Server,
     pub(super) process: Option<Process>,
     arguments: Vec<String>,
+    /// The library that sets its clock.
+    faketime: Option<PathBuf>,
 }
 
 /// What all servers share.
@@ -53,7 +56,11 @@ impl Node {
             },
             process: None,
             arguments: Vec::new(),
+            faketime: None,
         };
+        if ground.options.with_clocks {
+            node.faketime = Some(faketime::library()?);
+        }
         node.choose_ports(ground)?;
         node.spawn(ground.binary, ground.keeper)?;
         Ok(node)
@@ -105,6 +112,9 @@ impl Node {
         let log = log.map_err(|error| failed(error.to_string()))?;
         let command = keeper.server(&binary.path, &self.arguments, log);
         let mut command = command.map_err(|error| failed(error.to_string()))?;
+        if let Some(library) = &self.faketime {
+            faketime::prepare(&mut command, library, &self.server.folder).map_err(failed)?;
+        }
         let process = Process::spawn(command.current_dir(&self.server.folder));
         let process = process.map_err(failed)?;
         self.server.process = Some(process.id());

@@ -33,6 +33,8 @@ pub struct LaunchOptions {
     /// Whether the servers of a cluster talk through proxies, for faults of the network. The system must
     /// have the addresses 127.0.1.1 and up, as Linux does.
     pub with_proxies: bool,
+    /// Whether their clocks can be set wrong, by libfaketime.
+    pub with_clocks: bool,
     /// Decides which messages have faults.
     pub seed: u64,
     /// The ports for clients; each takes that 10,000 above it too.
@@ -50,6 +52,7 @@ impl Default for LaunchOptions {
             node_timeout: Duration::from_millis(1500),
             is_durable: false,
             with_proxies: false,
+            with_clocks: false,
             seed: 0,
             // All below the ports that a system gives to clients.
             ports: 11_000..=21_999,

@@ -92,9 +92,8 @@ impl Hosts {
         let limit = limit.at_most(PATIENCE);
         let mut connection = match self.open.remove(id) {
             Some(connection) => connection,
-            None => {
-                Connection::open(address, &self.login, &limit).map_err(|it| failed(address, &it))?
-            }
+            None => Connection::open(address, &self.login, None, &limit)
+                .map_err(|it| failed(address, &it))?,
         };
         let mut answers = Vec::new();
         for chunk in requests.chunks(AT_ONCE) {

@@ -21,4 +21,4 @@ pub use mover::{Moved, Mover};
 pub use plan::{Plan, SlotMove};
 pub use repair::Repaired;
 
-use super::topology::SLOTS;
+use super::members::SLOTS;

@@ -13,6 +13,11 @@ pub fn clock<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     Ok(Command::Clock { kind }.into())
 }
 
+pub fn failover<'a>(words: &mut Words<'a>) -> Parsed<'a> {
+    let node = node(&words.word()?)?;
+    Ok(Command::Failover { node }.into())
+}
+
 pub fn where_<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     let key = words.bytes()?;
     Ok(Command::Where { key }.into())

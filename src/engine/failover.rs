@@ -1,0 +1,60 @@
+//! FAILOVER: a replica takes the place of its primary, and no write is lost.
+
+use std::thread;
+use std::time::Duration;
+
+use super::backend::Engine;
+use super::topology::Role;
+use crate::event::{Event, EventKind};
+use crate::id::NodeId;
+use crate::language::catalog::Verb;
+use crate::language::{Error, ErrorKind};
+use crate::reply::Reply;
+use crate::time::Instant;
+
+/// How often it is asked whether the replica is a primary.
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl Engine {
+    /// Lets a replica take the place of its primary, or of a primary its first replica that is up, and
+    /// waits until it has, at most as long as a request.
+    ///
+    /// # Errors
+    /// If there is no such server or no replica, or the servers refuse it or are too slow.
+    pub(super) fn fail_over(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+    ) -> Result<Reply<'static>, Error> {
+        self.check_write()?;
+        self.primaries();
+        self.check_node(Some(node))?;
+        let (replica, primary) = self.successor(node)?;
+        self.tell(Verb::Failover, replica, &["CLUSTER", "FAILOVER"])?;
+        let limit = self.client.limit();
+        while !self.primaries().contains(&replica) {
+            if self.is_stopped() || limit.left().is_none() {
+                let message = format!("node {replica} has not become a primary yet");
+                return Err(Error::new(ErrorKind::Refused, message));
+            }
+            thread::sleep(PAUSE);
+        }
+        self.log
+            .record(|| Event::of_node(now, replica, EventKind::Promoted));
+        Ok(Reply::Promoted { replica, primary })
+    }
+
+    /// The replica that takes a place, and the primary whose place it is.
+    fn successor(&self, node: NodeId) -> Result<(NodeId, NodeId), Error> {
+        let topology = &self.client.topology;
+        if let Some(Role::Replica(primary)) = topology.get(node).map(|it| it.role) {
+            return Ok((node, primary));
+        }
+        let up = |it: &NodeId| !self.client.suspects.contains(it);
+        let missing = || {
+            let message = format!("node {node} has no replica that could take its place");
+            Error::new(ErrorKind::Refused, message)
+        };
+        Ok((topology.replicas(node).find(up).ok_or_else(missing)?, node))
+    }
+}
