@@ -44,6 +44,7 @@
 //! The history keeps the latest 10,000 operations. It forgets the oldest ones and keeps the possible
 //! values of each key, so that the rest can be judged. Values over 64 bytes are kept as length and hash.
 
+mod by_slot;
 mod capacity;
 mod copies;
 mod deadlines;

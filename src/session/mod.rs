@@ -17,20 +17,24 @@
 //! | `faults`, `checks`, `errors` | the other commands of the simulated cluster |
 
 mod backend;
+mod changes;
 mod checks;
 mod errors;
 mod faults;
 mod filling;
 mod judging;
 mod moving;
+mod pacing;
 mod requests;
 mod shared;
 mod simulated;
 mod work;
 
 pub use backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
+pub(crate) use changes::{ChangeKind, KeyChange};
 pub use filling::Filling;
 pub use judging::{broken, judge};
+pub(crate) use pacing::Phase;
 pub use requests::{Waiting, is_on_keys};
 pub use shared::{SharedWorld, WorldHandle};
 pub use simulated::SimulatedCluster;
@@ -44,7 +48,7 @@ use crate::cluster::{Cluster, MoveCost};
 use crate::event::{Cursor, Event};
 use crate::language::{Change, Command, Error, ErrorKind};
 use crate::reply::{Moved, Reply};
-use crate::time::{Clock, Instant, Waited};
+use crate::time::{Clock, ClockKind, Instant, Waited};
 
 /// How many events happen at once before they are passed on.
 const SLICE: usize = 1024;
@@ -288,7 +292,8 @@ impl Session {
     }
 
     /// Changes the members or the placement, and moves keys until all are where they belong, or have
-    /// to wait.
+    /// to wait. Where moves take their time, they go on by themselves on the virtual clock: then the
+    /// reply says how long.
     ///
     /// # Errors
     /// What the backend refuses; nothing has changed then. At an interrupt the rest of the keys stay
@@ -304,10 +309,18 @@ impl Session {
         loop {
             let now = world.now();
             self.tick(world, now, observer);
+            if let Some(left) = world.backend.moves_for(now) {
+                if world.clock.kind() == ClockKind::Virtual {
+                    let cost = MoveCost::default();
+                    return Ok(moved(world, change, node, cost, start, Some(left)));
+                }
+                self.pass_time(world, None, observer).map_err(moves_on)?;
+                continue;
+            }
             let cost = world.backend.move_some(now);
             self.hand_on(world, observer);
             if let Some(cost) = cost? {
-                return Ok(moved(world, change, node, cost, start));
+                return Ok(moved(world, change, node, cost, start, None));
             }
             let (part, moved) = world.backend.move_progress();
             let percent = (part * 100.0).floor();
@@ -405,6 +418,7 @@ fn moved(
     node: Option<crate::id::NodeId>,
     cost: MoveCost,
     start: Instant,
+    left: Option<Duration>,
 ) -> Reply<'static> {
     Reply::Moved(Moved {
         change,
@@ -413,7 +427,16 @@ fn moved(
         replicas: world.backend.overview().replicas,
         cost,
         time: world.now().saturating_duration_since(start),
+        left,
     })
+}
+
+/// The same error where keys go on moving.
+fn moves_on(mut error: Error) -> Error {
+    error
+        .message
+        .push_str("; the keys go on moving; REBALANCE moves them at once");
+    error
 }
 
 fn interrupted() -> Error {

@@ -5,11 +5,13 @@ use crate::cluster::Cluster;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::language::glob;
+use crate::node::Entry;
 use crate::resp::commands::{Hash, Words};
 use crate::resp::value::{Failure, Value};
 use crate::rng::Rng;
 use crate::server::client::Client;
 use crate::server::hub::{Hub, Turn};
+use crate::time::Instant;
 
 /// The most entries that one call of SCAN looks at.
 const MAX_COUNT: usize = 1 << 20;
@@ -28,20 +30,25 @@ fn nodes(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> Vec<NodeId> {
 
 /// Visits the keys of nodes that are to be shown, from a place in the first of them on, until `visit`
 /// returns `false`. Returns where to go on.
-fn walk(
+pub(super) fn walk(
     hub: &Hub,
     turn: &mut Turn<'_>,
     client: &Client,
     from: (usize, u32),
-    mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+    mut visit: impl FnMut(&[u8], Entry<'_>) -> bool,
 ) -> Option<(usize, u32)> {
     let nodes = nodes(hub, turn, client);
     let now = turn.now;
-    let cluster = turn.cluster().cluster();
+    let (cluster, paced) = turn.cluster().shown();
+    let paced = paced.as_deref();
     let (mut index, mut place) = from;
     while let Some(&node) = nodes.get(index) {
-        let next = cluster.scan(now, node, place, |cluster, key, value| {
-            !is_shown(cluster, node, key) || visit(key, value)
+        let next = cluster.scan(now, node, place, |cluster, key, entry| {
+            let is_shown = match paced {
+                Some(paced) => paced.shows(cluster, node, key),
+                None => is_shown(cluster, node, key),
+            };
+            !is_shown || visit(key, entry)
         });
         if let Some(place) = next {
             return Some((index, place));
@@ -85,8 +92,8 @@ pub fn scan(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wor
     );
     let mut left = count.min(MAX_COUNT);
     let mut keys = Vec::new();
-    let next = walk(hub, turn, client, from, |key, value| {
-        let name = if Hash::is_hash(value) {
+    let next = walk(hub, turn, client, from, |key, entry| {
+        let name = if Hash::is_hash(entry.value) {
             "hash"
         } else {
             "string"
@@ -158,7 +165,7 @@ impl Hub {
 
 /// How many keys a client sees.
 pub fn size(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> usize {
-    if turn.cluster().cluster().config().replicas == 1 {
+    if holds_what_it_shows(turn) {
         return usize::try_from(hub.stats(turn, client).keys).unwrap_or(usize::MAX);
     }
     let mut count = 0;
@@ -167,6 +174,35 @@ pub fn size(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> usize {
         true
     });
     count
+}
+
+/// Whether a node shows every entry that it holds.
+fn holds_what_it_shows(turn: &mut Turn<'_>) -> bool {
+    let (cluster, paced) = turn.cluster().shown();
+    cluster.config().replicas == 1 && paced.is_none()
+}
+
+/// How many of the keys that a client sees have a deadline, and how long on average until then, in
+/// milliseconds.
+pub fn expiring(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> (u64, u128) {
+    let (mut count, mut sum) = (0, 0);
+    if holds_what_it_shows(turn) {
+        for node in nodes(hub, turn, client) {
+            let (more, of_them) = turn.cluster().cluster().deadlines(node);
+            (count, sum) = (count + more, sum + of_them);
+        }
+    } else {
+        walk(hub, turn, client, (0, 0), |_, entry| {
+            count += u64::from(entry.deadline.is_some());
+            sum += u128::from(entry.deadline.map_or(0, Instant::as_nanos));
+            true
+        });
+    }
+    let average = sum.checked_div(count.into()).unwrap_or(0);
+    (
+        count,
+        average.saturating_sub(turn.now.as_nanos().into()) / 1_000_000,
+    )
 }
 
 pub fn random_key(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, _: &Words) -> Result {
