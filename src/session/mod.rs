@@ -48,7 +48,7 @@ use crate::cluster::{Cluster, MoveCost};
 use crate::event::{Cursor, Event};
 use crate::language::{Change, Command, Error, ErrorKind};
 use crate::reply::{Moved, Reply};
-use crate::time::{Clock, ClockKind, Instant, Waited};
+use crate::time::{Clock, Instant, Waited};
 
 /// How many events happen at once before they are passed on.
 const SLICE: usize = 1024;
@@ -292,8 +292,8 @@ impl Session {
     }
 
     /// Changes the members or the placement, and moves keys until all are where they belong, or have
-    /// to wait. Where moves take their time, they go on by themselves on the virtual clock: then the
-    /// reply says how long.
+    /// to wait. Where moves take their time, it does not wait for them: the reply says how long they go
+    /// on.
     ///
     /// # Errors
     /// What the backend refuses; nothing has changed then. At an interrupt the rest of the keys stay
@@ -310,12 +310,8 @@ impl Session {
             let now = world.now();
             self.tick(world, now, observer);
             if let Some(left) = world.backend.moves_for(now) {
-                if world.clock.kind() == ClockKind::Virtual {
-                    let cost = MoveCost::default();
-                    return Ok(moved(world, change, node, cost, start, Some(left)));
-                }
-                self.pass_time(world, None, observer).map_err(moves_on)?;
-                continue;
+                let cost = MoveCost::default();
+                return Ok(moved(world, change, node, cost, start, Some(left)));
             }
             let cost = world.backend.move_some(now);
             self.hand_on(world, observer);
@@ -429,14 +425,6 @@ fn moved(
         time: world.now().saturating_duration_since(start),
         left,
     })
-}
-
-/// The same error where keys go on moving.
-fn moves_on(mut error: Error) -> Error {
-    error
-        .message
-        .push_str("; the keys go on moving; REBALANCE moves them at once");
-    error
 }
 
 fn interrupted() -> Error {

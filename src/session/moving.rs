@@ -19,7 +19,7 @@ impl SimulatedCluster {
     ) -> Result<Option<NodeId>, Error> {
         self.check_change(change)?;
         let node = start(&mut self.cluster, now, change)?;
-        (self.paced, self.paced_cost) = (None, None);
+        self.paced = None;
         if !self.move_time.is_zero() && change != Change::Rebalance {
             self.paced = PacedMove::new(&mut self.cluster, now, self.move_time);
             self.is_timed |= self.paced.is_some();
@@ -47,8 +47,7 @@ impl SimulatedCluster {
         if !is_over {
             return paced.next_at() <= now && paced.step(&mut self.cluster, now);
         }
-        self.paced_cost = self.cluster.move_some(now, SLOTS);
-        if self.paced_cost.is_some() {
+        if self.cluster.move_some(now, SLOTS).is_some() {
             self.paced = None;
         }
         self.paced.is_some()

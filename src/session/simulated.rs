@@ -41,9 +41,8 @@ pub struct SimulatedCluster {
     pub(super) changes: Changes,
     /// How long slots take to move, all together.
     pub(super) move_time: Duration,
-    /// The move that takes its time, and the cost of the last one, until it is asked for.
+    /// The move that takes its time.
     pub(super) paced: Option<PacedMove>,
-    pub(super) paced_cost: Option<MoveCost>,
     /// Outcomes that were polled for a request of another command.
     outcomes: BTreeMap<Ticket, (NodeId, Outcome)>,
     /// The requests of workloads in flight, by client.
@@ -67,7 +66,6 @@ impl SimulatedCluster {
             changes: Changes::default(),
             move_time: Duration::ZERO,
             paced: None,
-            paced_cost: None,
             outcomes: BTreeMap::new(),
             working: BTreeMap::new(),
             answers: VecDeque::new(),
@@ -415,9 +413,6 @@ impl DistributedCache for SimulatedCluster {
     }
 
     fn move_some(&mut self, now: Instant) -> Result<Option<MoveCost>, Error> {
-        if let Some(cost) = self.paced_cost.take() {
-            return Ok(Some(cost));
-        }
         Ok(self.cluster.move_some(now, SLOTS))
     }
 

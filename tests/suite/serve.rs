@@ -191,3 +191,36 @@ fn history_shows_the_commands_that_clients_have_sent() {
     let expected: Vec<&str> = lines.iter().map(|(_, shown)| *shown).collect();
     assert_eq!(shown, expected);
 }
+
+#[test]
+fn a_join_that_takes_its_time_goes_on_by_itself() {
+    let slots = [
+        "--placement",
+        "slots",
+        "--clock",
+        "virtual",
+        "--move-time",
+        "16s",
+    ];
+    let serving = serve(&slots);
+    let mut client = Client::to(serving.ports[1]);
+    let mut shell = |line: &str| {
+        client.send(&format!("SHARDLAB {line}"));
+        client.bulk()
+    };
+    let reply = shell("JOIN");
+    assert!(reply.contains("\"moving_ms\":16000"), "{reply}");
+    shell("ADVANCE 1s");
+    let mut of_1 = Client::to(serving.ports[1]);
+    of_1.ask(
+        "SHARDLAB LEAVE 0",
+        "-ERR keys are still moving: REBALANCE finishes that\r\n",
+    );
+    shell("ADVANCE 15s");
+    let reply = shell("LEAVE 0");
+    assert!(reply.contains("\"moving_ms\":16000"), "{reply}");
+    assert!(TcpStream::connect(("127.0.0.1", serving.ports[0])).is_ok());
+    let reply = shell("REBALANCE");
+    assert!(!reply.contains("moving_ms"), "{reply}");
+    assert!(TcpStream::connect(("127.0.0.1", serving.ports[0])).is_err());
+}
