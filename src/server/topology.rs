@@ -9,11 +9,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::hub::{Hub, Turn};
-use crate::cluster::{Cluster, Status};
+use crate::cluster::{Cluster, Phase, Status};
 use crate::hash::rapidhash;
 use crate::id::NodeId;
 use crate::placement::SLOT_COUNT;
-use crate::session::Phase;
 use crate::time::Instant;
 
 /// What clients are told of the nodes.

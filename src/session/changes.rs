@@ -1,6 +1,5 @@
 //! What commands at the prompt have changed, for others that keep up with it.
 
-use super::simulated::SimulatedCluster;
 use crate::language::Command;
 use crate::operation::Outcome;
 
@@ -41,6 +40,15 @@ pub(super) struct Changes {
 }
 
 impl Changes {
+    pub(super) fn keep(&mut self, is_on: bool) {
+        self.is_on = is_on;
+    }
+
+    pub(super) fn take(&mut self) -> Vec<KeyChange> {
+        self.bytes = 0;
+        std::mem::take(&mut self.list)
+    }
+
     /// Notes what a command has changed for a key.
     #[inline]
     pub(super) fn note(&mut self, command: &Command<'_>, key: &[u8], outcome: &Outcome) {
@@ -94,17 +102,4 @@ fn kind(command: &Command<'_>, outcome: &Outcome) -> Option<ChangeKind> {
         _ => return None,
     };
     is_done.then_some(kind)
-}
-
-impl SimulatedCluster {
-    /// Whether changes by commands at the prompt are kept from now on, up to 64 MiB of them.
-    pub(crate) fn keep_changes(&mut self, is_on: bool) {
-        self.changes.is_on = is_on;
-    }
-
-    /// The changes since the last call, in order. Those beyond the bound are missing.
-    pub(crate) fn take_changes(&mut self) -> Vec<KeyChange> {
-        self.changes.bytes = 0;
-        std::mem::take(&mut self.changes.list)
-    }
 }

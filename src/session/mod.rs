@@ -24,7 +24,6 @@ mod faults;
 mod filling;
 mod judging;
 mod moving;
-mod pacing;
 mod requests;
 mod shared;
 mod simulated;
@@ -34,7 +33,6 @@ pub use backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, Tr
 pub(crate) use changes::{ChangeKind, KeyChange};
 pub use filling::Filling;
 pub use judging::{broken, judge};
-pub(crate) use pacing::Phase;
 pub use requests::{Waiting, is_on_keys};
 pub use shared::{SharedWorld, WorldHandle};
 pub use simulated::SimulatedCluster;

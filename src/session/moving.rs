@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::pacing::PacedMove;
 use super::simulated::{SLOTS, SimulatedCluster};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, PacedMove};
 use crate::id::NodeId;
 use crate::language::{Change, Error};
 use crate::reply::{Moved, Reply};

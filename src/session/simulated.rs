@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
-use super::changes::Changes;
+use super::changes::{Changes, KeyChange};
 use super::checks::CALLS;
-use super::pacing::PacedMove;
 use super::requests::{Waiting, is_on_keys};
 use crate::cluster::{
-    Cluster, Completion, Latencies, MoveCost, Place, Request, Started, Ticket, TooManyRequests,
+    Cluster, Completion, Latencies, MoveCost, PacedMove, Place, Request, Started, Ticket,
+    TooManyRequests,
 };
 use crate::config::Capacity;
 use crate::event::{Event, EventLog};
@@ -257,6 +257,16 @@ impl SimulatedCluster {
         self.cluster.restart_time();
         self.restart_history(clock.now());
         Ok(())
+    }
+
+    /// Whether changes by commands at the prompt are kept from now on, up to 64 MiB of them.
+    pub(crate) fn keep_changes(&mut self, is_on: bool) {
+        self.changes.keep(is_on);
+    }
+
+    /// The changes since the last call, in order. Those beyond the bound are missing.
+    pub(crate) fn take_changes(&mut self) -> Vec<KeyChange> {
+        self.changes.take()
     }
 
     pub(super) fn check_node(&self, node: Option<NodeId>) -> Result<(), Error> {

@@ -83,7 +83,7 @@ fn keys_in(
     most: usize,
 ) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
-    walk(hub, turn, client, (0, 0), |key, _| {
+    walk(hub, turn, client, (0, 0), |key, _, _| {
         if slot_of(key) == slot && keys.len() < most {
             keys.push(key.to_vec());
         }

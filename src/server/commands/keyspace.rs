@@ -5,7 +5,6 @@ use crate::cluster::Cluster;
 use crate::eviction::Eviction;
 use crate::id::NodeId;
 use crate::language::glob;
-use crate::node::Entry;
 use crate::resp::commands::{Hash, Words};
 use crate::resp::value::{Failure, Value};
 use crate::rng::Rng;
@@ -35,7 +34,7 @@ pub(super) fn walk(
     turn: &mut Turn<'_>,
     client: &Client,
     from: (usize, u32),
-    mut visit: impl FnMut(&[u8], Entry<'_>) -> bool,
+    mut visit: impl FnMut(&[u8], &[u8], Option<Instant>) -> bool,
 ) -> Option<(usize, u32)> {
     let nodes = nodes(hub, turn, client);
     let now = turn.now;
@@ -48,7 +47,7 @@ pub(super) fn walk(
                 Some(paced) => paced.shows(cluster, node, key),
                 None => is_shown(cluster, node, key),
             };
-            !is_shown || visit(key, entry)
+            !is_shown || visit(key, entry.value, entry.deadline)
         });
         if let Some(place) = next {
             return Some((index, place));
@@ -92,8 +91,8 @@ pub fn scan(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wor
     );
     let mut left = count.min(MAX_COUNT);
     let mut keys = Vec::new();
-    let next = walk(hub, turn, client, from, |key, entry| {
-        let name = if Hash::is_hash(entry.value) {
+    let next = walk(hub, turn, client, from, |key, value, _| {
+        let name = if Hash::is_hash(value) {
             "hash"
         } else {
             "string"
@@ -117,7 +116,7 @@ pub fn scan(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wor
 
 pub fn keys(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
     let mut keys = Vec::new();
-    walk(hub, turn, client, (0, 0), |key, _| {
+    walk(hub, turn, client, (0, 0), |key, _, _| {
         if glob::matches(&words[1], key) {
             keys.push(Value::bulk(key));
         }
@@ -169,7 +168,7 @@ pub fn size(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> usize {
         return usize::try_from(hub.stats(turn, client).keys).unwrap_or(usize::MAX);
     }
     let mut count = 0;
-    walk(hub, turn, client, (0, 0), |_, _| {
+    walk(hub, turn, client, (0, 0), |_, _, _| {
         count += 1;
         true
     });
@@ -192,9 +191,9 @@ pub fn expiring(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> (u64, u128) 
             (count, sum) = (count + more, sum + of_them);
         }
     } else {
-        walk(hub, turn, client, (0, 0), |_, entry| {
-            count += u64::from(entry.deadline.is_some());
-            sum += u128::from(entry.deadline.map_or(0, Instant::as_nanos));
+        walk(hub, turn, client, (0, 0), |_, _, deadline| {
+            count += u64::from(deadline.is_some());
+            sum += u128::from(deadline.map_or(0, Instant::as_nanos));
             true
         });
     }
@@ -209,7 +208,7 @@ pub fn random_key(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, _: &W
     let count = size(hub, turn, client);
     let mut skip = Rng::new(hub.next_seed()).below(count as u64);
     let mut chosen = None;
-    walk(hub, turn, client, (0, 0), |key, _| {
+    walk(hub, turn, client, (0, 0), |key, _, _| {
         chosen = Some(Value::bulk(key));
         skip = skip.wrapping_sub(1);
         skip != u64::MAX
@@ -234,7 +233,7 @@ pub fn flush(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wo
         return Ok(Value::Ok);
     }
     let mut keys = Vec::new();
-    walk(hub, turn, client, (0, 0), |key, _| {
+    walk(hub, turn, client, (0, 0), |key, _, _| {
         keys.push(key.to_vec());
         true
     });

@@ -20,8 +20,8 @@ def write():
         try:
             cluster.set(key, n)
             acknowledged[key] = {str(n)}
-        except redis.RedisError:
-            # It may have been stored.
+        except (redis.RedisError, AttributeError):
+            # It may have been stored. redis-py has an AttributeError for an ASK to a node that it does not know yet.
             acknowledged.setdefault(key, {None}).add(str(n))
         n += 1
 

@@ -3,13 +3,13 @@
 //! The slots whose first owner changes move in groups, one group after the other. The slots of one
 //! group are open: they still belong to the old node, and their keys move one by one. Then they belong
 //! to the new node. The cluster itself is in one state all the time: a request needs quorums of the old
-//! and of the new owners (see `cluster::moving`), whichever node takes it. So what is shown here
+//! and of the new owners (see [`super::moving`]), whichever node takes it. So what is shown here
 //! decides only where clients are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::cluster::Cluster;
+use super::Cluster;
 use crate::id::NodeId;
 use crate::placement::{SLOT_COUNT, slot_of};
 use crate::time::Instant;
@@ -21,7 +21,7 @@ const STEP: Duration = Duration::from_millis(1);
 
 /// How a slot is shown while slots move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// It belongs to the old node, and nothing has moved.
     Before,
     /// It belongs to the old node, and its keys move.
@@ -31,7 +31,7 @@ pub enum Phase {
 }
 
 /// A move that takes its time.
-pub struct PacedMove {
+pub(crate) struct PacedMove {
     /// The time of a group.
     time: Duration,
     /// The slots whose first owner changes: their old node and their group.
@@ -50,7 +50,7 @@ impl PacedMove {
     /// The move that a cluster has begun, which is to take `time`; `None` if no slot goes to another
     /// node. Cost: two look-ups of the owners for each slot, and a pass over the keys of the nodes that
     /// give slots away, here and for each group.
-    pub(super) fn new(cluster: &mut Cluster, now: Instant, time: Duration) -> Option<Self> {
+    pub(crate) fn new(cluster: &mut Cluster, now: Instant, time: Duration) -> Option<Self> {
         let mut owners = Vec::new();
         let moving: Vec<(u16, NodeId)> = (0..SLOT_COUNT)
             .filter_map(|slot| {
@@ -96,17 +96,17 @@ impl PacedMove {
     }
 
     /// Whether the last group is over.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.group >= GROUPS
     }
 
     /// The number of the group that is open. It grows.
-    pub fn group(&self) -> u32 {
+    pub(crate) fn group(&self) -> u32 {
         self.group
     }
 
     /// How a slot is shown; `None` if it stays.
-    pub fn phase(&self, slot: u16) -> Option<Phase> {
+    pub(crate) fn phase(&self, slot: u16) -> Option<Phase> {
         let &(_, group) = self.slots.get(&slot)?;
         Some(match group.cmp(&self.group) {
             std::cmp::Ordering::Less => Phase::After,
@@ -116,7 +116,7 @@ impl PacedMove {
     }
 
     /// Whether a key of an open slot is still at its old node. A key that is gone counts as moved.
-    pub fn is_left(&mut self, cluster: &Cluster, key: &[u8]) -> bool {
+    pub(crate) fn is_left(&mut self, cluster: &Cluster, key: &[u8]) -> bool {
         let is_left = self.left.contains(key) && cluster.holds(key);
         if !is_left {
             self.left.remove(key);
@@ -125,7 +125,7 @@ impl PacedMove {
     }
 
     /// Whether a copy on a node is the one that clients are shown.
-    pub fn shows(&self, cluster: &Cluster, node: NodeId, key: &[u8]) -> bool {
+    pub(crate) fn shows(&self, cluster: &Cluster, node: NodeId, key: &[u8]) -> bool {
         match self.slots.get(&slot_of(key)) {
             Some(&(old, group)) => {
                 let is_left = group > self.group || group == self.group && self.left.contains(key);
@@ -136,7 +136,7 @@ impl PacedMove {
     }
 
     /// How long it still takes.
-    pub(super) fn time_left(&self, now: Instant) -> Duration {
+    pub(crate) fn time_left(&self, now: Instant) -> Duration {
         let end = self
             .opened
             .saturating_add(self.time * (GROUPS - self.group));
@@ -144,13 +144,13 @@ impl PacedMove {
     }
 
     /// The part that is done, from 0 to 1.
-    pub(super) fn part(&self) -> f64 {
+    pub(crate) fn part(&self) -> f64 {
         let moved = self.keys.saturating_sub(self.left.len()) as f64 / self.keys.max(1) as f64;
         (f64::from(self.group) + moved) / f64::from(GROUPS)
     }
 
     /// When the next key moves, or the group is over.
-    pub(super) fn next_at(&self) -> Instant {
+    pub(crate) fn next_at(&self) -> Instant {
         if self.is_over() {
             return self.opened;
         }
@@ -162,7 +162,7 @@ impl PacedMove {
     }
 
     /// Moves the keys that are due. Returns whether the last group is over.
-    pub(super) fn step(&mut self, cluster: &mut Cluster, now: Instant) -> bool {
+    pub(crate) fn step(&mut self, cluster: &mut Cluster, now: Instant) -> bool {
         self.stepped = now;
         loop {
             let end = self.opened.saturating_add(self.time);
