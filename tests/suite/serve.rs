@@ -183,9 +183,9 @@ fn history_shows_the_commands_that_clients_have_sent() {
         client.send(line);
     }
     client.ask("CLIENT REPLY ON", "+OK\r\n");
-    client.send("SHARDLAB HISTORY");
+    client.send("SHARDLAB HISTORY 20");
     let reply = client.bulk();
-    let shown: Vec<&str> = reply.split("\"command\":\"").skip(1).collect();
+    let shown: Vec<&str> = reply.split("\"command\":\"").skip(2).collect();
     let shown = shown.iter().filter_map(|it| it.split('"').next());
     let shown: Vec<&str> = shown.collect();
     let expected: Vec<&str> = lines.iter().map(|(_, shown)| *shown).collect();
