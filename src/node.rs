@@ -285,6 +285,12 @@ impl<P: EvictionPolicy> Node<P> {
         }
     }
 
+    /// How many entries have a deadline that is not due, and the sum of these in nanoseconds, on the
+    /// node's own clock.
+    pub(crate) fn deadlines(&self) -> (u64, u128) {
+        self.store.deadlines()
+    }
+
     /// The difference between the counts and a recount of the entries, if there is one.
     pub(crate) fn miscounted(&self) -> Option<String> {
         let mut real = Usage::default();

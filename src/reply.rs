@@ -249,6 +249,8 @@ pub struct Moved {
     pub cost: MoveCost,
     /// How long it took.
     pub time: Duration,
+    /// How long keys still move, where the change does not wait for that; the cost is not known then.
+    pub left: Option<Duration>,
 }
 
 /// The requests to a node.

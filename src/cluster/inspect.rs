@@ -35,6 +35,17 @@ impl Cluster {
         owners.iter().map(|&it| self.copy_at(it, key)).collect()
     }
 
+    /// How often the first owner of a key that holds it has used it, its insertion included; `None` if
+    /// none holds it, and where nodes have no capacity or their policy does not count that.
+    pub(crate) fn frequency(&self, key: &[u8]) -> Option<u64> {
+        let owners = self.rules().owners(key);
+        owners.iter().find_map(|&node| {
+            let hosted = self.nodes.get(node).filter(|it| !it.crashed)?;
+            let slot = hosted.replica.locate(key).slot()?;
+            hosted.replica.node.frequency(slot)
+        })
+    }
+
     fn copy_at(&self, node: NodeId, key: &[u8]) -> OwnerCopy {
         let hosted = self.nodes.get(node).filter(|it| !it.crashed);
         let known = hosted.map_or(Known::Nothing, |it| it.replica.locate(key));

@@ -44,6 +44,8 @@
 //! The history keeps the latest 10,000 operations. It forgets the oldest ones and keeps the possible
 //! values of each key, so that the rest can be judged. Values over 64 bytes are kept as length and hash.
 
+#[cfg(feature = "shell")]
+mod by_slot;
 mod capacity;
 mod copies;
 mod deadlines;
@@ -57,6 +59,8 @@ mod inspect;
 mod latency;
 mod limits;
 mod moving;
+#[cfg(feature = "shell")]
+mod paced;
 mod passing;
 mod place;
 mod promise;
@@ -75,6 +79,8 @@ pub use hosted::Status;
 pub use inspect::OwnerCopy;
 pub use latency::{Latencies, Quantile};
 pub use moving::{MoveCost, MoveError, MoveProgress};
+#[cfg(feature = "shell")]
+pub(crate) use paced::{PacedMove, Phase};
 #[cfg(feature = "shell")]
 pub use place::Place;
 #[cfg(not(feature = "shell"))]

@@ -204,6 +204,7 @@ impl Cluster {
         self.weaken();
         let history = self.history.as_mut()?;
         let id = history.invoke(now, request.client, request.key, request.operation);
+        history.name_latest(request.name);
         self.limits.note_call(request, id);
         Some(id)
     }

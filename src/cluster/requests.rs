@@ -42,6 +42,8 @@ pub struct Request<'a> {
     pub key: &'a [u8],
     /// What to do with it.
     pub operation: Operation<&'a [u8]>,
+    /// The command that it is a part of, for a history; `None`: that of the operation.
+    pub name: Option<&'static str>,
     /// Whether it is a look: it counts as no hit or miss and no access, and no history records it.
     pub is_look: bool,
 }
@@ -55,6 +57,7 @@ impl<'a> Request<'a> {
             via: None,
             key,
             operation,
+            name: None,
             is_look: false,
         }
     }

@@ -12,6 +12,7 @@ use super::{Cluster, Latencies};
 use crate::config::InjectedBug;
 use crate::hot::HotKey;
 use crate::id::NodeId;
+use crate::node::Entry;
 use crate::operation::Bytes;
 use crate::replica::Known;
 use crate::stats::Stats;
@@ -95,7 +96,7 @@ impl Cluster {
         now: Instant,
         node: NodeId,
         from: u32,
-        mut visit: impl FnMut(&Self, &[u8], &[u8]) -> bool,
+        mut visit: impl FnMut(&Self, &[u8], Entry<'_>) -> bool,
     ) -> Option<u32> {
         self.tick(now);
         let hosted = self.nodes.get(node).filter(|it| !it.crashed)?;
@@ -104,7 +105,7 @@ impl Cluster {
         while let Some(slot) = node.slot_from(place) {
             let (key, entry) = node.entry(slot);
             place = slot.checked_add(1)?;
-            if is_live(entry.deadline, self.present) && !visit(self, key, entry.value) {
+            if is_live(entry.deadline, self.present) && !visit(self, key, entry) {
                 return Some(place);
             }
         }
@@ -212,6 +213,13 @@ impl Cluster {
     pub(crate) fn counts(&self) -> impl Iterator<Item = (NodeId, Stats)> + '_ {
         let nodes = self.nodes.iter();
         nodes.map(|hosted| (hosted.replica.id(), hosted.stats()))
+    }
+
+    /// How many entries of a node have a deadline that is not due, and the sum of these in nanoseconds.
+    /// Cost: O(1).
+    pub(crate) fn deadlines(&self, node: NodeId) -> (u64, u128) {
+        let hosted = self.nodes.get(node).filter(|it| !it.crashed);
+        hosted.map_or((0, 0), |it| it.replica.node.deadlines())
     }
 
     /// The contents and the counts of the whole cluster. Cost: O(nodes), and with replicas or faults

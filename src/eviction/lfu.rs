@@ -117,6 +117,11 @@ impl EvictionPolicy for Lfu {
         self.take(slot);
     }
 
+    fn frequency(&self, slot: Slot) -> Option<u64> {
+        let place = *self.places.get(slot as usize)?;
+        Some(self.frequencies.get(place as usize)?.uses)
+    }
+
     /// A frequency that occurs takes 36 more. There are few of them: with n, the accesses to what is
     /// held are at least n²/2.
     fn validate(&self, slots: &[Slot]) {

@@ -161,6 +161,12 @@ pub trait EvictionPolicy: ClonePolicy + Send {
         true
     }
 
+    /// How often the entry was used, where the policy counts that.
+    fn frequency(&self, slot: Slot) -> Option<u64> {
+        let _ = slot;
+        None
+    }
+
     /// Checks everything that can be recounted, for tests. By default nothing.
     ///
     /// # Panics
@@ -223,6 +229,10 @@ impl EvictionPolicy for Box<dyn EvictionPolicy> {
 
     fn is_ordered(&self) -> bool {
         (**self).is_ordered()
+    }
+
+    fn frequency(&self, slot: Slot) -> Option<u64> {
+        (**self).frequency(slot)
     }
 
     fn validate(&self, slots: &[Slot]) {

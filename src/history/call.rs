@@ -73,6 +73,9 @@ pub struct Call {
     pub client: u32,
     /// The key. Calls on one key share the bytes.
     pub key: Arc<[u8]>,
+    /// The command that the client sent, in lower case, where the operation is only a part of it or
+    /// has another name. It is for people: nothing is judged by it.
+    pub name: Option<&'static str>,
     /// What the client asked for.
     pub operation: Operation<Content>,
     /// When it was invoked. The operation took effect no earlier.

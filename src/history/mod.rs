@@ -162,6 +162,7 @@ impl History {
             id,
             client,
             key: Arc::clone(&self.keys.get(key_number).bytes),
+            name: None,
             operation: operation.map(Content::from),
             invoked: self.now,
             returned: None,
@@ -172,6 +173,13 @@ impl History {
             is_blurred: false,
         });
         id
+    }
+
+    /// Names the command that the latest call is a part of.
+    pub(crate) fn name_latest(&mut self, name: Option<&'static str>) {
+        if let Some(call) = self.calls.last_mut() {
+            call.name = name;
+        }
     }
 
     /// Records the outcome of a call. Only the first one counts, and only for a call that is not

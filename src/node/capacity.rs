@@ -104,6 +104,11 @@ impl<P: EvictionPolicy> Node<P> {
         ranked.find_map(|(rank, victim)| (victim == slot).then_some(rank))
     }
 
+    /// How often an entry was used, its insertion included; `None` if the policy does not count that.
+    pub(crate) fn frequency(&self, slot: Slot) -> Option<u64> {
+        self.policy.as_ref()?.frequency(slot)
+    }
+
     /// Whether one more entry with a key and a value of these lengths fits without an eviction.
     pub(crate) fn has_room(&self, key: usize, value: usize) -> bool {
         !self.is_over(1, store::cost(key, value))

@@ -48,7 +48,7 @@ pub use memento::Memento;
 pub use modulo::Modulo;
 pub use rendezvous::Rendezvous;
 pub use ring::{DEFAULT_POINTS, MAX_POINTS, Ring};
-pub use slots::{Slots, slot_of};
+pub use slots::{SLOT_COUNT, Slots, slot_of};
 
 use std::fmt;
 use std::str::FromStr;

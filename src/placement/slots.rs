@@ -81,11 +81,13 @@ impl Slots {
     }
 }
 
-/// The slot of a key in Redis Cluster: CRC-16 of the key or its hash tag, modulo 16,384.
+/// How many slots Redis Cluster has.
+pub const SLOT_COUNT: u16 = 16_384;
+
+/// The slot of a key in Redis Cluster: CRC-16 of the key or its hash tag, modulo [`SLOT_COUNT`].
 #[must_use]
 pub fn slot_of(key: &[u8]) -> u16 {
-    const COUNT: u16 = 16_384;
-    crc16_xmodem(hash_tag(key)) % COUNT
+    crc16_xmodem(hash_tag(key)) % SLOT_COUNT
 }
 
 /// The part of a key that is hashed: the bytes between its first `{` and the first `}` after that;

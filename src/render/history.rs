@@ -39,11 +39,61 @@ pub fn grid(operations: &[Call], forgotten: u64) -> Grid {
 
 /// The command of the operation.
 fn command(it: &Call) -> String {
-    let ttl = |deadline: &Option<Instant>| {
-        let ttl = deadline.map(|deadline| Compact(deadline.saturating_duration_since(it.invoked)));
-        ttl.map_or_else(String::new, |ttl| format!(" {ttl}"))
-    };
-    let words = match &it.operation {
+    match it.name {
+        Some(name) => format!(
+            "{} {}{}",
+            name.to_ascii_uppercase(),
+            Shown(&it.key),
+            effect(it, name)
+        ),
+        None => format!("{} {}{}", it.operation.name(), Shown(&it.key), words(it)),
+    }
+}
+
+/// What a command of a client does to the key, where its name does not say it.
+fn effect(it: &Call, name: &str) -> String {
+    let ttl = |deadline: &Option<Instant>| ttl(it, *deadline);
+    let of = |value: Option<&Content>| value.map_or_else(|| "null".into(), content);
+    match &it.operation {
+        Operation::Add { value, deadline } => {
+            format!(" (null -> {}{})", content(value), ttl(deadline))
+        }
+        Operation::Cas {
+            expected,
+            new,
+            deadline,
+        } => format!(
+            " ({} -> {}{})",
+            content(expected),
+            content(new),
+            ttl(deadline)
+        ),
+        Operation::Swap {
+            expected,
+            new,
+            deadline,
+            ..
+        } => format!(
+            " ({} -> {}{})",
+            content(expected),
+            of(new.as_ref()),
+            ttl(deadline)
+        ),
+        Operation::Incr { .. } if matches!(name, "incr" | "decr") => String::new(),
+        Operation::Incr { delta } if name == "decrby" => format!(" {}", -i128::from(*delta)),
+        _ => words(it),
+    }
+}
+
+fn ttl(it: &Call, deadline: Option<Instant>) -> String {
+    let ttl = deadline.map(|deadline| Compact(deadline.saturating_duration_since(it.invoked)));
+    ttl.map_or_else(String::new, |ttl| format!(" {ttl}"))
+}
+
+/// What follows the key in the command of an operation.
+fn words(it: &Call) -> String {
+    let ttl = |deadline: &Option<Instant>| ttl(it, *deadline);
+    match &it.operation {
         Operation::Put { value, deadline } | Operation::Add { value, deadline } => {
             format!(" {}{}", content(value), ttl(deadline))
         }
@@ -65,8 +115,7 @@ fn command(it: &Call) -> String {
         Operation::SetDeadline { deadline } => ttl(deadline),
         Operation::Incr { delta: 1 } | Operation::Delete | Operation::Get => String::new(),
         Operation::Incr { delta } => format!(" {delta}"),
-    };
-    format!("{} {}{words}", it.operation.name(), Shown(&it.key))
+    }
 }
 
 /// A value as it is typed; of a long one the first bytes and the length.

@@ -11,6 +11,10 @@ use crate::reply::Moved;
 
 /// `Node 3 joined: 2 of 5 keys moved (fair share 1) in 0s; 1 key waits ...`.
 pub fn text(moved: &Moved) -> String {
+    if let Some(left) = moved.left {
+        let (change, left) = (change(moved), elapsed(left));
+        return format!("{change}: keys move for {left}; REBALANCE moves them at once");
+    }
     let time = if moved.is_planned {
         String::new()
     } else {
@@ -64,7 +68,7 @@ fn troubles(moved: &Moved) -> String {
 
 fn change(moved: &Moved) -> String {
     let node = moved.node.map_or_else(String::new, |node| node.to_string());
-    let waits = moved.cost.waiting > 0;
+    let waits = moved.cost.waiting > 0 || moved.left.is_some();
     match moved.change {
         Change::Join { .. } if moved.is_planned => format!("Node {node} would join"),
         Change::Leave { .. } if moved.is_planned => format!("Node {node} would leave"),
@@ -116,6 +120,8 @@ pub struct Object {
     evicted: u64,
     missing: u64,
     elapsed_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moving_ms: Option<u64>,
     ok: bool,
 }
 
@@ -147,6 +153,7 @@ pub fn object(moved: &Moved) -> Object {
         evicted: cost.evicted,
         missing: cost.missing,
         elapsed_ms: whole(moved.time.as_millis()),
+        moving_ms: moved.left.map(|left| whole(left.as_millis())),
         ok: cost.lost + cost.waiting == 0,
     }
 }

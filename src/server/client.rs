@@ -67,6 +67,8 @@ pub struct Client {
     pub(super) tracking: Option<Mode>,
     /// Whether it gets all commands.
     pub(super) is_monitor: bool,
+    /// Whether it was sent to its node for the keys of its next command.
+    pub(super) is_asking: bool,
     /// Whether its commands count as no access.
     pub(super) is_looking: bool,
     /// How it ends.
@@ -250,6 +252,7 @@ impl Client {
             pushes: Vec::new(),
             tracking: None,
             is_monitor: false,
+            is_asking: false,
             is_looking: false,
             ending: None,
             is_cut_off: false,
@@ -336,6 +339,7 @@ impl Client {
         self.channels = Default::default();
         self.replies = Replies::On;
         self.is_monitor = false;
+        self.is_asking = false;
         self.is_looking = false;
         self.tracking = None;
     }

@@ -165,6 +165,7 @@ impl Hub {
             && client.queue.is_none()
             && client.is_authenticated
             && !client.is_looking
+            && !client.is_asking
             && client.subscriptions() == 0
             && client.replies == Replies::On
     }

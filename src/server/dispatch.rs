@@ -201,7 +201,7 @@ fn check(
         );
         return Err(Failure::new(text).into());
     }
-    hub.route(client, spec, words)?;
+    hub.route(turn, client, spec, words)?;
     check_memory(hub, turn, client, spec)?;
     Ok(entry)
 }

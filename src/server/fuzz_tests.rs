@@ -113,6 +113,7 @@ impl Fuzz {
             is_cluster: placement == PlacementKind::Slots,
             password: None,
             node_timeout: Duration::from_secs(2),
+            move_time: Duration::ZERO,
             has_debug: true,
             epoch: 1_000_000,
             max_clients: 8,

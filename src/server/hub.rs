@@ -94,6 +94,9 @@ impl Turn<'_> {
 impl Hub {
     /// No clients yet.
     pub fn new(settings: Settings, world: &mut World) -> Self {
+        if let Some(cluster) = world.backend.simulated() {
+            cluster.set_move_time(settings.move_time);
+        }
         let mut hub = Self {
             settings,
             clients: ByClient::default(),
@@ -353,6 +356,7 @@ impl Hub {
                 via,
                 key: &ask.key,
                 operation: ask.operation.borrowed(),
+                name: client.command.map(|spec| spec.name),
                 is_look: ask.is_look || client.is_looking && ask.operation.is_read(),
             };
             running

@@ -153,6 +153,10 @@ impl Hub {
         let replies = client.replies;
         client.command = None;
         dispatch::run(self, turn, client, Words::from(args));
+        self.keep_changes(turn);
+        // ASKING is for one command, or a transaction.
+        let is_over = client.queue.is_none() && client.command.is_none_or(|it| it.name != "asking");
+        client.is_asking &= !is_over;
         self.note_end(turn, client, args, &watch);
         // A command that is skipped is over.
         if replies == Replies::SkipNext && client.replies == Replies::SkipNext {

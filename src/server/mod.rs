@@ -10,6 +10,7 @@
 //! | `direct` | commands that are carried out from these bytes, while nothing is disturbed |
 //! | `dispatch` | from the name of a command to what carries it out |
 //! | `commands/` | commands that are not on keys alone |
+//! | `routing` | which node a client has to ask |
 //! | `topology` | which node has which slots, and which are down, as clients see it |
 //! | `by_client` | a table by the numbers of clients |
 //! | `channels`, `tracking` | subscriptions; what clients keep and are told changes of |
@@ -36,8 +37,11 @@ mod holds;
 mod hub;
 mod input;
 mod measures;
+#[cfg(test)]
+mod moving_tests;
 mod net;
 mod parameters;
+mod routing;
 mod serving;
 mod settings;
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Settings {
     pub password: Option<Vec<u8>>,
     /// How long a node is out of reach before another takes its slots over.
     pub node_timeout: Duration,
+    /// How long slots take to move to other nodes, all together; zero: they move at once.
+    pub move_time: Duration,
     /// Whether DEBUG is allowed.
     pub has_debug: bool,
     /// Milliseconds from 1970 to the start of the cluster's time.

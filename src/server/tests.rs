@@ -7,9 +7,10 @@ use super::{Hub, Settings};
 use crate::cluster::{Cluster, Restart};
 use crate::config::Config;
 use crate::id::NodeId;
+use crate::language::{self, Action, Request};
 use crate::network::Fault;
 use crate::placement::PlacementKind;
-use crate::session::World;
+use crate::session::{Origin, Progress, World};
 use crate::time::VirtualClock;
 
 /// Clients of a cluster.
@@ -27,6 +28,7 @@ impl Lab {
             is_cluster: config.placement == PlacementKind::Slots,
             password: None,
             node_timeout: Duration::from_secs(2),
+            move_time: Duration::ZERO,
             has_debug: true,
             epoch: 1_000_000,
             max_clients: 5,
@@ -51,6 +53,25 @@ impl Lab {
     pub(super) fn cluster(&mut self) -> &mut Cluster {
         let simulated = self.world.backend.simulated();
         simulated.expect("it is simulated").cluster()
+    }
+
+    /// Carries out a command of the prompt on keys.
+    pub(super) fn prompt(&mut self, line: &str) {
+        let parsed = language::parse(line.as_bytes()).expect("a command");
+        let action = parsed.expect("a command").action;
+        let (Action::Command(command) | Action::Request(Request { command, .. })) = action else {
+            panic!("{line} is a command on keys");
+        };
+        let World { backend, clock } = &mut self.world;
+        let (now, origin) = (
+            clock.now(),
+            Origin {
+                client: 0,
+                via: None,
+            },
+        );
+        let done = backend.begin(now, &mut **clock, origin, command);
+        assert!(matches!(done, Ok(Progress::Done(_))), "{line}");
     }
 
     /// Lets time pass, with all that is due.
@@ -232,6 +253,98 @@ fn notifications_come_at_the_deadline() {
         lab.say(two, "GET a"),
         "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
     );
+}
+
+#[test]
+fn the_prompt_s_changes_are_told_as_those_of_clients() {
+    let (mut lab, one) = Lab::alone();
+    let (listener, tracker) = (lab.connect(0), lab.connect(0));
+    lab.say(one, "CONFIG SET notify-keyspace-events EA");
+    lab.say(listener, "PSUBSCRIBE __keyevent@0__:*");
+    lab.say(tracker, "HELLO 3\nCLIENT TRACKING on\nGET n");
+    assert_eq!(lab.say(one, "WATCH n\nMULTI\nGET n"), "+OK +OK +QUEUED");
+    let lines = [
+        ("PUT a 1", "set a"),
+        ("PUT a 1 10s", "set a expire a"),
+        ("ADD a 1", ""),
+        ("ADD b 1", "set b"),
+        ("CAS b 2 3", ""),
+        ("CAS b 1 3", "set b"),
+        ("INCR n", "incrby n"),
+        ("EXPIRE b 5s", "expire b"),
+        ("PERSIST b", "persist b"),
+        ("PERSIST b", ""),
+        ("MSET c 1 d 2", "set c set d"),
+        ("DEL c x", "del c"),
+        ("GET a", ""),
+        ("FILL 2", "set key1 set key2"),
+    ];
+    for (line, events) in lines {
+        lab.prompt(line);
+        lab.hub.tick(&mut lab.world);
+        let told = lab.replies(listener);
+        let told: Vec<&str> = told
+            .split(' ')
+            .filter(|it| !it.is_empty() && !it.starts_with(['$', '*']))
+            .collect();
+        let told: Vec<String> = told
+            .chunks(4)
+            .map(|it| format!("{} {}", it[2].trim_start_matches("__keyevent@0__:"), it[3]))
+            .collect();
+        assert_eq!(told.join(" "), events, "{line}");
+    }
+    assert_eq!(lab.replies(tracker), ">2 $10 invalidate *1 $1 n");
+    assert_eq!(lab.say(one, "EXEC"), "*-1", "what it watches has changed");
+}
+
+#[test]
+fn info_counts_the_keys_that_expire() {
+    for replicas in [1, 2] {
+        let owners = Config::new().nodes(2).replicas(replicas);
+        let mut lab = Lab::new(owners.quorums(replicas, 1));
+        let client = lab.connect(0);
+        let keyspace = |lab: &mut Lab| {
+            let shown = lab.say(client, "INFO keyspace");
+            shown.split("db0:").nth(1).map(str::to_owned)
+        };
+        assert_eq!(keyspace(&mut lab), None);
+        lab.say(
+            client,
+            "SET a 1\nSET b 1 PX 1000\nSET c 1 PX 3000\nSET d 1 PX 500",
+        );
+        assert_eq!(lab.say(client, "PERSIST d"), ":1");
+        let expected = Some("keys=4,expires=2,avg_ttl=2000".into());
+        assert_eq!(keyspace(&mut lab), expected);
+        lab.advance(Duration::from_millis(400));
+        let expected = Some("keys=4,expires=2,avg_ttl=1600".into());
+        assert_eq!(keyspace(&mut lab), expected);
+        lab.advance(Duration::from_millis(600));
+        let expected = Some("keys=3,expires=1,avg_ttl=2000".into());
+        assert_eq!(keyspace(&mut lab), expected);
+        lab.say(client, "DEL c");
+        let expected = Some("keys=2,expires=0,avg_ttl=0".into());
+        assert_eq!(keyspace(&mut lab), expected);
+    }
+}
+
+#[test]
+fn the_frequency_is_shown_where_it_is_counted() {
+    let (mut lab, client) = Lab::alone();
+    lab.say(client, "SET a 1");
+    let not_lfu = "-ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
+    assert_eq!(lab.say(client, "OBJECT FREQ a"), not_lfu);
+    assert_eq!(
+        lab.say(
+            client,
+            "CONFIG SET maxmemory 1mb maxmemory-policy allkeys-lfu"
+        ),
+        "+OK"
+    );
+    lab.say(client, "SET b 1\nGET b\nGET b");
+    assert_eq!(lab.say(client, "OBJECT FREQ b"), ":3");
+    assert_eq!(lab.say(client, "OBJECT FREQ b\nOBJECT FREQ nope"), ":3 $-1");
+    let is_lfu = "-ERR An LFU maxmemory policy is selected, idle time not tracked.";
+    assert!(lab.say(client, "OBJECT IDLETIME b").starts_with(is_lfu));
 }
 
 #[test]

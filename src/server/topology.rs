@@ -6,22 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::client::Client;
 use super::hub::{Hub, Turn};
-use crate::cluster::{Cluster, Status};
-use crate::hash::{crc16_xmodem, rapidhash};
+use crate::cluster::{Cluster, Phase, Status};
+use crate::hash::rapidhash;
 use crate::id::NodeId;
-use crate::placement::slot_of;
-use crate::resp::commands::Words;
-use crate::resp::spec::Spec;
-use crate::resp::value::Failure;
+use crate::placement::SLOT_COUNT;
 use crate::time::Instant;
-
-/// How many slots there are.
-pub const SLOTS: u16 = 16384;
 
 /// What clients are told of the nodes.
 #[derive(Default)]
@@ -34,13 +26,26 @@ pub struct Topology {
     pub(super) nodes: BTreeMap<NodeId, NodeState>,
     /// The node that has each slot; `None` if no node can serve it.
     slots: Vec<Option<NodeId>>,
+    /// The slots whose keys are on their way.
+    pub(super) moves: BTreeMap<u16, Move>,
+    /// The group of slots that was on its way at the last look.
+    group: Option<u32>,
     /// Whether a node merges before it serves.
-    is_loading: bool,
+    pub(super) is_loading: bool,
     /// The number of changes so far.
     pub(super) epoch: u64,
     is_started: bool,
     /// How often the nodes were looked at.
     pub(super) looks: u64,
+}
+
+/// Where the keys of a slot move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Move {
+    /// The node that has the slot.
+    pub from: NodeId,
+    /// The node that is to have it.
+    pub to: NodeId,
 }
 
 /// A node as others see it.
@@ -57,23 +62,6 @@ pub struct NodeState {
     /// Its port.
     pub port: u16,
 }
-
-/// For each slot a key that is in it.
-static KEYS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let mut keys = vec![Vec::new(); usize::from(SLOTS)];
-    let mut missing = keys.len();
-    let mut number = 0_u64;
-    while missing > 0 {
-        let key = number.to_string().into_bytes();
-        let place = &mut keys[usize::from(crc16_xmodem(&key) % SLOTS)];
-        if place.is_empty() {
-            *place = key;
-            missing -= 1;
-        }
-        number += 1;
-    }
-    keys
-});
 
 impl Topology {
     /// The node that clients are sent to for a slot.
@@ -135,12 +123,15 @@ impl Hub {
             !state.has_failed && failed_at.is_some_and(|at| at <= turn.now)
         };
         let is_due = self.topology.nodes.values().any(is_due) || self.has_loaded(turn);
+        let group = turn.cluster().shown().1.map(|paced| paced.group());
+        let is_due = is_due || group != self.topology.group;
         if self.topology.is_started && !self.topology.is_stale && !is_due {
             return;
         }
         self.topology.is_started = true;
         self.topology.looks += 1;
         self.topology.is_stale = false;
+        self.topology.group = group;
         let (now, changed_at) = (turn.now, self.topology.changed_at);
         let cluster = turn.cluster().cluster();
         let mut nodes = BTreeMap::new();
@@ -162,7 +153,7 @@ impl Hub {
         self.topology.is_loading = nodes.values().any(|it| it.status == Status::Syncing);
         self.topology.nodes = nodes;
         if self.settings.is_cluster {
-            self.place_slots(cluster_of(turn));
+            self.place_slots(turn);
         }
     }
 
@@ -176,22 +167,43 @@ impl Hub {
             })
     }
 
-    fn place_slots(&mut self, cluster: &Cluster) {
-        let (replicas, quorum) = (cluster.config().replicas, cluster.config().write_quorum);
-        let placement = cluster.placement();
+    fn place_slots(&mut self, turn: &mut Turn<'_>) {
+        let (cluster, paced) = turn.cluster().shown();
         let nodes = &self.topology.nodes;
         let has_failed = |node: &NodeId| nodes.get(node).is_none_or(|it| it.has_failed);
-        let mut owners = Vec::new();
-        let slots: Vec<Option<NodeId>> = KEYS
-            .iter()
-            .map(|key| {
-                placement.owners(placement.hash(key), replicas, &mut owners);
-                let mut there = owners.iter().copied().filter(|node| !has_failed(node));
-                let primary = there.next();
-                let enough = 1 + there.count() >= quorum.min(owners.len());
-                primary.filter(|_| enough)
-            })
-            .collect();
+        let quorum = cluster.config().write_quorum;
+        let first = |owners: &[NodeId]| {
+            let mut there = owners.iter().copied().filter(|node| !has_failed(node));
+            let primary = there.next();
+            let enough = 1 + there.count() >= quorum.min(owners.len());
+            primary.filter(|_| enough)
+        };
+        let (mut owners, mut moves) = (Vec::new(), BTreeMap::new());
+        let place = |slot| {
+            cluster.owners_of_slot(slot, &mut owners)?;
+            let new = first(&owners);
+            let phase = paced.as_ref().and_then(|it| it.phase(slot));
+            if phase.is_none_or(|phase| phase == Phase::After) {
+                return new;
+            }
+            let Some(()) = cluster.owners_before(slot, &mut owners) else {
+                return new;
+            };
+            let old = first(&owners);
+            if let (Some(Phase::Open), Some(from), Some(to)) = (phase, old, new) {
+                moves.insert(slot, Move { from, to });
+            }
+            old
+        };
+        let slots: Vec<Option<NodeId>> = (0..SLOT_COUNT).map(place).collect();
+        moves.retain(|_, it| it.from != it.to);
+        self.topology.moves = moves;
+        self.change_slots(slots);
+    }
+
+    /// Gives the nodes these slots. Each node that gains some gets a new epoch.
+    fn change_slots(&mut self, slots: Vec<Option<NodeId>>) {
+        let nodes = &self.topology.nodes;
         if slots != self.topology.slots {
             self.topology.epoch += 1;
             let epoch = nodes.len() as u64 + self.topology.epoch;
@@ -207,61 +219,6 @@ impl Hub {
                 }
             }
             self.topology.slots = slots;
-        }
-    }
-
-    /// Checks that a client may ask its node for the keys of a command.
-    ///
-    /// # Errors
-    /// Where to go instead, or why no node can serve the keys.
-    pub(super) fn route(&self, client: &Client, spec: &Spec, words: &Words) -> Result<(), Failure> {
-        if self.is_loading(client) && !spec.has("loading") {
-            return Err(Failure::text(
-                "LOADING Redis is loading the dataset in memory",
-            ));
-        }
-        if !self.settings.is_cluster {
-            return Ok(());
-        }
-        let mut keys = words.keys(spec);
-        let Some(first) = keys.next() else {
-            return Ok(());
-        };
-        let slot = slot_of(first);
-        if keys.any(|other| slot_of(other) != slot) {
-            return Err(Failure::text(
-                "CROSSSLOT Keys in request don't hash to the same slot",
-            ));
-        }
-        self.serves(client, first)
-    }
-
-    fn is_loading(&self, client: &Client) -> bool {
-        self.topology.is_loading
-            && self
-                .topology
-                .nodes
-                .get(&client.node)
-                .is_some_and(|it| it.status == Status::Syncing)
-    }
-
-    /// Checks that the node of a client serves a key.
-    ///
-    /// # Errors
-    /// Where to go instead, or that no node can serve it.
-    #[inline]
-    pub(super) fn serves(&self, client: &Client, key: &[u8]) -> Result<(), Failure> {
-        if !self.settings.is_cluster {
-            return Ok(());
-        }
-        let slot = slot_of(key);
-        match self.topology.primary(slot) {
-            None => Err(Failure::text("CLUSTERDOWN The cluster is down")),
-            Some(node) if node == client.node => Ok(()),
-            Some(node) => {
-                let (host, port) = (&self.settings.host, self.port(node));
-                Err(Failure::new(format!("MOVED {slot} {host}:{port}")))
-            }
         }
     }
 

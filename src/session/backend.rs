@@ -118,6 +118,13 @@ pub trait DistributedCache: Send {
     /// Why the rest cannot move now.
     fn move_some(&mut self, now: Instant) -> Result<Option<MoveCost>, Error>;
 
+    /// How long the move still takes, if it takes its time: then [`DistributedCache::tick_some`] moves
+    /// the keys.
+    fn moves_for(&self, now: Instant) -> Option<Duration> {
+        let _ = now;
+        None
+    }
+
     /// How far the move has come, as a part of 1, and how many keys have moved.
     fn move_progress(&self) -> (f64, u64);
 

@@ -17,6 +17,7 @@
 //! | `faults`, `checks`, `errors` | the other commands of the simulated cluster |
 
 mod backend;
+mod changes;
 mod checks;
 mod errors;
 mod faults;
@@ -29,6 +30,7 @@ mod simulated;
 mod work;
 
 pub use backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
+pub(crate) use changes::{ChangeKind, KeyChange};
 pub use filling::Filling;
 pub use judging::{broken, judge};
 pub use requests::{Waiting, is_on_keys};
@@ -288,7 +290,8 @@ impl Session {
     }
 
     /// Changes the members or the placement, and moves keys until all are where they belong, or have
-    /// to wait.
+    /// to wait. Where moves take their time, it does not wait for them: the reply says how long they go
+    /// on.
     ///
     /// # Errors
     /// What the backend refuses; nothing has changed then. At an interrupt the rest of the keys stay
@@ -304,10 +307,14 @@ impl Session {
         loop {
             let now = world.now();
             self.tick(world, now, observer);
+            if let Some(left) = world.backend.moves_for(now) {
+                let cost = MoveCost::default();
+                return Ok(moved(world, change, node, cost, start, Some(left)));
+            }
             let cost = world.backend.move_some(now);
             self.hand_on(world, observer);
             if let Some(cost) = cost? {
-                return Ok(moved(world, change, node, cost, start));
+                return Ok(moved(world, change, node, cost, start, None));
             }
             let (part, moved) = world.backend.move_progress();
             let percent = (part * 100.0).floor();
@@ -405,6 +412,7 @@ fn moved(
     node: Option<crate::id::NodeId>,
     cost: MoveCost,
     start: Instant,
+    left: Option<Duration>,
 ) -> Reply<'static> {
     Reply::Moved(Moved {
         change,
@@ -413,6 +421,7 @@ fn moved(
         replicas: world.backend.overview().replicas,
         cost,
         time: world.now().saturating_duration_since(start),
+        left,
     })
 }
 

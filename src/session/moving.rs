@@ -1,7 +1,9 @@
 //! Changes of members, placement and replicas, and plans of them.
 
-use super::simulated::SimulatedCluster;
-use crate::cluster::Cluster;
+use std::time::Duration;
+
+use super::simulated::{SLOTS, SimulatedCluster};
+use crate::cluster::{Cluster, PacedMove};
 use crate::id::NodeId;
 use crate::language::{Change, Error};
 use crate::reply::{Moved, Reply};
@@ -15,7 +17,39 @@ impl SimulatedCluster {
         change: Change,
     ) -> Result<Option<NodeId>, Error> {
         self.check_change(change)?;
-        start(&mut self.cluster, now, change)
+        let node = start(&mut self.cluster, now, change)?;
+        self.paced = None;
+        if !self.move_time.is_zero() && change != Change::Rebalance {
+            self.paced = PacedMove::new(&mut self.cluster, now, self.move_time);
+            self.is_timed |= self.paced.is_some();
+        }
+        Ok(node)
+    }
+
+    /// Lets slots of Redis Cluster that go to other nodes take so long from now on, all together; zero:
+    /// they move at once. REBALANCE moves what is left at once.
+    pub fn set_move_time(&mut self, time: Duration) {
+        self.move_time = time;
+    }
+
+    /// The cluster, and the move that takes its time, if there is one.
+    pub(crate) fn shown(&mut self) -> (&mut Cluster, Option<&mut PacedMove>) {
+        (&mut self.cluster, self.paced.as_mut())
+    }
+
+    /// Moves the keys that are due. Returns whether more are.
+    pub(super) fn go_on_moving(&mut self, now: Instant) -> bool {
+        let Some(paced) = &mut self.paced else {
+            return false;
+        };
+        let is_over = !self.cluster.is_moving() || paced.is_over();
+        if !is_over {
+            return paced.next_at() <= now && paced.step(&mut self.cluster, now);
+        }
+        if self.cluster.move_some(now, SLOTS).is_some() {
+            self.paced = None;
+        }
+        self.paced.is_some()
     }
 
     /// What a change would do. It is carried out on a clone of the cluster.
@@ -31,6 +65,7 @@ impl SimulatedCluster {
             replicas: fork.config().replicas,
             cost,
             time: now.saturating_duration_since(now),
+            left: None,
         }))
     }
 

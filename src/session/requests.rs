@@ -79,6 +79,7 @@ impl SimulatedCluster {
             let request = request(&command, 0, key, deadline, false).of(origin.client);
             return match self.start(now, &request.via(origin.via))? {
                 Ok(outcome) if !matches!(command, Command::Persist { .. }) => {
+                    self.changes.note(&command, key, &outcome.1);
                     reply_to_one(&self.cluster, now, command, outcome).map(Progress::Done)
                 }
                 started => self.resume_on_keys(now, Waiting::one(command, origin, started)),
@@ -147,13 +148,14 @@ impl SimulatedCluster {
 
     /// If all keys of a chunk of FILL have their outcomes, makes the next one. Returns whether there is
     /// one.
-    fn fill_on(&self, now: Instant, waiting: &mut Waiting<'_>) -> bool {
+    fn fill_on(&mut self, now: Instant, waiting: &mut Waiting<'_>) -> bool {
         let is_over = waiting.tickets.is_empty() && waiting.submitted == waiting.count;
         let Some(filling) = waiting.filling.as_mut().filter(|_| is_over) else {
             return false;
         };
         for (index, outcome) in waiting.outcomes.drain(..).flatten().enumerate() {
             let key = filling.key(index);
+            self.changes.note(&waiting.command, key, &outcome.1);
             let outcome = Context(Verb::Fill).check(&self.cluster, key, outcome);
             filling.note(outcome.map(|_| ()));
         }
@@ -186,6 +188,12 @@ impl SimulatedCluster {
             }
         }
         if waiting.tickets.is_empty() && waiting.submitted == waiting.count {
+            for (index, outcome) in waiting.outcomes.iter().enumerate() {
+                if let Some((_, outcome)) = outcome {
+                    self.changes
+                        .note(&waiting.command, waiting.key(index), outcome);
+                }
+            }
             return waiting.reply(&self.cluster, now).map(Progress::Done);
         }
         Ok(Progress::Waiting(Box::new(waiting)))

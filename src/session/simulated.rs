@@ -1,12 +1,15 @@
 //! The simulated cluster as the backend of sessions, with a fault injector.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use super::backend::{Answer, DistributedCache, Origin, Overview, Progress, Sent, TraceStart};
+use super::changes::{Changes, KeyChange};
 use super::checks::CALLS;
 use super::requests::{Waiting, is_on_keys};
 use crate::cluster::{
-    Cluster, Completion, Latencies, MoveCost, Place, Request, Started, Ticket, TooManyRequests,
+    Cluster, Completion, Latencies, MoveCost, PacedMove, Place, Request, Started, Ticket,
+    TooManyRequests,
 };
 use crate::config::Capacity;
 use crate::event::{Event, EventLog};
@@ -21,7 +24,7 @@ use crate::stats::Stats;
 use crate::time::{Clock, ClockKind, Instant};
 
 /// How many slots a move looks at in a step.
-const SLOTS: usize = 1024;
+pub(super) const SLOTS: usize = 1024;
 /// How many steps RING draws a band in.
 const BAND: u64 = 64;
 
@@ -34,6 +37,12 @@ pub struct SimulatedCluster {
     pub(super) is_history_off: bool,
     /// The fault injector, while it is on.
     pub(super) injector: Option<(Nemesis, FaultInjector)>,
+    /// What commands at the prompt have changed.
+    pub(super) changes: Changes,
+    /// How long slots take to move, all together.
+    pub(super) move_time: Duration,
+    /// The move that takes its time.
+    pub(super) paced: Option<PacedMove>,
     /// Outcomes that were polled for a request of another command.
     outcomes: BTreeMap<Ticket, (NodeId, Outcome)>,
     /// The requests of workloads in flight, by client.
@@ -54,6 +63,9 @@ impl SimulatedCluster {
             is_timed: false,
             is_history_off: false,
             injector: None,
+            changes: Changes::default(),
+            move_time: Duration::ZERO,
+            paced: None,
             outcomes: BTreeMap::new(),
             working: BTreeMap::new(),
             answers: VecDeque::new(),
@@ -247,6 +259,16 @@ impl SimulatedCluster {
         Ok(())
     }
 
+    /// Whether changes by commands at the prompt are kept from now on, up to 64 MiB of them.
+    pub(crate) fn keep_changes(&mut self, is_on: bool) {
+        self.changes.keep(is_on);
+    }
+
+    /// The changes since the last call, in order. Those beyond the bound are missing.
+    pub(crate) fn take_changes(&mut self) -> Vec<KeyChange> {
+        self.changes.take()
+    }
+
     pub(super) fn check_node(&self, node: Option<NodeId>) -> Result<(), Error> {
         let Some(node) = node else {
             return Ok(());
@@ -404,9 +426,14 @@ impl DistributedCache for SimulatedCluster {
         Ok(self.cluster.move_some(now, SLOTS))
     }
 
+    fn moves_for(&self, now: Instant) -> Option<Duration> {
+        Some(self.paced.as_ref()?.time_left(now))
+    }
+
     fn move_progress(&self) -> (f64, u64) {
         let progress = self.cluster.move_progress();
-        progress.map_or((1.0, 0), |it| (it.part, it.moved))
+        let paced = self.paced.as_ref().map(PacedMove::part);
+        progress.map_or((1.0, 0), |it| (paced.unwrap_or(it.part), it.moved))
     }
 
     #[inline]
@@ -416,7 +443,7 @@ impl DistributedCache for SimulatedCluster {
         {
             return more;
         }
-        self.cluster.tick_some(now, limit)
+        self.cluster.tick_some(now, limit) || self.go_on_moving(now)
     }
 
     #[inline]
@@ -424,7 +451,8 @@ impl DistributedCache for SimulatedCluster {
         let next = self.cluster.next_deadline();
         let injector = self.injector.as_ref();
         let fault = injector.and_then(|(_, injector)| injector.next_at());
-        next.into_iter().chain(fault).min()
+        let moving = self.paced.as_ref().map(PacedMove::next_at);
+        next.into_iter().chain(fault).chain(moving).min()
     }
 
     #[inline]

@@ -38,6 +38,8 @@ pub struct Serve {
     pub password_file: Option<PathBuf>,
     /// How long a node is out of reach before another takes its slots over.
     pub node_timeout: Duration,
+    /// How long slots take to move to other nodes; `None`: they move at once.
+    pub move_time: Option<Duration>,
     /// Whether DEBUG is allowed.
     pub has_debug: bool,
     /// The file that is written when the ports are open.
@@ -106,11 +108,16 @@ fn settings(options: &Options, serve: &Serve) -> anyhow::Result<Settings> {
             serve.bind
         );
     }
+    let is_cluster = serve.is_cluster(options);
+    if serve.move_time.is_some() && !is_cluster {
+        anyhow::bail!("--move-time: slots move only on a Redis Cluster; see --cluster");
+    }
     Ok(Settings {
         host: serve.bind.to_string(),
-        is_cluster: serve.is_cluster(options),
+        is_cluster,
         password,
         node_timeout: serve.node_timeout,
+        move_time: serve.move_time.unwrap_or_default(),
         has_debug: serve.has_debug,
         epoch: epoch(options.clock),
         max_clients: serve.max_clients,

@@ -123,6 +123,7 @@ fn settings(is_cluster: bool, clock: ClockKind) -> Settings {
         is_cluster,
         password: None,
         node_timeout: Duration::from_secs(2),
+        move_time: Duration::ZERO,
         has_debug: true,
         epoch: epoch(clock),
         max_clients: MAX_CLIENTS,

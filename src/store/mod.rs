@@ -322,6 +322,11 @@ impl Store {
         }
     }
 
+    /// How many entries have a deadline that is not due, and the sum of these in nanoseconds. Cost: O(1).
+    pub(crate) fn deadlines(&self) -> (u64, u128) {
+        self.wheel.total()
+    }
+
     /// Makes everything with a deadline at or before `now` due.
     pub(crate) fn load_due(&mut self, now: Instant) {
         self.wheel.advance(now, &mut self.slab, &mut self.due);

@@ -46,6 +46,8 @@ pub(super) struct Wheel {
     tick: u64,
     /// At or before the earliest deadline; `None` if nothing is scheduled.
     next: Option<Instant>,
+    /// How many slots there are, and the sum of their deadlines in nanoseconds.
+    total: (u64, u128),
 }
 
 fn tick_of(instant: Instant) -> u64 {
@@ -86,7 +88,19 @@ impl Wheel {
     /// Schedules a slot that is not scheduled, after all others with the same deadline.
     pub(super) fn insert(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
         self.file(slot, deadline, slab);
+        self.total.0 += 1;
+        self.total.1 += u128::from(deadline.as_nanos());
         self.next = Some(self.next.map_or(deadline, |next| next.min(deadline)));
+    }
+
+    /// How many slots are scheduled, and the sum of their deadlines in nanoseconds.
+    pub(super) fn total(&self) -> (u64, u128) {
+        self.total
+    }
+
+    fn discount(&mut self, deadline: Instant) {
+        self.total.0 -= 1;
+        self.total.1 -= u128::from(deadline.as_nanos());
     }
 
     fn file(&mut self, slot: Slot, deadline: Instant, slab: &mut Slab) {
@@ -110,6 +124,7 @@ impl Wheel {
             return;
         };
         slab.clear_timer(slot);
+        self.discount(deadline);
         let tick = tick_of(deadline).max(self.tick);
         let (level, bucket) = bucket_of(tick, self.tick);
         let level = &mut self.levels[level];
@@ -171,6 +186,7 @@ impl Wheel {
             let deadline = slab.deadline(slot).unwrap_or_default();
             if deadline <= now {
                 slab.clear_timer(slot);
+                self.discount(deadline);
                 due.push_back((deadline, slot));
             } else {
                 self.file(slot, deadline, slab);
@@ -232,6 +248,9 @@ impl Wheel {
             }
         }
         assert_eq!(held, scheduled, "the wheel holds what is scheduled");
+        let deadlines = slots.iter().filter_map(|&slot| slab.deadline(slot));
+        let sum = deadlines.map(|it| u128::from(it.as_nanos())).sum();
+        assert_eq!(self.total, (scheduled as u64, sum), "the totals");
     }
 }
 

@@ -21,6 +21,8 @@ const COPIES: &[&str] = &[
     "300ms",
 ];
 const SLOTS: &[&str] = &["--placement", "slots", "--nodes", "3"];
+/// Slots that take their time, so that clients meet ASK.
+const SLOW_SLOTS: &[&str] = &["--placement", "slots", "--nodes", "3", "--move-time", "3s"];
 
 fn installed(part: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(part)
@@ -58,6 +60,14 @@ fn node(name: &str, serving: &Serving) {
     run(program, serving);
 }
 
+/// Checks that clients were sent on by ASK.
+fn assert_asked(serving: &Serving) {
+    let shown = serving.connect(1).ask(&["INFO", "errorstats"]);
+    let shown = String::from_utf8_lossy(&shown);
+    let asked = shown.split("errorstat_ASK:count=").nth(1);
+    assert!(asked.is_some(), "{shown}");
+}
+
 #[test]
 fn redis_py_works_on_a_healthy_cluster_in_both_protocols() {
     for protocol in ["2", "3"] {
@@ -74,6 +84,9 @@ fn redis_py_sees_a_crash_and_a_pause() {
 #[test]
 fn redis_py_loses_no_acknowledged_write_while_slots_move() {
     python("redis_py_moving.py", &[], &Serving::start(SLOTS));
+    let slow = Serving::start(SLOW_SLOTS);
+    python("redis_py_moving.py", &[], &slow);
+    assert_asked(&slow);
 }
 
 #[test]
@@ -92,4 +105,7 @@ fn node_redis_works_and_sees_a_crash_and_a_pause() {
 #[test]
 fn ioredis_loses_no_acknowledged_write_while_slots_move() {
     node("ioredis_moving.mjs", &Serving::start(SLOTS));
+    let slow = Serving::start(SLOW_SLOTS);
+    node("ioredis_moving.mjs", &slow);
+    assert_asked(&slow);
 }

@@ -1,7 +1,7 @@
 //! `serve` as a process: Redis clients over TCP.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,6 +73,17 @@ impl Client {
     fn ask(&mut self, line: &str, reply: &str) {
         self.send(line);
         self.expect(reply);
+    }
+
+    /// Reads a bulk string.
+    fn bulk(&mut self) -> String {
+        let mut reader = BufReader::new(&mut self.0);
+        let mut header = String::new();
+        reader.read_line(&mut header).expect("a reply");
+        let length = header.trim_start_matches('$').trim_end().parse();
+        let mut bytes = vec![0; length.expect("a length")];
+        reader.read_exact(&mut bytes).expect("the bytes");
+        String::from_utf8(bytes).expect("it is text")
     }
 
     fn is_closed(&mut self) -> bool {
@@ -148,4 +159,68 @@ fn shutdown_ends_the_program_with_0() {
     Client::to(serving.ports[0]).send("SHUTDOWN");
     let status = serving.process.wait().expect("it ends");
     assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn history_shows_the_commands_that_clients_have_sent() {
+    let serving = serve(&["--nodes", "1", "--clock", "virtual"]);
+    let mut client = Client::to(serving.ports[0]);
+    let lines = [
+        ("SET log ab EX 10", "SET log ab 10s"),
+        ("APPEND log c", "APPEND log (ab -> abc 10s)"),
+        ("PERSIST log", "PERSIST log (abc -> abc)"),
+        ("SETRANGE new 0 x", "SETRANGE new (null -> x)"),
+        ("GETDEL log", "GETDEL log (abc -> null)"),
+        ("INCR n", "INCR n"),
+        ("DECRBY n 3", "DECRBY n 3"),
+        ("INCRBY n 5", "INCRBY n 5"),
+        ("SETNX n 1", "SETNX n (null -> 1)"),
+        ("GET n", "GET n"),
+        ("DEL n", "DEL n"),
+    ];
+    client.send("CLIENT REPLY OFF");
+    for (line, _) in lines {
+        client.send(line);
+    }
+    client.ask("CLIENT REPLY ON", "+OK\r\n");
+    client.send("SHARDLAB HISTORY 20");
+    let reply = client.bulk();
+    let shown: Vec<&str> = reply.split("\"command\":\"").skip(2).collect();
+    let shown = shown.iter().filter_map(|it| it.split('"').next());
+    let shown: Vec<&str> = shown.collect();
+    let expected: Vec<&str> = lines.iter().map(|(_, shown)| *shown).collect();
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_join_that_takes_its_time_goes_on_by_itself() {
+    let slots = [
+        "--placement",
+        "slots",
+        "--clock",
+        "virtual",
+        "--move-time",
+        "16s",
+    ];
+    let serving = serve(&slots);
+    let mut client = Client::to(serving.ports[1]);
+    let mut shell = |line: &str| {
+        client.send(&format!("SHARDLAB {line}"));
+        client.bulk()
+    };
+    let reply = shell("JOIN");
+    assert!(reply.contains("\"moving_ms\":16000"), "{reply}");
+    shell("ADVANCE 1s");
+    let mut of_1 = Client::to(serving.ports[1]);
+    of_1.ask(
+        "SHARDLAB LEAVE 0",
+        "-ERR keys are still moving: REBALANCE finishes that\r\n",
+    );
+    shell("ADVANCE 15s");
+    let reply = shell("LEAVE 0");
+    assert!(reply.contains("\"moving_ms\":16000"), "{reply}");
+    assert!(TcpStream::connect(("127.0.0.1", serving.ports[0])).is_ok());
+    let reply = shell("REBALANCE");
+    assert!(!reply.contains("moving_ms"), "{reply}");
+    assert!(TcpStream::connect(("127.0.0.1", serving.ports[0])).is_err());
 }

@@ -2,15 +2,16 @@
 
 use std::fmt::Write;
 
+use super::keyspace::walk;
 use super::{Result, help, integer, subcommand, text};
 use crate::cluster::Status;
 use crate::id::NodeId;
-use crate::placement::slot_of;
+use crate::placement::{SLOT_COUNT, slot_of};
 use crate::resp::commands::Words;
 use crate::resp::value::{Failure, Value};
 use crate::server::client::Client;
 use crate::server::hub::{Hub, Turn};
-use crate::server::topology::{NodeState, SLOTS, node_id};
+use crate::server::topology::{NodeState, node_id};
 
 pub fn cluster(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
     if !hub.settings.is_cluster {
@@ -22,11 +23,14 @@ pub fn cluster(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &
         "myid" => Value::bulk(node_id(client.node)),
         "myshardid" => Value::bulk(shard_id(client.node)),
         "keyslot" => Value::Integer(slot_of(&words[2]).into()),
-        "countkeysinslot" => Value::count(keys_in(turn, client, slot(words, 2)?, usize::MAX).len()),
+        "countkeysinslot" => {
+            let keys = keys_in(hub, turn, client, slot(words, 2)?, usize::MAX);
+            Value::count(keys.len())
+        }
         "getkeysinslot" => {
             let count = usize::try_from(integer(words, 3)?);
             let count = count.map_err(|_| Failure::text("ERR Invalid number of keys"))?;
-            let keys = keys_in(turn, client, slot(words, 2)?, count);
+            let keys = keys_in(hub, turn, client, slot(words, 2)?, count);
             Value::Array(keys.into_iter().map(Value::bulk).collect())
         }
         "slots" => slots(hub),
@@ -56,7 +60,7 @@ fn slot(words: &Words, index: usize) -> Result<u16> {
     let slot = integer(words, index)
         .ok()
         .and_then(|it| u16::try_from(it).ok());
-    let slot = slot.filter(|&it| it < SLOTS);
+    let slot = slot.filter(|&it| it < SLOT_COUNT);
     slot.ok_or(Failure::text("ERR Invalid or out of range slot"))
 }
 
@@ -71,15 +75,19 @@ fn shard_id(node: NodeId) -> String {
     node_id(NodeId(node.0 | 1 << 31))
 }
 
-fn keys_in(turn: &mut Turn<'_>, client: &Client, slot: u16, most: usize) -> Vec<Vec<u8>> {
-    let now = turn.now;
+fn keys_in(
+    hub: &Hub,
+    turn: &mut Turn<'_>,
+    client: &Client,
+    slot: u16,
+    most: usize,
+) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
-    let cluster = turn.cluster().cluster();
-    cluster.scan(now, client.node, 0, |_, key, _| {
+    walk(hub, turn, client, (0, 0), |key, _, _| {
         if slot_of(key) == slot && keys.len() < most {
             keys.push(key.to_vec());
         }
-        true
+        keys.len() < most
     });
     keys
 }
@@ -161,9 +169,23 @@ fn nodes(hub: &Hub, client: &Client) -> String {
                 write!(lines, " {first}-{last}")
             };
         }
+        if node == client.node {
+            lines.push_str(&moves(hub, node));
+        }
         lines.push('\n');
     }
     lines
+}
+
+/// The slots whose keys move from a node or to it.
+fn moves(hub: &Hub, node: NodeId) -> String {
+    let moves = hub.topology.moves.iter();
+    let shown = moves.filter_map(|(slot, it)| match node {
+        _ if node == it.from => Some(format!(" [{slot}->-{}]", node_id(it.to))),
+        _ if node == it.to => Some(format!(" [{slot}-<-{}]", node_id(it.from))),
+        _ => None,
+    });
+    shown.collect()
 }
 
 fn flags(is_self: bool, state: &NodeState) -> String {
@@ -193,7 +215,7 @@ fn info(hub: &Hub, client: &Client) -> String {
         .filter(|range| suspected.contains(&range.2))
         .map(|range| usize::from(range.1 - range.0) + 1)
         .sum();
-    let ok = usize::from(SLOTS) - lost - doubtful;
+    let ok = usize::from(SLOT_COUNT) - lost - doubtful;
     let state = if lost == 0 { "ok" } else { "fail" };
     let own = topology.nodes.get(&client.node).map_or(0, |it| it.epoch);
     let newest = topology
@@ -204,7 +226,7 @@ fn info(hub: &Hub, client: &Client) -> String {
         .unwrap_or(0);
     let size = with_slots.len() + usize::from(lost > 0) * failed.len();
     format!(
-        "cluster_state:{state}\r\ncluster_slots_assigned:{SLOTS}\r\ncluster_slots_ok:{ok}\r\n\
+        "cluster_state:{state}\r\ncluster_slots_assigned:{SLOT_COUNT}\r\ncluster_slots_ok:{ok}\r\n\
          cluster_slots_pfail:{doubtful}\r\ncluster_slots_fail:{lost}\r\ncluster_known_nodes:{}\r\n\
          cluster_size:{size}\r\ncluster_current_epoch:{newest}\r\ncluster_my_epoch:{own}\r\n\
          cluster_stats_messages_sent:0\r\ncluster_stats_messages_received:0\r\n\

@@ -50,8 +50,7 @@ pub fn select(hub: &mut Hub, _: &mut Turn<'_>, _: &mut Client, words: &Words) ->
     }
 }
 
-/// READONLY, READWRITE and ASKING. They change nothing: a node answers for the slots that CLUSTER SLOTS
-/// shows for it, also while keys move.
+/// READONLY and READWRITE. They change nothing: no node is shown as a replica.
 pub fn read_mode(hub: &mut Hub, _: &mut Turn<'_>, _: &mut Client, _: &Words) -> Result {
     if hub.settings.is_cluster {
         Ok(Value::Ok)
@@ -60,6 +59,13 @@ pub fn read_mode(hub: &mut Hub, _: &mut Turn<'_>, _: &mut Client, _: &Words) -> 
             "ERR This instance has cluster support disabled",
         ))
     }
+}
+
+/// The next command is for a slot whose keys move to this node.
+pub fn asking(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
+    let reply = read_mode(hub, turn, client, words)?;
+    client.is_asking = true;
+    Ok(reply)
 }
 
 pub fn monitor(hub: &mut Hub, _: &mut Turn<'_>, client: &mut Client, _: &Words) -> Result {

@@ -94,7 +94,13 @@ fn lines(hub: &Hub, turn: &mut Turn<'_>, client: &Client, section: &str) -> Line
         )]),
         _ => match keyspace::size(hub, turn, client) {
             0 => Vec::new(),
-            keys => named([("db0", format!("keys={keys},expires=0,avg_ttl=0"))]),
+            keys => {
+                let (expires, ttl) = keyspace::expiring(hub, turn, client);
+                named([(
+                    "db0",
+                    format!("keys={keys},expires={expires},avg_ttl={ttl}"),
+                )])
+            }
         },
     }
 }

@@ -10,6 +10,7 @@ use crate::resp::value::{Failure, Value};
 use crate::rng::Rng;
 use crate::server::client::Client;
 use crate::server::hub::{Hub, Turn};
+use crate::time::Instant;
 
 /// The most entries that one call of SCAN looks at.
 const MAX_COUNT: usize = 1 << 20;
@@ -28,20 +29,25 @@ fn nodes(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> Vec<NodeId> {
 
 /// Visits the keys of nodes that are to be shown, from a place in the first of them on, until `visit`
 /// returns `false`. Returns where to go on.
-fn walk(
+pub(super) fn walk(
     hub: &Hub,
     turn: &mut Turn<'_>,
     client: &Client,
     from: (usize, u32),
-    mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+    mut visit: impl FnMut(&[u8], &[u8], Option<Instant>) -> bool,
 ) -> Option<(usize, u32)> {
     let nodes = nodes(hub, turn, client);
     let now = turn.now;
-    let cluster = turn.cluster().cluster();
+    let (cluster, paced) = turn.cluster().shown();
+    let paced = paced.as_deref();
     let (mut index, mut place) = from;
     while let Some(&node) = nodes.get(index) {
-        let next = cluster.scan(now, node, place, |cluster, key, value| {
-            !is_shown(cluster, node, key) || visit(key, value)
+        let next = cluster.scan(now, node, place, |cluster, key, entry| {
+            let is_shown = match paced {
+                Some(paced) => paced.shows(cluster, node, key),
+                None => is_shown(cluster, node, key),
+            };
+            !is_shown || visit(key, entry.value, entry.deadline)
         });
         if let Some(place) = next {
             return Some((index, place));
@@ -85,7 +91,7 @@ pub fn scan(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wor
     );
     let mut left = count.min(MAX_COUNT);
     let mut keys = Vec::new();
-    let next = walk(hub, turn, client, from, |key, value| {
+    let next = walk(hub, turn, client, from, |key, value, _| {
         let name = if Hash::is_hash(value) {
             "hash"
         } else {
@@ -110,7 +116,7 @@ pub fn scan(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wor
 
 pub fn keys(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Words) -> Result {
     let mut keys = Vec::new();
-    walk(hub, turn, client, (0, 0), |key, _| {
+    walk(hub, turn, client, (0, 0), |key, _, _| {
         if glob::matches(&words[1], key) {
             keys.push(Value::bulk(key));
         }
@@ -158,22 +164,51 @@ impl Hub {
 
 /// How many keys a client sees.
 pub fn size(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> usize {
-    if turn.cluster().cluster().config().replicas == 1 {
+    if holds_what_it_shows(turn) {
         return usize::try_from(hub.stats(turn, client).keys).unwrap_or(usize::MAX);
     }
     let mut count = 0;
-    walk(hub, turn, client, (0, 0), |_, _| {
+    walk(hub, turn, client, (0, 0), |_, _, _| {
         count += 1;
         true
     });
     count
 }
 
+/// Whether a node shows every entry that it holds.
+fn holds_what_it_shows(turn: &mut Turn<'_>) -> bool {
+    let (cluster, paced) = turn.cluster().shown();
+    cluster.config().replicas == 1 && paced.is_none()
+}
+
+/// How many of the keys that a client sees have a deadline, and how long on average until then, in
+/// milliseconds.
+pub fn expiring(hub: &Hub, turn: &mut Turn<'_>, client: &Client) -> (u64, u128) {
+    let (mut count, mut sum) = (0, 0);
+    if holds_what_it_shows(turn) {
+        for node in nodes(hub, turn, client) {
+            let (more, of_them) = turn.cluster().cluster().deadlines(node);
+            (count, sum) = (count + more, sum + of_them);
+        }
+    } else {
+        walk(hub, turn, client, (0, 0), |_, _, deadline| {
+            count += u64::from(deadline.is_some());
+            sum += u128::from(deadline.map_or(0, Instant::as_nanos));
+            true
+        });
+    }
+    let average = sum.checked_div(count.into()).unwrap_or(0);
+    (
+        count,
+        average.saturating_sub(turn.now.as_nanos().into()) / 1_000_000,
+    )
+}
+
 pub fn random_key(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, _: &Words) -> Result {
     let count = size(hub, turn, client);
     let mut skip = Rng::new(hub.next_seed()).below(count as u64);
     let mut chosen = None;
-    walk(hub, turn, client, (0, 0), |key, _| {
+    walk(hub, turn, client, (0, 0), |key, _, _| {
         chosen = Some(Value::bulk(key));
         skip = skip.wrapping_sub(1);
         skip != u64::MAX
@@ -198,7 +233,7 @@ pub fn flush(hub: &mut Hub, turn: &mut Turn<'_>, client: &mut Client, words: &Wo
         return Ok(Value::Ok);
     }
     let mut keys = Vec::new();
-    walk(hub, turn, client, (0, 0), |key, _| {
+    walk(hub, turn, client, (0, 0), |key, _, _| {
         keys.push(key.to_vec());
         true
     });

@@ -22,15 +22,38 @@ pub fn object(hub: &mut Hub, turn: &mut Turn<'_>, _: &mut Client, words: &Words)
     match sub.as_str() {
         "encoding" => Ok(Value::bulk(encoding(hub, &found))),
         "refcount" => Ok(Value::Integer(reference_count(&found))),
-        "idletime" => Err(Failure::text(
-            "ERR the time of the last access is not tracked: see INSPECT for the place in the eviction order",
-        )),
-        _ if turn.cluster().cluster().eviction() == Some(Eviction::Lfu) => Err(Failure::text(
-            "ERR the access frequency is not shown: see INSPECT for the place in the eviction order",
-        )),
-        _ => Err(Failure::text(
+        "idletime" => Err(idle_time(turn)),
+        _ => frequency(turn, &words[2]),
+    }
+}
+
+/// The store keeps no time of an access: it would cost each GET a write.
+fn idle_time(turn: &mut Turn<'_>) -> Failure {
+    if turn.cluster().cluster().eviction() == Some(Eviction::Lfu) {
+        return Failure::text(
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
+             between policies at runtime LRU and LFU data will take some time to adjust.",
+        );
+    }
+    Failure::text(
+        "ERR the time of the last access is not tracked: see INSPECT for the place in the eviction order",
+    )
+}
+
+/// How often a key was used: the exact count of the policy, up to the largest that Redis gives.
+fn frequency(turn: &mut Turn<'_>, key: &[u8]) -> Result {
+    const MOST: u64 = 255;
+    let cluster = turn.cluster().cluster();
+    if cluster.eviction() != Some(Eviction::Lfu) {
+        return Err(Failure::text(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
              switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ));
+    }
+    match cluster.frequency(key) {
+        Some(uses) => Ok(Value::Integer(uses.min(MOST).cast_signed())),
+        None => Err(Failure::text(
+            "ERR the access frequency is not tracked where no capacity is set: see CAPACITY, or maxmemory",
         )),
     }
 }

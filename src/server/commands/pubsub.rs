@@ -12,6 +12,7 @@ use crate::server::channels::Channel;
 use crate::server::client::Client;
 use crate::server::hub::{Hub, Turn};
 use crate::server::settings::WATCH_LIMIT;
+use crate::session::{ChangeKind, KeyChange};
 
 fn kind_of(name: &str) -> Channel {
     match name.as_bytes().first() {
@@ -234,8 +235,31 @@ impl Hub {
         }
     }
 
-    /// Passes on what the cluster has done by itself.
+    /// Passes on what commands at the prompt have changed.
+    fn notify_of_prompt(&mut self, turn: &mut Turn<'_>) {
+        for KeyChange { kind, key } in turn.cluster().take_changes() {
+            let (class, name) = match kind {
+                ChangeKind::Stored => ('$', "set"),
+                ChangeKind::Added => ('$', "incrby"),
+                ChangeKind::Expires => ('g', "expire"),
+                ChangeKind::Persists => ('g', "persist"),
+                ChangeKind::Removed => ('g', "del"),
+            };
+            self.key_changed(None, &KeyEvent { class, name, key });
+        }
+        self.keep_changes(turn);
+    }
+
+    /// Lets changes at the prompt be kept, if clients are told of them.
+    pub(in crate::server) fn keep_changes(&self, turn: &mut Turn<'_>) {
+        let is_told = self.watchers + self.tracking.clients > 0;
+        let is_on = is_told || self.config.notifications.is_on();
+        turn.cluster().keep_changes(is_on);
+    }
+
+    /// Passes on what the cluster has done by itself, and commands at the prompt.
     pub(in crate::server) fn notify(&mut self, turn: &mut Turn<'_>) {
+        self.notify_of_prompt(turn);
         let log = turn.world.backend.events();
         if self.seen == log.end() {
             return;

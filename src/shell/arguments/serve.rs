@@ -30,6 +30,10 @@ pub struct Serve {
     /// How long a node is out of reach before another takes its slots over
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
     node_timeout: Duration,
+    /// Let slots take so long to move when nodes join or leave, with ASK and TRYAGAIN on the way [default:
+    /// they move at once]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    move_time: Option<Duration>,
     /// Who may use DEBUG: clients on this machine, or none
     #[arg(long, value_name = "local|no", default_value = "local", ignore_case = true,
           value_parser = PossibleValuesParser::new(["local", "no"]))]
@@ -74,6 +78,7 @@ impl Serve {
             cluster,
             password_file: self.password_file,
             node_timeout: self.node_timeout,
+            move_time: self.move_time,
             has_debug: self.debug_command.eq_ignore_ascii_case("local"),
             ready_file: self.ready_file,
             history: self.history.as_ref().map(is_on),
