@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const KEYS: usize = 1000;
 
 /// Both engines, and that which `scripts/test` installs.
-fn valkey() -> String {
+pub(super) fn valkey() -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("valkey-server");
     path.to_string_lossy().into_owned()
 }
