@@ -47,7 +47,11 @@ fn script(path: PathBuf) -> Trial {
     let name = name.with_extension("").display().to_string();
     Trial::test(name, move || {
         let recorded = fs::read_to_string(&path)?;
-        compare(&path, &recorded, &replay(&recorded))
+        compare(
+            &path,
+            &recorded,
+            &replay(&recorded, &["--clock", "virtual", "--echo"]),
+        )
     })
 }
 

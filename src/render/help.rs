@@ -171,6 +171,7 @@ fn notes(verb: Verb) -> &'static [&'static str] {
         ],
         Verb::Load => &[
             "Options, in any order: KEYS n (100,000); REQUESTS n (1,000,000) or FOR time; SKEW s, of Zipf's law (1; ycsb 0.99); SIZE bytes[..bytes] (16); TTL time[..time]; WRITES percent (0%); CLIENTS n (1), at most 1,000; RATE n, requests a second: on the virtual clock 1,000, on the real one as fast as possible.",
+            "AT time fault, any number of times, brings a fault about meanwhile: LOAD zipf FOR 10s CLIENTS 8 AT 2s \"CRASH 0\" AT 5s \"RESTART 0\". LOAD does not end before the last of them.",
             "If a get misses, an ADD stores the value (read-through). ycsb-f writes with a GET, and a CAS that expects the value that the GET found; a CAS that fails because another client has written meanwhile counts as a lost race. All values differ, so that CHECK can tell writes apart. Each client has one request in flight. Their numbers start at 1001.",
             "A LOAD of the same workload, KEYS, SKEW, SIZE, TTL and WRITES goes on where the one before stopped.",
         ],

@@ -228,7 +228,7 @@ fn work_options(verb: Verb) -> Vec<String> {
     match verb {
         Verb::Replay => of(&["SKIP", "COUNT", "TTL", "RATE", "SIZE", "FORMAT"]),
         Verb::Load => of(&[
-            "KEYS", "REQUESTS", "FOR", "SKEW", "SIZE", "TTL", "WRITES", "CLIENTS", "RATE",
+            "KEYS", "REQUESTS", "FOR", "SKEW", "SIZE", "TTL", "WRITES", "CLIENTS", "RATE", "AT",
         ]),
         _ => words::options(),
     }

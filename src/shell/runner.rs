@@ -254,9 +254,7 @@ impl Runner {
             keys::lock(keys).note(&input.action, place.file.is_none());
         }
         session.world.give_way();
-        let backend = &session.world.backend;
-        if let Some(why) = backend.behind().refusal(input.spec) {
-            let error = Error::unsupported(input.spec.name, why);
+        if let Err(error) = check_available(session, input.spec) {
             return self.fail(place, line, &error);
         }
         let now = session.world.now();
@@ -579,6 +577,13 @@ impl Runner {
 }
 
 const INTERRUPTED: &str = "interrupted";
+
+/// Whether the backend has a command.
+fn check_available(session: &LocalSession, spec: &'static Spec) -> Result<(), Error> {
+    let behind = session.world.backend.behind();
+    let refusal = behind.refusal(spec);
+    refusal.map_or(Ok(()), |why| Err(Error::unsupported(spec.name, why)))
+}
 
 fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, INTERRUPTED)

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Running, start, wait_for};
 
 /// A server on a free port.
-struct Server {
+pub(super) struct Server {
     port: u16,
     process: Running,
     _folder: tempfile::TempDir,
@@ -22,7 +22,7 @@ pub(super) fn free_port() -> u16 {
 }
 
 impl Server {
-    fn start(program: &str, more: &[&str]) -> Self {
+    pub(super) fn start(program: &str, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let mut command = Command::new(program);
@@ -40,12 +40,12 @@ impl Server {
         }
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Asks it directly.
-    fn cli(&self, words: &[&str]) -> String {
+    pub(super) fn cli(&self, words: &[&str]) -> String {
         let output = Command::new("redis-cli")
             .args(["-p", &self.port.to_string()])
             .args(words)
@@ -266,10 +266,19 @@ fn a_launched_cluster_is_broken_and_repaired_at_the_prompt() {
     }
 }
 
-/// 20 of the 60 keys are on the primary that is cut off.
 #[test]
-fn a_failover_loses_acknowledged_writes_and_a_write_quorum_does_not() {
-    let (shown, errors) = run_with(&["demo", "lost-writes", "--launch", "redis-server"], "");
+fn redis_loses_acknowledged_writes_at_a_failover_and_none_with_a_write_quorum() {
+    plays_lost_writes("redis-server");
+}
+
+#[test]
+fn valkey_loses_acknowledged_writes_at_a_failover_and_none_with_a_write_quorum() {
+    plays_lost_writes(&super::launch::valkey());
+}
+
+/// 20 of the 60 keys are on the primary that is cut off.
+fn plays_lost_writes(server: &str) {
+    let (shown, errors) = run_with(&["demo", "lost-writes", "--launch", server], "");
     assert_eq!(errors, "");
     let (first, second) = shown
         .split_once("The same with a write quorum")

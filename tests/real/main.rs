@@ -3,6 +3,7 @@
 //! the server.
 //! `scripts/test` gets the programs and runs these tests; one that lacks its program fails.
 
+mod both;
 mod browser;
 mod differential;
 mod engine;
@@ -12,6 +13,8 @@ mod limits;
 mod operating;
 mod peer;
 mod readme;
+#[path = "../suite/recording.rs"]
+mod recording;
 mod servers;
 mod serving;
 mod tls;

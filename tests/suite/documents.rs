@@ -29,7 +29,7 @@ fn the_transcripts_in_the_readme_are_what_the_program_prints() {
     let transcripts = blocks(&readme(), "console");
     assert!(!transcripts.is_empty(), "the README has a transcript");
     for transcript in transcripts {
-        let now = replay(&transcript);
+        let now = replay(&transcript, &["--clock", "virtual", "--echo"]);
         assert!(now == transcript, "{}", difference(&transcript, &now));
     }
 }

@@ -23,8 +23,9 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts")
 }
 
-/// Runs a recorded script again, and returns it with its present output.
-pub(crate) fn replay(recorded: &str) -> String {
+/// Runs a recorded script again, with these options of the program before its own, and returns it with
+/// its present output.
+pub(crate) fn replay(recorded: &str, first_options: &[&str]) -> String {
     let is_input = |line: &&str| line.starts_with("> ") || *line == ">";
     let header: Vec<&str> = recorded
         .lines()
@@ -36,7 +37,7 @@ pub(crate) fn replay(recorded: &str) -> String {
         .find_map(|line| line.strip_prefix("options: "));
     let options: Vec<&str> = options.unwrap_or_default().split_whitespace().collect();
 
-    let mut program = shardlab(&["--clock", "virtual", "--echo"]);
+    let mut program = shardlab(first_options);
     program.args(&options).current_dir(folder());
     let typed: String = input
         .iter()

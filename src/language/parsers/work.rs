@@ -4,12 +4,14 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::data::{ttls, value_size};
-use crate::language::command::Script;
+use crate::language::command::{Action, Script};
 use crate::language::error::Error;
+use crate::language::parse::parse;
 use crate::language::size;
+use crate::language::verb::{Group, Verb};
 use crate::language::word::{Shown, Word};
 use crate::language::words::{Parsed, Words, name, number, time};
-use crate::language::work::{DEFAULT_REQUESTS, Load, Replay};
+use crate::language::work::{DEFAULT_REQUESTS, Load, Replay, Scheduled};
 use crate::network::Percent;
 use crate::trace::{Kind, Spec, Workload};
 
@@ -21,6 +23,8 @@ const MAX_RATE: u64 = 1_000_000_000;
 const MAX_KEYS: u64 = 1 << 48;
 /// The most clients of a workload.
 const MAX_CLIENTS: u32 = 1000;
+/// The most faults in a workload.
+const MAX_FAULTS: usize = 100;
 
 pub fn replay<'a>(words: &mut Words<'a>) -> Parsed<'a> {
     let mut replay = Replay {
@@ -93,12 +97,15 @@ pub fn load<'a>(words: &mut Words<'a>) -> Parsed<'a> {
         time: None,
         clients: 1,
         rate: None,
+        faults: Vec::new(),
     };
     while let Some(option) = words.next() {
         read_load_option(&mut load, &option, words)?;
         let checked = load.workload.check();
         checked.map_err(|error| option.error(error.to_string()))?;
     }
+    load.faults.sort_by_key(|it| it.after);
+    check_faults(&load, words)?;
     if load.requests.is_none() && load.time.is_none() {
         load.requests = Some(DEFAULT_REQUESTS);
     }
@@ -134,12 +141,51 @@ fn read_load_option(
             load.clients = number(&value("n")?, "a number of clients", 1..=MAX_CLIENTS)?;
         }
         () if option.is("RATE") => load.rate = Some(rate(&value("n")?)?),
+        () if option.is("AT") => {
+            let after = time(&value("time")?)?;
+            load.faults.push(scheduled(after, &value("fault")?)?);
+        }
         () => {
-            let fault = "expected KEYS, REQUESTS, FOR, SKEW, SIZE, TTL, WRITES, CLIENTS or RATE with a value";
+            let fault = "expected KEYS, REQUESTS, FOR, SKEW, SIZE, TTL, WRITES, CLIENTS, RATE or AT with a value";
             return Err(words.spec.usage_error(fault).at(option.span()));
         }
     }
     Ok(())
+}
+
+/// A fault that is to be brought about meanwhile, in one word: `"CRASH 0"`.
+fn scheduled(after: Duration, word: &Word<'_>) -> Result<Scheduled, Error> {
+    let input = parse(&word.bytes).map_err(|error| word.error(error.message))?;
+    if let Some(input) = input
+        && input.spec.group == Group::Faults
+        && !matches!(input.spec.verb, Verb::Faults | Verb::Links | Verb::Step)
+        && let Action::Command(command) = input.action
+    {
+        return Ok(Scheduled {
+            after,
+            spec: input.spec,
+            command: command.into_owned(),
+        });
+    }
+    let shown = Shown(&word.bytes);
+    Err(word.error(format!(
+        "{shown} is no fault: AT takes one, such as AT 2s \"CRASH 0\""
+    )))
+}
+
+fn check_faults(load: &Load, words: &Words<'_>) -> Result<(), Error> {
+    let last = load.faults.last().map_or(Duration::ZERO, |it| it.after);
+    let message = match load.time {
+        _ if load.faults.len() > MAX_FAULTS => {
+            format!(
+                "{} times AT are too many: at most {MAX_FAULTS}",
+                load.faults.len()
+            )
+        }
+        Some(end) if last > end => "AT is after the end that FOR says".into(),
+        _ => return Ok(()),
+    };
+    Err(words.spec.usage_error(&message))
 }
 
 fn skew(word: &Word<'_>) -> Result<f64, Error> {
@@ -209,6 +255,21 @@ mod tests {
     }
 
     #[test]
+    fn faults_are_in_the_order_of_their_times() {
+        let input = parse(b"LOAD zipf AT 2s \"restart 0 cold\" AT 1s 'CRASH 0' FOR 2s");
+        let Action::Script(Script::Load(load)) =
+            input.expect("no error").expect("a command").action
+        else {
+            panic!("a LOAD");
+        };
+        let faults = load.faults.iter();
+        let faults: Vec<_> = faults
+            .map(|it| (it.after.as_secs(), it.spec.name))
+            .collect();
+        assert_eq!(faults, [(1, "CRASH"), (2, "RESTART")]);
+    }
+
+    #[test]
     fn wrong_options_are_pointed_at() {
         for (line, expected) in [
             (
@@ -247,6 +308,25 @@ mod tests {
         ] {
             assert_eq!(error(line), expected, "{line}");
         }
+        for (fault, expected) in [
+            ("1s \"GET a\"", "GET a is no fault: AT takes one"),
+            ("1s FAULTS", "FAULTS is no fault: AT takes one"),
+            ("1s \"\"", "\"\" is no fault: AT takes one"),
+            (
+                "1s \"CRUSH 0\"",
+                "unknown command CRUSH; did you mean CRASH?",
+            ),
+            ("9s \"CRASH 0\" FOR 8s", "AT is after the end that FOR says"),
+        ] {
+            let line = format!("LOAD zipf AT {fault}");
+            assert!(
+                error(&line).starts_with(expected),
+                "{line}: {}",
+                error(&line)
+            );
+        }
+        let many = format!("LOAD zipf{}", " AT 1s HEAL".repeat(101));
+        assert!(error(&many).starts_with("101 times AT are too many: at most 100"));
         assert!(error("LOAD zapf").starts_with("there is no workload \"zapf\": use one of zipf, "));
         assert!(error("REPLAY f FORMAT nonsense").starts_with("there is no format"));
     }

@@ -30,7 +30,7 @@ use values::Values;
 
 use super::{Observer, Session, WorldHandle};
 use crate::cluster::Place;
-use crate::language::{Error, ErrorKind};
+use crate::language::{Error, ErrorKind, Scheduled};
 use crate::reply::Worked;
 use crate::time::{ClockKind, Instant, MAX_DURATION};
 
@@ -58,6 +58,8 @@ pub struct Plan {
     pub size: Option<u64>,
     /// How long every value lives, in place of the TTLs of the workload.
     pub ttl: Option<Duration>,
+    /// Faults that are brought about meanwhile, the first first. It does not end before the last.
+    pub faults: Vec<Scheduled>,
 }
 
 /// When requests are sent.
@@ -100,6 +102,8 @@ struct Work<'w> {
     /// The places of the next keys, and how many of them were used.
     places: Vec<Place>,
     place: usize,
+    /// How many of the faults were brought about.
+    faults: usize,
 }
 
 impl Session {
@@ -135,6 +139,7 @@ impl Session {
             key: Vec::new(),
             places: Vec::new(),
             place: 0,
+            faults: 0,
         };
         let end = work.run();
         if end.is_err() {
@@ -149,6 +154,7 @@ impl Session {
 impl Work<'_> {
     fn run(&mut self) -> Result<(), End> {
         loop {
+            self.bring_faults()?;
             self.receive();
             let Some(due) = self.next_due()? else {
                 if self.is_idle() {
@@ -169,10 +175,41 @@ impl Work<'_> {
         }
     }
 
-    /// Lets time pass to the end of the time that it takes.
+    /// Lets time pass to the end of the time that it takes, and to the last fault.
     fn wait_for_end(&mut self) -> Result<(), End> {
         while let Some(end) = self.end().filter(|&end| end > self.now) {
             self.wait(Some(end))?;
+            self.bring_faults()?;
+        }
+        while let Some(at) = self.next_fault() {
+            self.wait(Some(at))?;
+            self.bring_faults()?;
+        }
+        Ok(())
+    }
+
+    /// When the next fault is due.
+    #[inline]
+    fn next_fault(&self) -> Option<Instant> {
+        let fault = self.plan.faults.get(self.faults)?;
+        Some(self.start.saturating_add(fault.after))
+    }
+
+    /// Brings the faults about that are due.
+    #[inline]
+    fn bring_faults(&mut self) -> Result<(), End> {
+        while self.next_fault().is_some_and(|at| at <= self.now) {
+            let command = self.plan.faults[self.faults].command.clone();
+            self.faults += 1;
+            let Self {
+                session,
+                world,
+                observer,
+                ..
+            } = self;
+            let done = session.execute(world, self.now, command, observer);
+            done.map_err(End::Failed)?;
+            self.now = self.world.now();
         }
         Ok(())
     }
@@ -218,6 +255,7 @@ impl Work<'_> {
 
     /// Lets time pass until something has happened, at most to `until`.
     fn wait(&mut self, until: Option<Instant>) -> Result<(), End> {
+        let until = until.into_iter().chain(self.next_fault()).min();
         let passed = self
             .session
             .pass_time(self.world, until, &mut self.observer);

@@ -108,6 +108,7 @@ impl Runner {
             clients: session.world.backend.max_clients(),
             size: words.size,
             ttl: words.ttl,
+            faults: Vec::new(),
         };
         let reply = self.work(session, &plan, &mut feed);
         if !feed.has_ended() {
@@ -173,6 +174,9 @@ impl Runner {
     }
 
     fn load(&mut self, session: &mut LocalSession, load: &Load) -> Result<Reply<'static>, Error> {
+        for fault in &load.faults {
+            super::check_available(session, fault.spec)?;
+        }
         let workload = Workload {
             seed: self.manners.seed,
             ..load.workload.clone()
@@ -195,6 +199,7 @@ impl Runner {
             clients: load.clients,
             size: None,
             ttl: None,
+            faults: load.faults.clone(),
         };
         let reply = self.work(session, &plan, &mut feed);
         self.feeds.keep(source, feed);
