@@ -28,4 +28,4 @@ pub use behind::Behind;
 pub use command::{Action, Bound, Change, Command, HistoryRequest, Input, Request, Script, Topic};
 pub use error::{Error, ErrorKind, Responses};
 pub use parse::{parse, parse_words};
-pub use work::{DEFAULT_RATE, DEFAULT_REQUESTS, Load, Replay, Scheduled};
+pub use work::{DEFAULT_RATE, DEFAULT_REQUESTS, Load, Replay};

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::command::Command;
 use super::word::Bytes;
 use crate::trace::{Spec, Workload};
 
@@ -38,19 +37,9 @@ pub struct Load {
     pub clients: u32,
     /// Requests a second. `None`: 1,000 on the virtual clock, on the real clock as fast as possible.
     pub rate: Option<u64>,
-    /// What is done meanwhile, the first first.
-    pub faults: Vec<Scheduled>,
-}
-
-/// A fault, or its end, at some time in a `LOAD`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Scheduled {
-    /// How long after the start.
-    pub after: Duration,
-    /// The description of the command.
-    pub spec: &'static super::spec::Spec,
-    /// What is done.
-    pub command: Command<'static>,
+    /// Faults that are brought about meanwhile, the first first: how long after the start, and the line
+    /// with the command.
+    pub faults: Vec<(Duration, Vec<u8>)>,
 }
 
 /// The requests of a `LOAD` that names neither a number nor a time.

@@ -221,7 +221,7 @@ fn with_whole_seconds(line: &str) -> String {
     let split = line.rsplit_once(" -> ");
     let time = split.and_then(|(key, time)| Some((key, duration::parse(time.as_bytes()).ok()?)));
     match time {
-        Some((key, time)) if line.ends_with('s') => {
+        Some((key, time)) if line.ends_with(|last: char| last.is_ascii_alphabetic()) => {
             format!("{key} -> {} s", time.as_millis().div_ceil(1000))
         }
         _ => line.into(),

@@ -4,14 +4,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::data::{ttls, value_size};
-use crate::language::command::{Action, Script};
+use crate::language::command::Script;
 use crate::language::error::Error;
-use crate::language::parse::parse;
 use crate::language::size;
-use crate::language::verb::{Group, Verb};
 use crate::language::word::{Shown, Word};
 use crate::language::words::{Parsed, Words, name, number, time};
-use crate::language::work::{DEFAULT_REQUESTS, Load, Replay, Scheduled};
+use crate::language::work::{DEFAULT_REQUESTS, Load, Replay};
 use crate::network::Percent;
 use crate::trace::{Kind, Spec, Workload};
 
@@ -104,7 +102,7 @@ pub fn load<'a>(words: &mut Words<'a>) -> Parsed<'a> {
         let checked = load.workload.check();
         checked.map_err(|error| option.error(error.to_string()))?;
     }
-    load.faults.sort_by_key(|it| it.after);
+    load.faults.sort_by_key(|it| it.0);
     check_faults(&load, words)?;
     if load.requests.is_none() && load.time.is_none() {
         load.requests = Some(DEFAULT_REQUESTS);
@@ -143,7 +141,8 @@ fn read_load_option(
         () if option.is("RATE") => load.rate = Some(rate(&value("n")?)?),
         () if option.is("AT") => {
             let after = time(&value("time")?)?;
-            load.faults.push(scheduled(after, &value("fault")?)?);
+            load.faults
+                .push((after, value("fault")?.bytes.into_owned()));
         }
         () => {
             let fault = "expected KEYS, REQUESTS, FOR, SKEW, SIZE, TTL, WRITES, CLIENTS, RATE or AT with a value";
@@ -153,28 +152,8 @@ fn read_load_option(
     Ok(())
 }
 
-/// A fault that is to be brought about meanwhile, in one word: `"CRASH 0"`.
-fn scheduled(after: Duration, word: &Word<'_>) -> Result<Scheduled, Error> {
-    let input = parse(&word.bytes).map_err(|error| word.error(error.message))?;
-    if let Some(input) = input
-        && input.spec.group == Group::Faults
-        && !matches!(input.spec.verb, Verb::Faults | Verb::Links | Verb::Step)
-        && let Action::Command(command) = input.action
-    {
-        return Ok(Scheduled {
-            after,
-            spec: input.spec,
-            command: command.into_owned(),
-        });
-    }
-    let shown = Shown(&word.bytes);
-    Err(word.error(format!(
-        "{shown} is no fault: AT takes one, such as AT 2s \"CRASH 0\""
-    )))
-}
-
 fn check_faults(load: &Load, words: &Words<'_>) -> Result<(), Error> {
-    let last = load.faults.last().map_or(Duration::ZERO, |it| it.after);
+    let last = load.faults.last().map_or(Duration::ZERO, |it| it.0);
     let message = match load.time {
         _ if load.faults.len() > MAX_FAULTS => {
             format!(
@@ -263,10 +242,8 @@ mod tests {
             panic!("a LOAD");
         };
         let faults = load.faults.iter();
-        let faults: Vec<_> = faults
-            .map(|it| (it.after.as_secs(), it.spec.name))
-            .collect();
-        assert_eq!(faults, [(1, "CRASH"), (2, "RESTART")]);
+        let faults: Vec<_> = faults.map(|it| (it.0.as_secs(), &*it.1)).collect();
+        assert_eq!(faults, [(1, &b"CRASH 0"[..]), (2, b"restart 0 cold")]);
     }
 
     #[test]
@@ -308,23 +285,11 @@ mod tests {
         ] {
             assert_eq!(error(line), expected, "{line}");
         }
-        for (fault, expected) in [
-            ("1s \"GET a\"", "GET a is no fault: AT takes one"),
-            ("1s FAULTS", "FAULTS is no fault: AT takes one"),
-            ("1s \"\"", "\"\" is no fault: AT takes one"),
-            (
-                "1s \"CRUSH 0\"",
-                "unknown command CRUSH; did you mean CRASH?",
-            ),
-            ("9s \"CRASH 0\" FOR 8s", "AT is after the end that FOR says"),
-        ] {
-            let line = format!("LOAD zipf AT {fault}");
-            assert!(
-                error(&line).starts_with(expected),
-                "{line}: {}",
-                error(&line)
-            );
-        }
+        let late = error("LOAD zipf AT 9s 'CRASH 0' FOR 8s");
+        assert!(
+            late.starts_with("AT is after the end that FOR says"),
+            "{late}"
+        );
         let many = format!("LOAD zipf{}", " AT 1s HEAL".repeat(101));
         assert!(error(&many).starts_with("101 times AT are too many: at most 100"));
         assert!(error("LOAD zapf").starts_with("there is no workload \"zapf\": use one of zipf, "));

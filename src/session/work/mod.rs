@@ -30,7 +30,7 @@ use values::Values;
 
 use super::{Observer, Session, WorldHandle};
 use crate::cluster::Place;
-use crate::language::{Error, ErrorKind, Scheduled};
+use crate::language::{Command, Error, ErrorKind};
 use crate::reply::Worked;
 use crate::time::{ClockKind, Instant, MAX_DURATION};
 
@@ -59,7 +59,7 @@ pub struct Plan {
     /// How long every value lives, in place of the TTLs of the workload.
     pub ttl: Option<Duration>,
     /// Faults that are brought about meanwhile, the first first. It does not end before the last.
-    pub faults: Vec<Scheduled>,
+    pub faults: Vec<(Duration, Command<'static>)>,
 }
 
 /// When requests are sent.
@@ -192,14 +192,14 @@ impl Work<'_> {
     #[inline]
     fn next_fault(&self) -> Option<Instant> {
         let fault = self.plan.faults.get(self.faults)?;
-        Some(self.start.saturating_add(fault.after))
+        Some(self.start.saturating_add(fault.0))
     }
 
     /// Brings the faults about that are due.
     #[inline]
     fn bring_faults(&mut self) -> Result<(), End> {
         while self.next_fault().is_some_and(|at| at <= self.now) {
-            let command = self.plan.faults[self.faults].command.clone();
+            let command = self.plan.faults[self.faults].1.clone();
             self.faults += 1;
             let Self {
                 session,

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use super::super::lab::{self, words};
 use super::super::printer::Manners;
 use super::{Place, Runner, Step, interrupted};
-use crate::language::catalog::Spec;
+use crate::language::catalog::{Group, Spec, Verb};
 use crate::language::word::{Bytes, Shown};
-use crate::language::{DEFAULT_RATE, Error, ErrorKind, Load, Replay, Script};
+use crate::language::{
+    Action, Command, DEFAULT_RATE, Error, ErrorKind, Load, Replay, Script, parse,
+};
 use crate::render::Format;
 use crate::reply::Reply;
 use crate::report::Form;
@@ -174,9 +176,11 @@ impl Runner {
     }
 
     fn load(&mut self, session: &mut LocalSession, load: &Load) -> Result<Reply<'static>, Error> {
-        for fault in &load.faults {
-            super::check_available(session, fault.spec)?;
-        }
+        let faults = load.faults.iter().map(|(after, line)| {
+            let fault = fault(session, line)?;
+            Ok((*after, fault))
+        });
+        let faults = faults.collect::<Result<_, Error>>()?;
         let workload = Workload {
             seed: self.manners.seed,
             ..load.workload.clone()
@@ -199,7 +203,7 @@ impl Runner {
             clients: load.clients,
             size: None,
             ttl: None,
-            faults: load.faults.clone(),
+            faults,
         };
         let reply = self.work(session, &plan, &mut feed);
         self.feeds.keep(source, feed);
@@ -253,6 +257,23 @@ impl Runner {
         }
         Ok(words)
     }
+}
+
+/// The fault that a line brings about.
+fn fault(session: &LocalSession, line: &[u8]) -> Result<Command<'static>, Error> {
+    // Its position is one in this line, not in that of LOAD.
+    let without_place = |error: Error| Error { at: None, ..error };
+    if let Some(input) = parse(line).map_err(without_place)?
+        && input.spec.group == Group::Faults
+        && !matches!(input.spec.verb, Verb::Faults | Verb::Links | Verb::Step)
+        && let Action::Command(command) = input.action
+    {
+        super::check_available(session, input.spec)?;
+        return Ok(command.into_owned());
+    }
+    let shown = Shown(line);
+    let message = format!("{shown} is no fault: AT takes one, such as AT 2s \"CRASH 0\"");
+    Err(Error::new(ErrorKind::Invalid, message))
 }
 
 fn generator(workload: &Workload) -> Result<Feed, Error> {
