@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{Connection, LATE, Limit, Lost, Stop};
+use super::connection::{Connection, LATE, Lost};
+use super::limit::{Limit, Stop};
 use super::tls::Tls;
 use super::topology::Topology;
 use super::url::Credentials;

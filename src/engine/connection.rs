@@ -2,61 +2,20 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::limit::{Limit, SLICE, is_pause};
 use super::stream::Stream;
 use super::tls::Tls;
 use super::url::Credentials;
 use crate::resp::{Answer, write_request};
 
-/// How often a wait asks whether to stop.
-pub(super) const SLICE: Duration = Duration::from_millis(50);
 /// Why there is no answer when the time is over.
 pub(super) const LATE: &str = "it did not answer in time";
 /// Bytes that are read at once, at least.
 const READ: usize = 16 << 10;
 /// The shortest wait.
 const INSTANT: Duration = Duration::from_millis(1);
-
-/// Whether to stop waiting: Ctrl-C.
-pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// How long to wait at most.
-#[derive(Clone)]
-pub struct Limit {
-    /// The end of the wait.
-    pub until: Instant,
-    /// Whether to stop before it.
-    pub stop: Stop,
-}
-
-impl Limit {
-    /// So long from now on.
-    #[must_use]
-    pub fn after(time: Duration, stop: &Stop) -> Self {
-        Self {
-            until: Instant::now() + time,
-            stop: Arc::clone(stop),
-        }
-    }
-
-    /// The same limit, but at most so long from now on.
-    #[must_use]
-    pub fn at_most(&self, time: Duration) -> Self {
-        Self {
-            until: self.until.min(Instant::now() + time),
-            stop: Arc::clone(&self.stop),
-        }
-    }
-
-    /// What is left; `None` if nothing is.
-    #[must_use]
-    pub fn left(&self) -> Option<Duration> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        (!left.is_zero() && !(self.stop)()).then_some(left)
-    }
-}
 
 /// Why there is no answer. The connection is of no more use: a late answer would be taken for that to
 /// the next request.
@@ -214,14 +173,6 @@ impl Connection {
             Err(error) => Err(unknown(&error)),
         }
     }
-}
-
-/// Whether it is only that the time is over.
-pub(super) fn is_pause(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-    )
 }
 
 fn too_late() -> String {

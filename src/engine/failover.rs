@@ -30,6 +30,14 @@ impl Engine {
         self.primaries();
         self.check_node(Some(node))?;
         let (replica, primary) = self.successor(node)?;
+        let limit = self.client.limit();
+        while !self.has_synced(replica) {
+            if self.is_stopped() || limit.left().is_none() {
+                let message = format!("node {replica} has not all data of its primary yet");
+                return Err(Error::new(ErrorKind::Refused, message));
+            }
+            thread::sleep(PAUSE);
+        }
         self.tell(Verb::Failover, replica, &["CLUSTER", "FAILOVER"])?;
         let limit = self.client.limit();
         while !self.primaries().contains(&replica) {
@@ -42,6 +50,16 @@ impl Engine {
         self.log
             .record(|| Event::of_node(now, replica, EventKind::Promoted));
         Ok(Reply::Promoted { replica, primary })
+    }
+
+    /// Whether a replica gets what its primary writes. Without that, the servers give a failover up after
+    /// some seconds.
+    fn has_synced(&mut self, replica: NodeId) -> bool {
+        let info = self.client.ask(replica, &["INFO", "replication"]);
+        info.is_ok_and(|it| {
+            it.text()
+                .is_some_and(|it| it.contains("master_link_status:up"))
+        })
     }
 
     /// The replica that takes a place, and the primary whose place it is.

@@ -2,7 +2,7 @@
 //!
 //! | file | what it has |
 //! | --- | --- |
-//! | `url`, `connection`, `stream`, `tls` | addresses; a blocking connection with a limit for each wait, over TCP or TLS |
+//! | `url`, `connection`, `limit`, `stream`, `tls` | addresses; a blocking connection with a limit for each wait, over TCP or TLS |
 //! | `topology`, `client` | which server has which slots; a connection to each |
 //! | `pipeline` | requests with certain outcomes |
 //! | `operations`, `probe`, `clocks` | operations as commands of Redis; what the servers understand; how far their clocks are off |
@@ -26,6 +26,7 @@ mod deadlines;
 mod failover;
 mod faults;
 pub mod launch;
+mod limit;
 mod members;
 mod moves;
 mod namespace;
@@ -48,7 +49,7 @@ mod workers;
 
 pub use backend::{Engine, Permissions};
 pub use client::Settings;
-pub use connection::{Limit, Stop};
+pub use limit::{Limit, Stop};
 pub use namespace::Namespace;
 pub use tls::Tls;
 pub use url::{Credentials, TlsOptions, Url, decoded, resolve};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::Engine;
-use super::connection::Limit;
 use super::faults::node_of;
+use super::limit::Limit;
 use super::slots::{Mover, Plan};
 use crate::cluster::MoveCost;
 use crate::event::{Event, EventKind};

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use super::connection::Limit;
+use super::limit::Limit;
 use super::url::TlsOptions;
 
 /// How to speak TLS with the servers. There is no such value.

@@ -12,7 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::client::{Client, Settings};
-use super::connection::{Limit, Lost};
+use super::connection::Lost;
+use super::limit::Limit;
 use crate::event::EventKind;
 use crate::id::NodeId;
 use crate::resp::Answer;
@@ -119,7 +120,7 @@ impl Subscriber {
     }
 
     fn listen(&self) -> Result<(), Lost> {
-        let never: super::connection::Stop = Arc::new(|| false);
+        let never: super::limit::Stop = Arc::new(|| false);
         let limit = Limit::after(self.settings.timeout, &never);
         let mut connection = self.settings.open(self.address, &limit)?;
         connection.add(&["SUBSCRIBE", EXPIRED, EVICTED]);

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Failed, Hop};
-use super::connection::Limit;
+use super::limit::Limit;
 use crate::id::NodeId;
 use crate::placement::slot_of;
 use crate::resp::Answer;

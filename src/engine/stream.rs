@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::connection::Limit;
+use super::limit::Limit;
 use super::tls::{Session, Tls};
 
 /// A stream to a server.

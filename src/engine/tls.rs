@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::connection::{Limit, SLICE, is_pause};
+use super::limit::{Limit, SLICE, is_pause};
 use super::url::TlsOptions;
 
 /// How to speak TLS with the servers.

@@ -177,7 +177,7 @@ mod tests {
         for text in [
             "a:7000",
             "http://a",
-            "rediss://:secret@a",
+            "rediss://:secret@a/3",
             "redis://",
             "redis://:secret@",
             "redis://:secret@a:0",

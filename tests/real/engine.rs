@@ -257,7 +257,6 @@ fn a_launched_cluster_is_broken_and_repaired_at_the_prompt() {
     for part in [
         "SKEW is not available",
         "RESTART is not available",
-        "NEMESIS is not available",
         "VIA is not available",
         "PLAN is not available",
         "there is no node 99",
@@ -302,7 +301,7 @@ fn a_session_with_a_prefix_has_its_own_keys() {
     let (printed, errors) = run(&server.url(), &options, lines);
     assert_eq!(errors, "");
     assert!(
-        printed.starts_with("apple -> null\napple\nfig\npear\n3\n-1\n"),
+        printed.starts_with("apple -> null\napple\nfig\npear\n3\npear -> none\n"),
         "{printed}"
     );
     assert!(printed.contains("Server 0 expired key: fig\n"), "{printed}");

@@ -29,7 +29,7 @@ fn parameters_are_set_on_every_server() {
                  EVICTION none\nEVICTION\nCAPACITY none\nCAPACITY\nGET a\nSTATS RESET\nEVICTION arc\n\
                  CAPACITY 100\nFAILOVER 0\n";
     let (printed, errors) = run_with(&["--launch", "redis-server"], lines);
-    let shown = "none\nnode 1: 128 MiB, others: 64 MiB\nallkeys-lfu\nnoeviction\nnone\na -> null\n";
+    let shown = "none\n64MiB a node; node 1: 128MiB\nallkeys-lfu\nnoeviction\nnone\na -> null\n";
     assert_eq!(printed, shown, "{errors}");
     for why in [
         "real servers have lru, lfu, random, ttl and none",
@@ -57,7 +57,7 @@ fn faults_at_random_come_and_go_and_nothing_is_made_up() {
 fn a_clock_that_is_ahead_expires_keys_too_early_and_check_says_so() {
     let valkey = valkey();
     let options = ["--launch", &valkey, "--nodes", "1", "--skewable"];
-    let lines = "PUT k v 10s\nGET k\nSKEW 0 1h\nFAULTS\nGET k\nCHECK\nHEAL ALL\nFAULTS\nPUT k v 10s\nGET k\n";
+    let lines = "PUT k v 10s\nGET k\nSKEW 0 1h\nSLEEP 300ms\nFAULTS\nGET k\nCHECK\nHEAL ALL\nFAULTS\nSLEEP 300ms\nPUT k v 10s\nGET k\n";
     let (printed, errors) = run_with(&options, lines);
     let start =
         "k -> v\nSKEW 0 1h\nk -> null\nlinearizable but for losses: 3 operations on 1 key\n";

@@ -80,7 +80,7 @@ fn every_command_has_an_example_or_needs_none() {
     // What they show is a table, or depends on where they are typed.
     let without = [
         "NODES", "RING", "LINKS", "STEP", "STATS", "TRACE", "HOT", "REPLAY", "COMPARE", "SOURCE",
-        "HELP",
+        "HELP", "FAILOVER",
     ];
     for spec in commands() {
         let none = spec.example.is_empty();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::asking::{Look, wait};
 use super::{Launched, Node, START, Server, State, faketime, forming};
-use crate::engine::connection::Limit;
+use crate::engine::limit::Limit;
 use crate::engine::members::Member;
 use crate::engine::proxy::MAX_SERVERS;
 

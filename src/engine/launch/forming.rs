@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use super::Server;
 use super::asking::{Look, ask, ask_all, wait};
 use super::readiness;
-use crate::engine::connection::Limit;
+use crate::engine::limit::Limit;
 use crate::engine::members::SLOTS;
 use crate::engine::members::{Member, parse};
 use crate::resp::Answer;

@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::connection::{Limit, Stop};
+use super::limit::{Limit, Stop};
 use super::proxy::Proxies;
 use super::slots::Host;
 use crate::rng::Rng;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::asking::ask_all;
-use crate::engine::connection::Limit;
+use crate::engine::limit::Limit;
 use crate::engine::members::{Member, parse};
 use crate::resp::Answer;
 

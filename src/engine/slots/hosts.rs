@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::engine::connection::{Connection, Limit, Lost};
+use crate::engine::connection::{Connection, Lost};
+use crate::engine::limit::Limit;
 use crate::engine::members::{Member, parse};
 use crate::engine::url::Credentials;
 use crate::resp::Answer;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::hosts::{Host, Hosts, View};
 use super::plan::{Plan, SlotMove};
-use crate::engine::connection::Limit;
+use crate::engine::limit::Limit;
 use crate::engine::url::Credentials;
 use crate::operation::Bytes;
 use crate::resp::Answer;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::SLOTS;
 use super::hosts::View;
 use super::mover::{Mover, Way};
-use crate::engine::connection::Limit;
+use crate::engine::limit::Limit;
 use crate::engine::members::Member;
 
 /// What was repaired.
