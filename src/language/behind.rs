@@ -19,13 +19,14 @@ pub enum Behind {
 }
 
 impl Behind {
+    /// Why the simulated cluster has no failover.
+    pub const NO_FAILOVER: &str = "every owner of a key takes writes: no replica has to be promoted; CRASH shows what follows";
+
     /// Why it cannot carry a command out, and what to do instead; `None`: it can.
     #[must_use]
     pub fn refusal(self, spec: &Spec) -> Option<&'static str> {
         match self {
-            Self::Simulated => (spec.needs() == Capability::Failover).then_some(
-                "every owner of a key takes writes: no replica has to be promoted; CRASH shows what follows",
-            ),
+            Self::Simulated => (spec.needs() == Capability::Failover).then_some(Self::NO_FAILOVER),
             Self::Launched { .. } | Self::Connected => self
                 .lacks(spec.needs())
                 .or_else(|| simulated_only(spec.verb)),

@@ -117,6 +117,9 @@ impl SimulatedCluster {
         let cluster = &mut self.cluster;
         Ok(match command {
             Command::Keys { pattern, node } => self.keys(now, pattern.as_deref(), node)?,
+            Command::Failover { .. } => {
+                return Err(Error::unsupported("FAILOVER", Behind::NO_FAILOVER));
+            }
             Command::Size => Reply::Size(cluster.size(now)),
             Command::Time => Reply::Time {
                 elapsed: now.saturating_duration_since(Instant::START),

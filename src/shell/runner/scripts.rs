@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::collecting::{Collected, Turns};
 use super::turn_line::TurnLine;
-use super::{MAX_DEPTH, Place, Runner, Step, interrupted};
+use super::{MAX_DEPTH, Place, Runner, Step, check_available, interrupted};
 use crate::language::catalog::{Spec, Verb};
 use crate::language::{Action, Change, Error, ErrorKind, Script, parse};
 use crate::render::Format;
@@ -117,6 +117,9 @@ impl Runner {
             // Reported here: its position is one in this line, not in that of TRACE.
             Err(error) => return Ok(self.fail(place, line, &error.of(spec.name))),
         };
+        if let Err(error) = check_available(session, input.spec) {
+            return Ok(self.fail(place, line, &error));
+        }
         let start = session.world.now();
         let trace = session.world.backend.start_trace(start);
         self.start_collecting(Collected::Traced(None));
