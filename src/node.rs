@@ -287,6 +287,7 @@ impl<P: EvictionPolicy> Node<P> {
 
     /// How many entries have a deadline that is not due, and the sum of these in nanoseconds, on the
     /// node's own clock.
+    #[cfg(feature = "shell")]
     pub(crate) fn deadlines(&self) -> (u64, u128) {
         self.store.deadlines()
     }

@@ -37,6 +37,7 @@ impl Cluster {
 
     /// How often the first owner of a key that holds it has used it, its insertion included; `None` if
     /// none holds it, and where nodes have no capacity or their policy does not count that.
+    #[cfg(feature = "shell")]
     pub(crate) fn frequency(&self, key: &[u8]) -> Option<u64> {
         let owners = self.rules().owners(key);
         owners.iter().find_map(|&node| {

@@ -217,6 +217,7 @@ impl Cluster {
 
     /// How many entries of a node have a deadline that is not due, and the sum of these in nanoseconds.
     /// Cost: O(1).
+    #[cfg(feature = "shell")]
     pub(crate) fn deadlines(&self, node: NodeId) -> (u64, u128) {
         let hosted = self.nodes.get(node).filter(|it| !it.crashed);
         hosted.map_or((0, 0), |it| it.replica.node.deadlines())

@@ -105,6 +105,7 @@ impl<P: EvictionPolicy> Node<P> {
     }
 
     /// How often an entry was used, its insertion included; `None` if the policy does not count that.
+    #[cfg(feature = "shell")]
     pub(crate) fn frequency(&self, slot: Slot) -> Option<u64> {
         self.policy.as_ref()?.frequency(slot)
     }

@@ -323,6 +323,7 @@ impl Store {
     }
 
     /// How many entries have a deadline that is not due, and the sum of these in nanoseconds. Cost: O(1).
+    #[cfg(feature = "shell")]
     pub(crate) fn deadlines(&self) -> (u64, u128) {
         self.wheel.total()
     }

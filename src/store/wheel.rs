@@ -94,6 +94,7 @@ impl Wheel {
     }
 
     /// How many slots are scheduled, and the sum of their deadlines in nanoseconds.
+    #[cfg(feature = "shell")]
     pub(super) fn total(&self) -> (u64, u128) {
         self.total
     }
