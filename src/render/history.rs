@@ -80,6 +80,7 @@ fn effect(it: &Call, name: &str) -> String {
             ttl(deadline)
         ),
         Operation::Incr { .. } if matches!(name, "incr" | "decr") => String::new(),
+        Operation::Incr { delta } if name == "incrby" => format!(" {delta}"),
         Operation::Incr { delta } if name == "decrby" => format!(" {}", -i128::from(*delta)),
         _ => words(it),
     }

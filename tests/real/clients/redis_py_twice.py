@@ -40,4 +40,4 @@ assert found["verdict"] == "kept", "the cluster has kept its promise"
 assert again["key"] == "n"
 outcomes = [it["outcome"] for it in again["operations"]]
 assert outcomes[0] == "unknown" and outcomes[-1] == "value", outcomes
-assert {it["command"] for it in again["operations"]} == {"INCR n"}
+assert {it["command"] for it in again["operations"]} == {"INCRBY n 1"}
