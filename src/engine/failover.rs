@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::backend::Engine;
+use super::limit::Limit;
 use super::topology::Role;
 use crate::event::{Event, EventKind};
 use crate::id::NodeId;
@@ -14,10 +15,14 @@ use crate::time::Instant;
 
 /// How often it is asked whether the replica is a primary.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long the servers try a failover, with some time more.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// How often they are asked for it.
+const TRIES: u32 = 3;
 
 impl Engine {
     /// Lets a replica take the place of its primary, or of a primary its first replica that is up, and
-    /// waits until it has, at most as long as a request.
+    /// waits until it has, at most some 20 seconds.
     ///
     /// # Errors
     /// If there is no such server or no replica, or the servers refuse it or are too slow.
@@ -30,26 +35,47 @@ impl Engine {
         self.primaries();
         self.check_node(Some(node))?;
         let (replica, primary) = self.successor(node)?;
-        let limit = self.client.limit();
-        while !self.has_synced(replica) {
-            if self.is_stopped() || limit.left().is_none() {
-                let message = format!("node {replica} has not all data of its primary yet");
-                return Err(Error::new(ErrorKind::Refused, message));
+        self.await_of(
+            replica,
+            "has not all data of its primary yet",
+            Self::has_synced,
+        )?;
+        let mut tries = 0..TRIES;
+        loop {
+            tries.next();
+            self.tell(Verb::Failover, replica, &["CLUSTER", "FAILOVER"])?;
+            let is_primary = |it: &mut Self, node| it.primaries().contains(&node);
+            match self.await_of(replica, "has not become a primary yet", is_primary) {
+                // The servers give a failover up, as when another one has just ended.
+                Err(_) if !tries.is_empty() && !self.is_stopped() => {}
+                Err(why) => return Err(why),
+                Ok(()) => break,
             }
-            thread::sleep(PAUSE);
-        }
-        self.tell(Verb::Failover, replica, &["CLUSTER", "FAILOVER"])?;
-        let limit = self.client.limit();
-        while !self.primaries().contains(&replica) {
-            if self.is_stopped() || limit.left().is_none() {
-                let message = format!("node {replica} has not become a primary yet");
-                return Err(Error::new(ErrorKind::Refused, message));
-            }
-            thread::sleep(PAUSE);
         }
         self.log
             .record(|| Event::of_node(now, replica, EventKind::Promoted));
         Ok(Reply::Promoted { replica, primary })
+    }
+
+    /// Waits until something is true of a server.
+    ///
+    /// # Errors
+    /// What it lacks, when the wait is too long or stopped.
+    fn await_of(
+        &mut self,
+        node: NodeId,
+        lack: &str,
+        mut is_true: impl FnMut(&mut Self, NodeId) -> bool,
+    ) -> Result<(), Error> {
+        let limit = Limit::after(PATIENCE, &self.client.settings().stop);
+        while !is_true(self, node) {
+            if limit.left().is_none() {
+                let message = format!("node {node} {lack}");
+                return Err(Error::new(ErrorKind::Refused, message));
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
     }
 
     /// Whether a replica gets what its primary writes. Without that, the servers give a failover up after
