@@ -7,7 +7,7 @@ const LAUNCH: [&str; 4] = ["--launch", "redis-server", "--replicas", "2"];
 
 #[test]
 fn a_replica_takes_the_place_of_its_primary_and_back() {
-    let lines = "MSET a 1 b 2 c 3\nFAILOVER 0\nMGET a b c\nFAILOVER 0\nMGET a b c\nEVENTS\nCHECK\n\
+    let lines = "MSET a 1 b 2 c 3\nFAILOVER 0\nMGET a b c\nSLEEP 6s\nFAILOVER 0\nMGET a b c\nEVENTS\nCHECK\n\
                  FAILOVER 9\n";
     let (printed, errors) = run_with(&LAUNCH, lines);
     for sentence in [
