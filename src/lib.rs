@@ -46,8 +46,8 @@
 //! | the backend interface of the shell | `DistributedCache` in `src/session/backend.rs`, of the program |
 //! | faults, and whether promises were kept | [`network`], [`nemesis`], [`history`], [`checker`], [`simulation`] |
 //!
-//! The program is the feature `shell`, which is on by default and includes the feature `lab`. Without the default features the
-//! library has no terminal dependencies.
+//! The program is the feature `shell`, which is on by default and includes the feature `lab`; `tls` adds
+//! `--connect rediss://`. Without the default features the library has no terminal dependencies.
 //!
 //! # The map
 //!

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use super::client::{Client, Settings};
 use super::clocks::Clocks;
-use super::deadlines::{AGAIN, Deadlines};
+use super::deadlines::Deadlines;
 use super::faults::node_of;
 use super::launch::{LaunchOptions, Launched};
 use super::moves::Moving;
 use super::namespace::Namespace;
-use super::notices::{Notice, Notices};
+use super::notices::Notices;
 use super::operations::{Dialect, Times};
-use super::pipeline::Ask;
 use super::record::Record;
 use super::workers::Workers;
 use crate::cluster::{MoveCost, Request, Status, TooManyRequests};
-use crate::event::{Event, EventKind, EventLog};
+use crate::event::EventLog;
 use crate::id::NodeId;
 use crate::language::catalog::{self, Verb};
 use crate::language::{Behind, Change, Command, Error, ErrorKind};
@@ -37,10 +36,6 @@ const CLIENTS: u32 = 32;
 const MAX_REMOVED: usize = 100;
 /// How often notices are looked for.
 const LOOK: Duration = Duration::from_millis(50);
-/// How many keys whose expiry was told are remembered.
-const TOLD: usize = 1000;
-/// How long a question for a key that is due may take.
-const POKE: Duration = Duration::from_millis(100);
 
 /// What a session may do to servers that it did not launch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,9 +56,9 @@ pub struct Engine {
     pub(super) deadlines: Deadlines,
     pub(super) log: EventLog,
     pub(super) workers: Workers,
-    notices: Option<Notices>,
+    pub(super) notices: Option<Notices>,
     /// The keys whose expiry was told last: their notices come later.
-    told: VecDeque<Box<[u8]>>,
+    pub(super) told: VecDeque<Box<[u8]>>,
     permissions: Permissions,
     /// What the servers are.
     source: String,
@@ -136,7 +131,7 @@ impl Engine {
         let numbers = numbers.map(|it| (it.id, node_of(it.number))).collect();
         let mut client = Client::connect(Arc::new(settings), numbers)?;
         let dialect = super::probe::dialect(&mut client);
-        let source = super::probe::source(&mut client);
+        let source = namespace.shown(super::probe::source(&mut client));
         // Servers that were launched here have the clock of this machine.
         let is_fresh = launched.is_some();
         let clocks = if is_fresh {
@@ -270,73 +265,6 @@ impl Engine {
             Command::Failover { node } => self.fail_over(now, node)?,
             _ => return Err(simulated_only()),
         })
-    }
-
-    /// Asks for the keys that are due, and tells of those that are gone.
-    fn ask_for_due(&mut self, now: Instant, limit: usize) -> bool {
-        let due = self.deadlines.take_due(now, limit.min(1000));
-        if due.is_empty() {
-            return false;
-        }
-        let asks = due.iter().map(|(key, _)| {
-            let key = self.namespace.full(key);
-            Ask::new(&key, vec![b"PTTL".to_vec(), key.to_vec()], false)
-        });
-        let limit = self.client.limit().at_most(POKE);
-        let asked = self.client.run_within(&asks.collect::<Vec<_>>(), limit);
-        for ((key, deadline), asked) in due.into_iter().zip(asked) {
-            match asked {
-                Ok((node, answer)) if answer.integer() == Some(-2) => {
-                    self.tell_expiry(node, key, deadline);
-                }
-                // The server's clock is a little behind.
-                Ok((_, answer)) if answer.integer().is_some_and(|left| (0..=5).contains(&left)) => {
-                    let at = now.saturating_add(Duration::from_millis(1));
-                    self.deadlines.again(&key, at, deadline);
-                }
-                // Another client has written it.
-                Ok(_) => {}
-                Err(_) => self
-                    .deadlines
-                    .again(&key, now.saturating_add(AGAIN), deadline),
-            }
-        }
-        self.deadlines.next_at().is_some_and(|at| at <= now)
-    }
-}
-
-impl Engine {
-    fn tell_expiry(&mut self, node: NodeId, key: Box<[u8]>, deadline: Instant) {
-        let kind = EventKind::Expired;
-        self.log
-            .record(|| Event::of_key(deadline, node, kind, &key, Some(deadline)));
-        if self.notices.is_some() {
-            self.told.push_back(key);
-            if self.told.len() > TOLD {
-                self.told.pop_front();
-            }
-        }
-    }
-
-    /// Tells of the keys that servers have removed by themselves.
-    fn take_notices(&mut self, now: Instant) {
-        let Some(notices) = &mut self.notices else {
-            return;
-        };
-        notices.follow(&self.client);
-        while let Some(Notice { node, kind, key }) = notices.next() {
-            let Some(key) = self.namespace.own(&key) else {
-                continue;
-            };
-            let is_expiry = kind == EventKind::Expired;
-            let place = self.told.iter().position(|told| **told == *key);
-            if let Some(place) = place.filter(|_| is_expiry) {
-                self.told.remove(place);
-            } else if !(is_expiry && self.deadlines.has(key)) {
-                self.log
-                    .record(|| Event::of_key(now, node, kind, key, None));
-            }
-        }
     }
 }
 

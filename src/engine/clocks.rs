@@ -12,6 +12,8 @@ use crate::resp::Answer;
 
 /// How often each server is asked.
 const TIMES: usize = 3;
+/// How long an answer may take. A server that is slower counts for nothing.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// Nanoseconds of a microsecond, the grain of TIME.
 const MICRO: i128 = 1000;
 
@@ -32,7 +34,7 @@ impl Clocks {
     pub fn measure(client: &mut Client) -> Self {
         let servers: Vec<NodeId> = client.topology.servers().map(|it| it.0).collect();
         let bounds = servers.into_iter().filter_map(|node| {
-            let asked = (0..TIMES).filter_map(|_| ahead(client, node));
+            let asked = (0..TIMES).map_while(|_| ahead(client, node));
             asked.min_by_key(|(low, high)| high - low)
         });
         Self::within(bounds.collect::<Vec<_>>().as_slice())
@@ -59,7 +61,8 @@ impl Clocks {
 /// By how much the clock of a server is ahead, by one answer.
 fn ahead(client: &mut Client, node: NodeId) -> Option<Ahead> {
     let asked = nanos();
-    let answer = client.ask(node, &["TIME"]).ok()?;
+    let limit = client.limit().at_most(PATIENCE);
+    let answer = client.ask_within(node, &["TIME"], &limit).ok()?;
     let answered = nanos();
     let [seconds, micros] = answer.array()? else {
         return None;

@@ -9,7 +9,7 @@
 //! | `backend` | [`Engine`]: the servers as the backend of sessions |
 //! | `data`, `namespace`, `seeing`, `record` | its commands on keys, and their prefix; what it shows; HISTORY and CHECK |
 //! | `parameters`, `failover` | EVICTION, CAPACITY and QUORUM; a replica in the place of its primary |
-//! | `deadlines`, `notices` | expiries of the session's keys, told when they happen; those of other clients |
+//! | `deadlines`, `notices`, `expiries` | expiries of the session's keys, told when they happen; those of other clients |
 //! | `workers` | the clients of a workload |
 //! | `faults`, `nemesis`, `moves` | commands that break servers that were launched here; the fault injector; JOIN, LEAVE and REBALANCE |
 //! | `members` | what a server says about its cluster: `CLUSTER NODES` |
@@ -23,6 +23,7 @@ mod clocks;
 mod connection;
 mod data;
 mod deadlines;
+mod expiries;
 mod failover;
 mod faults;
 pub mod launch;

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::language::word::Shown;
+
 /// What the keys of a session begin with on the servers. The session sees them without it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespace(Arc<[u8]>);
@@ -32,6 +34,14 @@ impl Namespace {
     /// What a key on the servers is in the session; `None`: it is not one of its keys.
     pub(super) fn own<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
         key.strip_prefix(&*self.0)
+    }
+
+    /// The name of servers of which only these keys are used.
+    pub(super) fn shown(&self, servers: String) -> String {
+        if self.is_whole() {
+            return servers;
+        }
+        format!("{servers} (keys {}*)", Shown(&self.0))
     }
 
     /// The pattern of its keys, for SCAN.

@@ -52,33 +52,23 @@ fn command(it: &Call) -> String {
 
 /// What a command of a client does to the key, where its name does not say it.
 fn effect(it: &Call, name: &str) -> String {
-    let ttl = |deadline: &Option<Instant>| ttl(it, *deadline);
-    let of = |value: Option<&Content>| value.map_or_else(|| "null".into(), content);
+    let change = |from: Option<&Content>, to: Option<&Content>, deadline: &Option<Instant>| {
+        let of = |value: Option<&Content>| value.map_or_else(|| "null".into(), content);
+        format!(" ({} -> {}{})", of(from), of(to), ttl(it, *deadline))
+    };
     match &it.operation {
-        Operation::Add { value, deadline } => {
-            format!(" (null -> {}{})", content(value), ttl(deadline))
-        }
+        Operation::Add { value, deadline } => change(None, Some(value), deadline),
         Operation::Cas {
             expected,
             new,
             deadline,
-        } => format!(
-            " ({} -> {}{})",
-            content(expected),
-            content(new),
-            ttl(deadline)
-        ),
+        } => change(Some(expected), Some(new), deadline),
         Operation::Swap {
             expected,
             new,
             deadline,
             ..
-        } => format!(
-            " ({} -> {}{})",
-            content(expected),
-            of(new.as_ref()),
-            ttl(deadline)
-        ),
+        } => change(Some(expected), new.as_ref(), deadline),
         Operation::Incr { .. } if matches!(name, "incr" | "decr") => String::new(),
         Operation::Incr { delta } if name == "incrby" => format!(" {delta}"),
         Operation::Incr { delta } if name == "decrby" => format!(" {}", -i128::from(*delta)),

@@ -148,7 +148,8 @@ pub fn question(line: &[u8], session: &LocalSession) -> Option<String> {
         ""
     };
     let Some(keys) = keys else {
-        return Some("Remove every key of these servers? [y/N] ".into());
+        let servers = backend.overview().source.unwrap_or_default();
+        return Some(format!("Remove every key of {servers}? [y/N] "));
     };
     (keys > MAX_CLEARED).then(|| {
         let keys = grouped(keys);

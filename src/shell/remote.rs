@@ -96,6 +96,11 @@ fn connected(
     if let (true, Ok(password)) = (login.is_empty(), std::env::var(PASSWORD)) {
         login.set_password(password);
     }
+    if !url.is_secure && *tls != TlsOptions::default() {
+        anyhow::bail!(
+            "--cacert, --cert, --key and --sni are for TLS: write rediss:// in --connect"
+        );
+    }
     let host = url.hosts.first().map_or("", |host| &host.0);
     let tls = url.is_secure.then(|| Tls::new(tls, host)).transpose();
     Ok(Settings {

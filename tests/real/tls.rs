@@ -92,4 +92,9 @@ fn files_that_are_wrong_are_named() {
         "",
     );
     assert!(errors.contains(&nothing), "{errors}");
+    let (_, errors) = run_with(
+        &["--connect", "redis://127.0.0.1:1", "--cacert", &nothing],
+        "",
+    );
+    assert!(errors.contains("write rediss://"), "{errors}");
 }

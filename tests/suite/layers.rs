@@ -295,6 +295,7 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
             "backend",
             "data",
             "deadlines",
+            "expiries",
             "failover",
             "faults",
             "moves",

@@ -31,7 +31,7 @@ pub struct EngineOptions {
     #[arg(long, value_name = "FILE", global = true, requires = "connect")]
     cacert: Option<PathBuf>,
     /// The certificate of this client for rediss://, a file in PEM
-    #[arg(long, value_name = "FILE", global = true, requires = "key")]
+    #[arg(long, value_name = "FILE", global = true, requires_all = ["connect", "key"])]
     cert: Option<PathBuf>,
     /// The key of --cert, a file in PEM
     #[arg(long, value_name = "FILE", global = true, requires = "cert")]
