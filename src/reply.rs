@@ -457,9 +457,19 @@ pub struct Judgement {
     pub promised: Promise,
     /// That a promise was broken.
     pub broken: Option<Error>,
-    /// What is not as it should be among the nodes, if they are at rest; otherwise why they are
-    /// not. Empty: the copies agree.
-    pub state: Vec<Disorder>,
+    /// The state of the nodes.
+    pub state: State,
+}
+
+/// The state of the nodes, for CHECK.
+#[derive(Debug)]
+pub enum State {
+    /// What is not as it should be among the copies of the simulated cluster, if the nodes are at rest;
+    /// otherwise why they are not. Empty: the copies agree.
+    Copies(Vec<Disorder>),
+    /// What is not as it should be among real servers, a sentence each. Empty: they agree about the slots,
+    /// and replicas have what was written.
+    Servers(Vec<String>),
 }
 
 /// Where a key lives, and why.

@@ -246,7 +246,10 @@ impl Engine {
             Command::Replicas => Reply::Replicas(self.replicas()),
             Command::Quorum { quorums } => self.quorum(quorums)?,
             Command::History { request } => self.record.answer(now, request)?,
-            Command::Check { promise } => self.record.check(promise)?,
+            Command::Check { promise } => {
+                let state = self.state();
+                self.record.check(promise, state)?
+            }
             Command::Echo { text } => Reply::Text(text),
             Command::Help { topic } => Reply::Help(topic, self.behind()),
             Command::Crash { .. }

@@ -52,6 +52,8 @@ impl Engine {
                 Ok(()) => break,
             }
         }
+        // It is done, even if some servers do not hear of it yet.
+        let _ = self.await_of(replica, "is not known to all", |it, _| it.agrees());
         self.log
             .record(|| Event::of_node(now, replica, EventKind::Promoted));
         Ok(Reply::Promoted { replica, primary })

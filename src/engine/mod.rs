@@ -7,7 +7,7 @@
 //! | `pipeline` | requests with certain outcomes |
 //! | `operations`, `probe`, `clocks` | operations as commands of Redis; what the servers understand; how far their clocks are off |
 //! | `backend` | [`Engine`]: the servers as the backend of sessions |
-//! | `data`, `namespace`, `seeing`, `record` | its commands on keys, and their prefix; what it shows; HISTORY and CHECK |
+//! | `data`, `namespace`, `seeing`, `record`, `state` | its commands on keys, and their prefix; what it shows; HISTORY and CHECK |
 //! | `parameters`, `failover` | EVICTION, CAPACITY and QUORUM; a replica in the place of its primary |
 //! | `deadlines`, `notices`, `expiries` | expiries of the session's keys, told when they happen; those of other clients |
 //! | `workers` | the clients of a workload |
@@ -41,6 +41,7 @@ pub mod proxy;
 mod record;
 mod seeing;
 pub mod slots;
+mod state;
 mod stream;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;

@@ -9,7 +9,7 @@ use crate::checker::{self, Promise};
 use crate::history::{History, OpId, Outcome as Told};
 use crate::language::{Error, ErrorKind, HistoryRequest};
 use crate::operation::{Operation, Outcome};
-use crate::reply::Reply;
+use crate::reply::{Reply, State};
 use crate::session::{broken, judge};
 use crate::time::Instant;
 
@@ -116,15 +116,15 @@ impl Record {
         })
     }
 
-    /// Judges what clients were told.
+    /// Judges what clients were told. `state` is that of the servers.
     ///
     /// # Errors
     /// If the history is off.
-    pub fn check(&self, asked: Option<Promise>) -> Result<Reply<'static>, Error> {
+    pub fn check(&self, asked: Option<Promise>, state: State) -> Result<Reply<'static>, Error> {
         let history = self.lock();
         let history = history.as_ref().ok_or_else(off)?;
         let promised = asked.unwrap_or(Promise::Nothing);
-        let mut judgement = judge(history, promised, Vec::new());
+        let mut judgement = judge(history, promised, state);
         judgement.broken =
             asked.and_then(|asked| broken(&judgement.verdict, "asked for", |_| asked));
         Ok(Reply::Check(Box::new(judgement)))

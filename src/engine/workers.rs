@@ -95,6 +95,10 @@ impl Workers {
         let started = thread.spawn(move || {
             for job in jobs {
                 let answer = worker.carry_out(&job);
+                // The work gives up what an interrupt has cut short.
+                if (worker.client.settings().stop)() {
+                    continue;
+                }
                 if answered.send((number, answer)).is_err() {
                     return;
                 }

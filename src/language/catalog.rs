@@ -149,7 +149,7 @@ pub(super) static ROWS: &[Row] = rows! {
         [("CAPACITY 1", ""), ("MSET apple red grape purple", ""), ("MGET apple grape",
           "apple -> null\ngrape -> purple")];
     Failover ["FAILOVER"], Cluster, Failover, Words(cluster::failover), "n",
-        "On real servers: let a replica take the place of its primary without a loss, or of primary n its first.",
+        "On real servers: let replica n take the place of its primary, without a loss. Of a primary, the first replica does.",
         [];
     Crash ["CRASH", "KILL"], Faults, NodeFaults, Words(faults::crash), "n",
         "Crash a node. It loses its data and stops responding, but remains a member.",

@@ -10,7 +10,7 @@ use super::text::{line, sentence, shown, since_start};
 use crate::checker::{KeyVerdict, Promise, Verdict, Violation};
 use crate::history::{Call, Outcome, Start};
 use crate::language::word::Shown;
-use crate::reply::Judgement;
+use crate::reply::{Judgement, State};
 use crate::time::Instant;
 
 /// The most findings about the copies that are shown.
@@ -34,11 +34,17 @@ pub fn judgement(style: Style, judgement: &Judgement, out: &mut Vec<u8>) {
         sentence(style, &text, 2, out);
         history::grid(operations, 0).columns(style, "  ", out);
     }
-    if judgement.state.is_empty() {
-        return line("state: the copies agree", out);
+    let (found, omitted) = state(judgement);
+    if found.is_empty() {
+        let text = match judgement.state {
+            State::Copies(_) => "state: the copies agree",
+            State::Servers(_) => {
+                "state: the servers agree about the slots, and replicas have what was written"
+            }
+        };
+        return sentence(style, text, 2, out);
     }
-    let (state, omitted) = state(judgement);
-    for disorder in state {
+    for disorder in found {
         sentence(style, &format!("state: {disorder}"), 2, out);
     }
     if omitted > 0 {
@@ -58,12 +64,19 @@ fn repetition(operations: &[Call]) -> String {
     format!("a write took effect without a reply, was sent again, and {end}")
 }
 
-/// The first findings about the copies, and how many more there are.
+/// The first findings about the nodes, and how many more there are.
 fn state(judgement: &Judgement) -> (Vec<String>, usize) {
-    let found = judgement.state.iter().take(MAX_STATE);
-    let found = found.map(|disorder| disorder.describe(shown));
-    let omitted = judgement.state.len().saturating_sub(MAX_STATE);
-    (found.collect(), omitted)
+    let (found, count): (Vec<String>, usize) = match &judgement.state {
+        State::Copies(found) => {
+            let first = found.iter().take(MAX_STATE);
+            (first.map(|it| it.describe(shown)).collect(), found.len())
+        }
+        State::Servers(found) => {
+            let first = found.iter().take(MAX_STATE);
+            (first.cloned().collect(), found.len())
+        }
+    };
+    (found, count.saturating_sub(MAX_STATE))
 }
 
 fn summary(verdict: &Verdict) -> String {

@@ -5,7 +5,7 @@ use super::simulated::SimulatedCluster;
 use crate::checker::Promise;
 use crate::history::History;
 use crate::language::{Error, ErrorKind, HistoryRequest};
-use crate::reply::Reply;
+use crate::reply::{Reply, State};
 use crate::time::Instant;
 
 /// How many calls a history keeps.
@@ -51,7 +51,7 @@ impl SimulatedCluster {
         let promised = self.cluster.promise();
         let state = self.cluster.verify(now);
         let history = self.recorded(now)?;
-        let mut judgement = judge(history, promised, state);
+        let mut judgement = judge(history, promised, State::Copies(state));
         judgement.broken = match asked {
             Some(asked) => broken(&judgement.verdict, "asked for", |_| asked),
             None => broken(&judgement.verdict, "of these settings", |key| {

@@ -1,15 +1,14 @@
 //! What CHECK says of a history.
 
 use crate::checker::{self, Kept, KeyVerdict, Promise, Verdict};
-use crate::cluster::Disorder;
 use crate::history::{Call, History, OpId};
 use crate::language::{Error, ErrorKind};
-use crate::reply::Judgement;
+use crate::reply::{Judgement, State};
 
-/// Judges what clients were told. `promised` is what the settings promise, and `state` is what is not as
-/// it should be among the nodes.
+/// Judges what clients were told. `promised` is what the settings promise, and `state` is that of the
+/// nodes.
 #[must_use]
-pub fn judge(history: &History, promised: Promise, state: Vec<Disorder>) -> Judgement {
+pub fn judge(history: &History, promised: Promise, state: State) -> Judgement {
     let verdict = checker::check(history, checker::DEFAULT_STEPS);
     let sent_again = checker::sent_again(history, checker::DEFAULT_STEPS);
     Judgement {

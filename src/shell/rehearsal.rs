@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, Disorder};
 use crate::config::Config;
 use crate::history::Call;
 use crate::language::{Action, Command, HistoryRequest, Script, parse};
-use crate::reply::{Judgement, Reply};
+use crate::reply::{Judgement, Reply, State};
 use crate::session::{LocalSession, Notice, Observer, Origin, Session, Tag, WorldHandle};
 use crate::simulation::Failure;
 use crate::time::VirtualClock;
@@ -117,7 +117,10 @@ impl Rehearsal {
             return false;
         };
         let kind = all.first().map(Disorder::kind);
-        let state = self.check.iter().flat_map(|check| &check.state);
+        let state = self.check.iter().flat_map(|check| match &check.state {
+            State::Copies(found) => found.as_slice(),
+            State::Servers(_) => &[],
+        });
         state.map(Disorder::kind).any(|it| Some(it) == kind)
     }
 

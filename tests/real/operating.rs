@@ -7,7 +7,7 @@ const LAUNCH: [&str; 4] = ["--launch", "redis-server", "--replicas", "2"];
 
 #[test]
 fn a_replica_takes_the_place_of_its_primary_and_back() {
-    let lines = "MSET a 1 b 2 c 3\nFAILOVER 0\nMGET a b c\nSLEEP 6s\nFAILOVER 0\nMGET a b c\nEVENTS\nCHECK\n\
+    let lines = "MSET a 1 b 2 c 3\nFAILOVER 0\nMGET a b c\nSLEEP 6s\nFAILOVER 0\nMGET a b c\nEVENTS\nCHECK\nCRASH 5\nCHECK\n\
                  FAILOVER 9\n";
     let (printed, errors) = run_with(&LAUNCH, lines);
     for sentence in [
@@ -15,7 +15,8 @@ fn a_replica_takes_the_place_of_its_primary_and_back() {
         "Node 0 is a primary now, in the place of node 3\n",
         "Node 3 promoted\n",
         "Node 0 promoted\n",
-        "linearizable: 9 operations on 3 keys\n",
+        "linearizable: 9 operations on 3 keys\nstate: the servers agree about the slots, and replicas have",
+        "state: node 5 does not answer\n",
     ] {
         assert!(printed.contains(sentence), "{sentence}{printed}{errors}");
     }

@@ -302,6 +302,7 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
             "nemesis",
             "parameters",
             "seeing",
+            "state",
             "workers",
         ],
         "the commands are functions on the backend",
