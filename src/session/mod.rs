@@ -259,11 +259,12 @@ impl Session {
         if next > world.now() {
             observer.before_wait();
         }
-        if world.wait_for_answer(next) {
-            let now = world.now();
-            self.tick(world, now, observer);
-            return Ok(());
-        }
+        // An answer may have ended the wait, or an interrupt that keeps it away.
+        let next = if world.wait_for_answer(next) {
+            world.now()
+        } else {
+            next
+        };
         if world.wait_until(next) == Waited::Interrupted {
             return Err(interrupted());
         }

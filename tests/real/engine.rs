@@ -314,3 +314,28 @@ fn a_session_with_a_prefix_has_its_own_keys() {
         "green\n\n1"
     );
 }
+
+#[test]
+fn a_load_ends_at_an_interrupt_and_gives_its_requests_up() {
+    let server = Server::start("redis-server", &[]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardlab"));
+    command.args(["--connect", &server.url(), "--write"]);
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = pipes.spawn().expect("the program starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    writeln!(input, "LOAD zipf FOR 60s CLIENTS 4").expect("it reads");
+    wait_for("requests", || {
+        (server.cli(&["DBSIZE"]) != "0").then_some(())
+    });
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(status.expect("kill").success());
+    let start = Instant::now();
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(start.elapsed() < Duration::from_secs(20));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains(" requests, interrupted, in "), "{printed}");
+    assert!(!printed.contains("too few owners"), "{printed}");
+}
